@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: Apache-2.0
+// The calls of CRI, as a table, and containerd's event stream.
+#include "cri.h"
+
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/list.h"
+#include "common/base/mem.h"
+#include "common/base/must.h"
+#include "common/grpc/grpc.h"
+#include "cri_wire.h"
+#include "services/edged/cri/events.pb-c.h"
+
+enum {
+    ARENA_MAX = 32 * 1024 * 1024, /* twice the largest message */
+    REOPEN_MS = 200,              /* event stream ended while the connection stands */
+    NOT_YET_MS = 50,              /* "server is not initialized yet" just after start */
+};
+
+#define RUNTIME "/runtime.v1.RuntimeService/"
+#define IMAGES "/runtime.v1.ImageService/"
+
+enum method {
+    VERSION,
+    STATUS,
+    RUN_SANDBOX,
+    STOP_SANDBOX,
+    REMOVE_SANDBOX,
+    SANDBOX_STATUS,
+    LIST_SANDBOXES,
+    CREATE_CONTAINER,
+    START_CONTAINER,
+    STOP_CONTAINER,
+    REMOVE_CONTAINER,
+    LIST_CONTAINERS,
+    CONTAINER_STATUS,
+    IMAGE_STATUS,
+    PULL_IMAGE,
+    LIST_IMAGES,
+    IMAGE_FS,
+};
+
+/* Deadlines as kubelet's: 2 min for all, 4 min for RunPodSandbox; a pull may take long, and only
+ * its own failure ends it before an hour (k8s.io/cri-client pkg/remote_runtime.go,
+ * remote_image.go). */
+static const struct {
+    const char *path;
+    int64_t timeout_us;
+    cri_read_fn read;
+    bool absent_is_fine; /* NOT_FOUND counts as success: the work is done */
+} methods[] = {
+    [VERSION] = {RUNTIME "Version", COR_SEC(10), cri_read_version, false},
+    [STATUS] = {RUNTIME "Status", COR_SEC(10), cri_read_status, false},
+    [RUN_SANDBOX] = {RUNTIME "RunPodSandbox", COR_SEC(240), cri_read_sandbox_id, false},
+    [STOP_SANDBOX] = {RUNTIME "StopPodSandbox", COR_SEC(120), cri_read_nothing, true},
+    [REMOVE_SANDBOX] = {RUNTIME "RemovePodSandbox", COR_SEC(120), cri_read_nothing, true},
+    [SANDBOX_STATUS] = {RUNTIME "PodSandboxStatus", COR_SEC(120), cri_read_sandbox_status, false},
+    [LIST_SANDBOXES] = {RUNTIME "ListPodSandbox", COR_SEC(120), cri_read_sandboxes, false},
+    [CREATE_CONTAINER] = {RUNTIME "CreateContainer", COR_SEC(120), cri_read_container_id, false},
+    [START_CONTAINER] = {RUNTIME "StartContainer", COR_SEC(120), cri_read_nothing, false},
+    [STOP_CONTAINER] = {RUNTIME "StopContainer", COR_SEC(120), cri_read_nothing, true},
+    [REMOVE_CONTAINER] = {RUNTIME "RemoveContainer", COR_SEC(120), cri_read_nothing, true},
+    [LIST_CONTAINERS] = {RUNTIME "ListContainers", COR_SEC(120), cri_read_containers, false},
+    [CONTAINER_STATUS] = {RUNTIME "ContainerStatus", COR_SEC(120), cri_read_container_status,
+                          false},
+    [IMAGE_STATUS] = {IMAGES "ImageStatus", COR_SEC(120), cri_read_image_status, false},
+    [PULL_IMAGE] = {IMAGES "PullImage", COR_SEC(3600), cri_read_pull, false},
+    [LIST_IMAGES] = {IMAGES "ListImages", COR_SEC(120), cri_read_images, false},
+    [IMAGE_FS] = {IMAGES "ImageFsInfo", COR_SEC(120), cri_read_image_fs, false},
+};
+
+struct cri {
+    struct cor_grpc *grpc;
+    const struct cri_events *events;
+    void *self;
+    bool up;
+    struct cor_timer *probe;  /* asks Version after a connect until CRI answers */
+    struct cor_timer *reopen; /* opens the event stream */
+    cor_handle stream;
+    struct cor_link calls; /* struct call */
+};
+
+struct call {
+    struct cor_link link;
+    enum method method;
+    cri_fn fn;
+    void *self;
+};
+
+static void answer_call(struct call *call, const struct cor_grpc_reply *reply)
+{
+    struct cri_answer answer = {.code = reply->code, .status = reply->status, .text = reply->text};
+    auto_(cor_arena_free) struct cor_arena *arena = NULL;
+    ProtobufCMessage *unpacked = NULL;
+    if (answer.code == COR_NOTFOUND && methods[call->method].absent_is_fine) {
+        answer.code = COR_OK;
+    } else if (answer.code == COR_OK) {
+        arena = cor_arena_new(ARENA_MAX);
+        if (!methods[call->method].read(arena, reply->message, &answer, &unpacked)) {
+            answer.code = COR_INVALID;
+            answer.text = "the runtime's answer cannot be read";
+        }
+    }
+    call->fn(call->self, &answer);
+    protobuf_c_message_free_unpacked(unpacked, NULL);
+}
+
+static void on_done(void *self, const struct cor_grpc_reply *reply)
+{
+    struct call *call = self;
+    cor_list_del(&call->link);
+    answer_call(call, reply);
+    cor_free(call);
+}
+
+static struct cor_buf pack(const ProtobufCMessage *message)
+{
+    struct cor_buf buf = {0};
+    size_t size = protobuf_c_message_get_packed_size(message);
+    (void)protobuf_c_message_pack(message, (uint8_t *)cor_buf_room(&buf, size));
+    buf.len = size;
+    return buf;
+}
+
+static void start(struct cri *cri, enum method method, const ProtobufCMessage *request,
+                  int64_t more_us, cri_fn fn, void *self)
+{
+    auto_(cor_buf_free) struct cor_buf bytes = pack(request);
+    struct call *call = cor_alloc(sizeof(*call));
+    *call = (struct call){.method = method, .fn = fn, .self = self};
+    cor_list_add(&cri->calls, &call->link);
+    const struct cor_grpc_request outgoing = {
+        .path = methods[method].path,
+        .message = cor_buf_as_view(&bytes),
+        .timeout_us = methods[method].timeout_us + more_us,
+        .done_fn = on_done,
+        .self = call,
+    };
+    if (cor_grpc_call(cri->grpc, &outgoing) == 0) {
+        on_done(call, &(struct cor_grpc_reply){
+                          .code = COR_BUSY, .status = -1, .text = "too many calls under way"});
+    }
+}
+
+static void start_empty(struct cri *cri, enum method method, cri_fn fn, void *self)
+{
+    Runtime__V1__Empty request = RUNTIME__V1__EMPTY__INIT;
+    start(cri, method, &request.base, 0, fn, self);
+}
+
+static char *text(const char *s)
+{
+    return (char *)(uintptr_t)s;
+}
+
+static void start_sandbox(struct cri *cri, enum method method, const char *id, cri_fn fn,
+                          void *self)
+{
+    Runtime__V1__SandboxId request = RUNTIME__V1__SANDBOX_ID__INIT;
+    request.pod_sandbox_id = text(id);
+    start(cri, method, &request.base, 0, fn, self);
+}
+
+static void start_container(struct cri *cri, enum method method, const char *id, cri_fn fn,
+                            void *self)
+{
+    Runtime__V1__ContainerId request = RUNTIME__V1__CONTAINER_ID__INIT;
+    request.container_id = text(id);
+    start(cri, method, &request.base, 0, fn, self);
+}
+
+void cri_version(struct cri *cri, cri_fn fn, void *self)
+{
+    start_empty(cri, VERSION, fn, self);
+}
+
+void cri_status(struct cri *cri, cri_fn fn, void *self)
+{
+    start_empty(cri, STATUS, fn, self);
+}
+
+void cri_run_sandbox(struct cri *cri, const struct cri_sandbox_config *config, cri_fn fn,
+                     void *self)
+{
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
+    Runtime__V1__RunPodSandboxRequest request = RUNTIME__V1__RUN_POD_SANDBOX_REQUEST__INIT;
+    request.config = cri_wire_sandbox(arena, config);
+    start(cri, RUN_SANDBOX, &request.base, 0, fn, self);
+}
+
+void cri_stop_sandbox(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    start_sandbox(cri, STOP_SANDBOX, id, fn, self);
+}
+
+void cri_remove_sandbox(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    start_sandbox(cri, REMOVE_SANDBOX, id, fn, self);
+}
+
+void cri_sandbox_status(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    start_sandbox(cri, SANDBOX_STATUS, id, fn, self);
+}
+
+void cri_list_sandboxes(struct cri *cri, cri_fn fn, void *self)
+{
+    start_empty(cri, LIST_SANDBOXES, fn, self);
+}
+
+void cri_create_container(struct cri *cri, const char *sandbox_id,
+                          const struct cri_container_config *config,
+                          const struct cri_sandbox_config *sandbox, cri_fn fn, void *self)
+{
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
+    Runtime__V1__CreateContainerRequest request = RUNTIME__V1__CREATE_CONTAINER_REQUEST__INIT;
+    request.pod_sandbox_id = text(sandbox_id);
+    request.config = cri_wire_container(arena, config);
+    request.sandbox_config = cri_wire_sandbox(arena, sandbox);
+    start(cri, CREATE_CONTAINER, &request.base, 0, fn, self);
+}
+
+void cri_start_container(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    start_container(cri, START_CONTAINER, id, fn, self);
+}
+
+void cri_stop_container(struct cri *cri, const char *id, int64_t grace_seconds, cri_fn fn,
+                        void *self)
+{
+    Runtime__V1__StopContainerRequest request = RUNTIME__V1__STOP_CONTAINER_REQUEST__INIT;
+    request.container_id = text(id);
+    request.timeout = grace_seconds;
+    start(cri, STOP_CONTAINER, &request.base, grace_seconds * 1000000, fn, self);
+}
+
+void cri_remove_container(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    start_container(cri, REMOVE_CONTAINER, id, fn, self);
+}
+
+void cri_list_containers(struct cri *cri, cri_fn fn, void *self)
+{
+    start_empty(cri, LIST_CONTAINERS, fn, self);
+}
+
+void cri_container_status(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    start_container(cri, CONTAINER_STATUS, id, fn, self);
+}
+
+void cri_image_status(struct cri *cri, const char *image, cri_fn fn, void *self)
+{
+    Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+    Runtime__V1__ImageStatusRequest request = RUNTIME__V1__IMAGE_STATUS_REQUEST__INIT;
+    spec.image = text(image);
+    request.image = &spec;
+    start(cri, IMAGE_STATUS, &request.base, 0, fn, self);
+}
+
+void cri_pull_image(struct cri *cri, const char *image, const struct cri_auth *auth,
+                    const struct cri_sandbox_config *sandbox, cri_fn fn, void *self)
+{
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
+    Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+    Runtime__V1__AuthConfig login = RUNTIME__V1__AUTH_CONFIG__INIT;
+    Runtime__V1__PullImageRequest request = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
+    spec.image = text(image);
+    request.image = &spec;
+    request.sandbox_config = cri_wire_sandbox(arena, sandbox);
+    if (auth != NULL) {
+        login.username = text(auth->username);
+        login.password = text(auth->password);
+        login.server_address = text(auth->server);
+        request.auth = &login;
+    }
+    start(cri, PULL_IMAGE, &request.base, 0, fn, self);
+}
+
+void cri_list_images(struct cri *cri, cri_fn fn, void *self)
+{
+    start_empty(cri, LIST_IMAGES, fn, self);
+}
+
+void cri_image_fs(struct cri *cri, cri_fn fn, void *self)
+{
+    start_empty(cri, IMAGE_FS, fn, self);
+}
+
+static void on_event(void *self, struct cor_view bytes)
+{
+    struct cri *cri = self;
+    Containerd__V1__Envelope *envelope =
+        containerd__v1__envelope__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
+    if (envelope == NULL || envelope->event == NULL) {
+        protobuf_c_message_free_unpacked(envelope == NULL ? NULL : &envelope->base, NULL);
+        return;
+    }
+    ProtobufCBinaryData value = envelope->event->value;
+    Containerd__V1__TaskExit *event =
+        containerd__v1__task_exit__unpack(NULL, value.len, value.data);
+    if (event != NULL && strcmp(event->container_id, event->id) == 0) {
+        cri->events->exited(cri->self, event->container_id);
+    }
+    protobuf_c_message_free_unpacked(event == NULL ? NULL : &event->base, NULL);
+    protobuf_c_message_free_unpacked(&envelope->base, NULL);
+}
+
+static void on_stream_end(void *self, const struct cor_grpc_reply *reply)
+{
+    (void)reply;
+    struct cri *cri = self;
+    cri->stream = 0;
+    if (cri->up) {
+        cor_timer_start(cri->reopen, COR_MS(REOPEN_MS));
+    }
+}
+
+/* A runtime without this service answers UNIMPLEMENTED and is asked again now and then; the relists
+ * of the caller then have to do. */
+static void open_stream(void *self)
+{
+    struct cri *cri = self;
+    char *filters[] = {text("topic==\"/tasks/exit\",namespace==k8s.io")};
+    Containerd__V1__SubscribeRequest request = CONTAINERD__V1__SUBSCRIBE_REQUEST__INIT;
+    request.n_filters = COR_COUNT(filters);
+    request.filters = filters;
+    auto_(cor_buf_free) struct cor_buf bytes = pack(&request.base);
+    const struct cor_grpc_request outgoing = {
+        .path = "/containerd.services.events.v1.Events/Subscribe",
+        .message = cor_buf_as_view(&bytes),
+        .message_fn = on_event,
+        .done_fn = on_stream_end,
+        .self = cri,
+    };
+    cor_grpc_cancel(cri->grpc, cri->stream);
+    cri->stream = cor_grpc_call(cri->grpc, &outgoing);
+    cri->events->resynced(cri->self);
+}
+
+static void on_probe_answer(void *self, const struct cri_answer *answer)
+{
+    struct cri *cri = self;
+    if (answer->code == COR_OK && !cri->up) {
+        cri->up = true;
+        cri->events->state(cri->self, true);
+        open_stream(cri);
+    } else if (answer->code != COR_OK && cor_grpc_is_up(cri->grpc)) {
+        cor_timer_start(cri->probe, COR_MS(NOT_YET_MS));
+    }
+}
+
+static void probe(void *self)
+{
+    struct cri *cri = self;
+    cri_version(cri, on_probe_answer, cri);
+}
+
+static void on_state(void *self, bool up)
+{
+    struct cri *cri = self;
+    if (up) {
+        probe(cri);
+        return;
+    }
+    cor_timer_stop(cri->probe);
+    cor_timer_stop(cri->reopen);
+    if (cri->up) {
+        cri->up = false;
+        cri->events->state(cri->self, false);
+    }
+}
+
+struct cri *cri_new(struct cor_loop *loop, const char *socket_path, const struct cri_events *events,
+                    void *self)
+{
+    struct cri *cri = cor_alloc(sizeof(*cri));
+    cri->events = events;
+    cri->self = self;
+    cor_list_init(&cri->calls);
+    cri->probe = cor_timer_new(loop, probe, cri);
+    cri->reopen = cor_timer_new(loop, open_stream, cri);
+    cri->grpc =
+        cor_grpc_new(loop, &(struct cor_grpc_conf){.socket_path = socket_path}, on_state, cri);
+    return cri;
+}
+
+void cri_free(struct cri **cri)
+{
+    if (*cri == NULL) {
+        return;
+    }
+    cor_grpc_free(&(*cri)->grpc);
+    cor_timer_free(&(*cri)->probe);
+    cor_timer_free(&(*cri)->reopen);
+    COR_LIST_EACH(link, &(*cri)->calls)
+    {
+        cor_free(COR_LIST_OBJECT(link, struct call, link));
+    }
+    cor_freep(cri);
+}
+
+bool cri_is_up(const struct cri *cri)
+{
+    return cri->up;
+}
