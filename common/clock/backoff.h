@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Delays between tries: doubling from a first to a last value, with jitter so that many clients of
+// one server do not come at once. Pure: the random number is a parameter.
+#ifndef COR_CLOCK_BACKOFF_H
+#define COR_CLOCK_BACKOFF_H
+
+#include <stdint.h>
+
+struct cor_backoff {
+    int64_t first_us; /* > 0 */
+    int64_t last_us;  /* >= first_us */
+    int64_t now_us;   /* 0: the next delay is the first */
+};
+
+/* The next delay. random is in [0, 1): the delay is between half of the step and the whole step. */
+int64_t cor_backoff_next(struct cor_backoff *backoff, double random);
+
+/* After success: begin with the first delay again. */
+void cor_backoff_reset(struct cor_backoff *backoff);
+
+#endif

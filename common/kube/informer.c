@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/kube/informer.h"
+
+#include "common/base/mem.h"
+#include "common/pki/digest.h"
+
+struct cor_informer {
+    struct cor_kube *kube;
+    const struct cor_log *log;
+    struct cor_reflector *reflector;
+    struct cor_timer *timer;
+    struct cor_kube_call *call; /* under way; NULL: waiting */
+    char *path;
+    char *selector;
+    bool watch;    /* what the call is, or will be */
+    bool troubled; /* logged that it fails */
+    struct cor_mono started;
+};
+
+static void act(struct cor_informer *informer);
+
+static double random_number(void)
+{
+    uint32_t n = 0;
+    cor_random(&n, sizeof(n));
+    return (double)n / 4294967296.0;
+}
+
+static void go(struct cor_informer *informer, struct cor_reflector_step step)
+{
+    informer->watch = step.watch;
+    if (step.delay_us == 0) {
+        act(informer);
+    } else {
+        cor_timer_start(informer->timer, step.delay_us);
+    }
+}
+
+static void note_failure(struct cor_informer *informer, const struct cor_kube_response *response)
+{
+    if (!informer->troubled && response->status != 410) {
+        LOGW(informer->log, "kube.informer.fails", "path=%s status=%d reason=%s", informer->path,
+             response->status, cor_log_esc(cor_view_of(response->text)));
+        informer->troubled = true;
+    }
+}
+
+static void note_success(struct cor_informer *informer)
+{
+    if (informer->troubled) {
+        LOGI(informer->log, "kube.informer.recovered", "path=%s", informer->path);
+        informer->troubled = false;
+    }
+}
+
+static void on_list(void *self, const struct cor_kube_response *response)
+{
+    struct cor_informer *informer = self;
+    informer->call = NULL;
+    if (response->code == COR_OK) {
+        note_success(informer);
+        go(informer, cor_reflector_listed(informer->reflector, response->body, random_number()));
+        return;
+    }
+    note_failure(informer, response);
+    go(informer, cor_reflector_failed(informer->reflector, false, response->status,
+                                      response->retry_after_us, random_number()));
+}
+
+static void on_line(void *self, struct cor_view line)
+{
+    struct cor_informer *informer = self;
+    enum cor_code code = cor_reflector_line(informer->reflector, line);
+    if (code == COR_OK) {
+        note_success(informer);
+    } else if (code == COR_INVALID) {
+        LOGW(informer->log, "kube.informer.bad_event", "path=%s bytes=%zu", informer->path,
+             line.len);
+    } else {
+        cor_kube_cancel(&informer->call);
+        go(informer, cor_reflector_failed(informer->reflector, true, code == COR_GONE ? 410 : 500,
+                                          0, random_number()));
+    }
+}
+
+static void on_watch_end(void *self, const struct cor_kube_response *response)
+{
+    struct cor_informer *informer = self;
+    int64_t lasted = cor_mono_since(cor_mono_now(), informer->started);
+    informer->call = NULL;
+    if (response->code == COR_OK) {
+        go(informer, cor_reflector_ended(informer->reflector, lasted, random_number()));
+        return;
+    }
+    note_failure(informer, response);
+    go(informer, cor_reflector_failed(informer->reflector, true, response->status,
+                                      response->retry_after_us, random_number()));
+}
+
+static void act(struct cor_informer *informer)
+{
+    auto_(cor_buf_free) struct cor_buf path = {0};
+    cor_buf_fmt(&path, "%s?", informer->path);
+    if (informer->selector != NULL) {
+        cor_buf_fmt(&path, "%s&", informer->selector);
+    }
+    cor_reflector_query(informer->reflector, informer->watch, &path);
+    /* A watch that outlives its own limit is dead: the server does not answer any more. */
+    struct cor_kube_request request = {
+        .method = "GET",
+        .path = path.data,
+        .timeout_us = COR_SEC(informer->watch ? COR_WATCH_SECONDS + 30 : 120),
+    };
+    informer->started = cor_mono_now();
+    informer->call =
+        informer->watch ? cor_kube_stream(informer->kube, &request, on_line, on_watch_end, informer)
+                        : cor_kube_send(informer->kube, &request, on_list, informer);
+}
+
+static void on_timer(void *self)
+{
+    act(self);
+}
+
+struct cor_informer *cor_informer_new(struct cor_loop *loop, struct cor_kube *kube,
+                                      const struct cor_log *log,
+                                      const struct cor_informer_spec *spec)
+{
+    struct cor_informer *informer = cor_alloc(sizeof(*informer));
+    informer->kube = kube;
+    informer->log = log;
+    informer->reflector = cor_reflector_new(spec->sink);
+    informer->timer = cor_timer_new(loop, on_timer, informer);
+    informer->path = cor_strdup(spec->path);
+    informer->selector = cor_strdup(spec->selector);
+    act(informer);
+    return informer;
+}
+
+void cor_informer_free(struct cor_informer **informer)
+{
+    if (*informer != NULL) {
+        cor_kube_cancel(&(*informer)->call);
+        cor_timer_free(&(*informer)->timer);
+        cor_reflector_free(&(*informer)->reflector);
+        cor_free((*informer)->path);
+        cor_free((*informer)->selector);
+        cor_freep(informer);
+    }
+}
+
+const struct cor_reflector *cor_informer_mirror(const struct cor_informer *informer)
+{
+    return informer->reflector;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/attr.h"
+#include "common/clock/backoff.h"
+#include "common/clock/clock.h"
+
+/* random 0 gives half of the step; 500 ms doubling to 30 s. */
+static void doubles_to_the_last(void **state)
+{
+    (void)state;
+    static const int64_t half_ms[] = {250, 500, 1000, 2000, 4000, 8000, 15000, 15000};
+    struct cor_backoff backoff = {.first_us = COR_MS(500), .last_us = COR_SEC(30)};
+    for (size_t i = 0; i < COR_COUNT(half_ms); i++) {
+        assert_int_equal(cor_backoff_next(&backoff, 0.0), COR_MS(half_ms[i]));
+    }
+    cor_backoff_reset(&backoff);
+    assert_int_equal(cor_backoff_next(&backoff, 0.0), COR_MS(250));
+}
+
+static void jitter_stays_within_the_step(void **state)
+{
+    (void)state;
+    struct cor_backoff backoff = {.first_us = 1000, .last_us = 1000};
+    int64_t delay = cor_backoff_next(&backoff, 0.999999);
+    assert_in_range(delay, 990, 1000);
+    assert_int_equal(cor_backoff_next(&backoff, 0.5), 750);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(doubles_to_the_last),
+        cmocka_unit_test(jitter_stays_within_the_step),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

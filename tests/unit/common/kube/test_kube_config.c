@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/attr.h"
+#include "common/kube/config.h"
+
+static enum cor_code read_text(const char *text, struct cor_kube_config *config,
+                               struct cor_err *err)
+{
+    auto_(cor_json_free) struct cor_json *tree = NULL;
+    assert_int_equal(cor_json_parse(cor_view_of(text), 10000, 0, &tree, NULL), COR_OK);
+    return cor_kube_config_read(tree, "/nonexistent", config, err);
+}
+
+static void current_context_counts(void **state)
+{
+    (void)state;
+    auto_(cor_kube_config_free) struct cor_kube_config config = {0};
+    enum cor_code code = read_text(
+        "{\"current-context\":\"b\",\"contexts\":[{\"name\":\"a\",\"context\":{\"cluster\":\"x\"}},"
+        "{\"name\":\"b\",\"context\":{\"cluster\":\"y\",\"user\":\"u\",\"namespace\":\"ns\"}}],"
+        "\"clusters\":[{\"name\":\"x\",\"cluster\":{\"server\":\"https://x\"}},{\"name\":\"y\","
+        "\"cluster\":{\"server\":\"https://y:6443/\",\"certificate-authority-data\":\"Y2E=\"}}],"
+        "\"users\":[{\"name\":\"u\",\"user\":{\"token\":\"t\",\"tokenFile\":\"tok\","
+        "\"client-certificate-data\":\"Y3J0\",\"client-key-data\":\"a2V5\"}}]}",
+        &config, NULL);
+    assert_int_equal(code, COR_OK);
+    assert_string_equal(config.server, "https://y:6443");
+    assert_string_equal(config.ca_pem, "ca");
+    assert_string_equal(config.cert_pem, "crt");
+    assert_string_equal(config.key_pem, "key");
+    assert_string_equal(config.token, "t");
+    assert_string_equal(config.token_file, "/nonexistent/tok");
+    assert_string_equal(config.ns, "ns");
+}
+
+#define ONE(cluster, user)                                                                         \
+    "{\"current-context\":\"c\",\"contexts\":[{\"name\":\"c\",\"context\":{\"cluster\":\"k\","     \
+    "\"user\":\"u\"}}],\"clusters\":[{\"name\":\"k\",\"cluster\":" cluster                         \
+    "}],\"users\":[{\"name\":\"u\",\"user\":" user "}]}"
+
+static void bad_configs_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum cor_code expected;
+    } rows[] = {
+        {"null", COR_INVALID},
+        {"{}", COR_INVALID},
+        {"{\"current-context\":\"c\",\"contexts\":[null,{\"name\":7}]}", COR_INVALID},
+        {ONE("null", "{}"), COR_INVALID},
+        {ONE("{\"server\":\"http://x\"}", "{}"), COR_INVALID},
+        {ONE("{\"server\":7}", "{}"), COR_INVALID},
+        {ONE("{\"server\":\"https://x\",\"insecure-skip-tls-verify\":true}", "{}"), COR_INVALID},
+        {ONE("{\"server\":\"https://x\",\"certificate-authority-data\":\"*\"}", "{}"), COR_INVALID},
+        {ONE("{\"server\":\"https://x\",\"certificate-authority\":\"ca.crt\"}", "{}"),
+         COR_NOTFOUND},
+        {ONE("{\"server\":\"https://x\"}", "{\"client-key-data\":\"a2V5\"}"), COR_INVALID},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        struct cor_kube_config config;
+        struct cor_err err = COR_ERR_NONE;
+        assert_int_equal(read_text(rows[i].text, &config, &err), rows[i].expected);
+        assert_true(strlen(err.text) > 0);
+        assert_null(config.server);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(current_context_counts),
+        cmocka_unit_test(bad_configs_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
