@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of this room share.
+#ifndef COR_STORE_PRIVATE_H
+#define COR_STORE_PRIVATE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "common/base/list.h"
+#include "common/store/store.h"
+
+struct cor_stmt {
+    struct cor_db *db;
+    const char *sql;
+    sqlite3_stmt *raw; /* NULL until first used */
+    int failed;        /* result of preparing or binding */
+};
+
+struct cor_db {
+    sqlite3 *raw;
+    struct cor_stmt *stmts;
+    size_t stmt_count;
+};
+
+struct cor_store {
+    char *path;
+    int lock_fd;
+    struct cor_db writer; /* under writer_lock */
+    struct cor_db reader; /* loop thread */
+    pthread_mutex_t writer_lock;
+    atomic_bool broken;
+
+    struct cor_loop *loop;
+    struct cor_wakeup *wakeup;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t queue_lock; /* guards the next four */
+    pthread_cond_t queue_filled;
+    struct cor_link waiting; /* struct write, not yet taken by the thread */
+    struct cor_link finished;
+    bool stopping;
+    size_t pending; /* loop thread */
+    size_t max_pending;
+};
+
+/* Class of an SQLite result, with its text in *err. */
+enum cor_code cor_db_fail(struct cor_db *db, int rc, const char *what, struct cor_err *err);
+
+/* Whether a result means that the disk or the file can no longer be trusted. */
+bool cor_db_is_fatal(int rc);
+
+/* Runs SQL without rows. */
+enum cor_code cor_db_exec(struct cor_db *db, const char *sql, struct cor_err *err);
+
+/* Finalizes the statements and closes. */
+void cor_db_close(struct cor_db *db);
+
+#endif
