@@ -9,8 +9,8 @@
 #define DEF_NAME(name) px_##name
 #define DEF_TABLE(name) px_##name##_table
 #include "common/codec/def_table.h"
-#include "proto/messages.def"
 #include "common/codec/def_undef.h"
+#include "proto/messages.def"
 #undef DEF_NAME
 #undef DEF_TABLE
 
@@ -33,8 +33,8 @@ const struct cor_messages *px_messages(void)
 #define STRS(...)
 #define LIST(...)
 #define END(...)
-#include "proto/messages.def"
 #include "common/codec/def_undef.h"
+#include "proto/messages.def"
     };
     static const struct cor_messages MESSAGES = {ROWS, COR_COUNT(ROWS)};
     return &MESSAGES;

@@ -11,14 +11,14 @@
 
 #define DEF_NAME(name) px_##name
 #include "common/codec/def_struct.h"
-#include "proto/messages.def"
 #include "common/codec/def_undef.h"
+#include "proto/messages.def"
 #undef DEF_NAME
 
 #define DEF_TABLE(name) px_##name##_table
 #include "common/codec/def_decl.h"
-#include "proto/messages.def"
 #include "common/codec/def_undef.h"
+#include "proto/messages.def"
 #undef DEF_TABLE
 
 /* Numbers of the messages: PX_object, ... */
@@ -33,8 +33,8 @@ enum px_message {
 #define STRS(...)
 #define LIST(...)
 #define END(...)
-#include "proto/messages.def"
 #include "common/codec/def_undef.h"
+#include "proto/messages.def"
     PX_none = 0
 };
 
@@ -73,7 +73,8 @@ enum px_endpoint {
 /* Row of an endpoint. */
 const struct cor_endpoint *px_endpoint(enum px_endpoint which);
 
-/* The parts of a key "<namespace>/<type>/<name>" or of a list "<namespace>/<type>" (borrow from key). */
+/* The parts of a key "<namespace>/<type>/<name>" or of a list "<namespace>/<type>" (borrow from
+ * key). */
 struct px_key {
     struct cor_view ns; /* "null": cluster scope */
     struct cor_view type;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A growing byte buffer. Zeroed is empty and ready. Bytes are followed by a NUL that is not counted,
-// so that .data may be used as a C string once something was added. One thread at a time.
+// A growing byte buffer. Zeroed is empty and ready. Bytes are followed by a NUL that is not
+// counted, so that .data may be used as a C string once something was added. One thread at a time.
 #ifndef COR_BASE_BUF_H
 #define COR_BASE_BUF_H
 

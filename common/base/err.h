@@ -12,17 +12,17 @@
 /* What went wrong, as far as a caller can act on it. The numbers travel on the bus: never reuse. */
 #define COR_CODES(X)                                                                               \
     X(OK, 0, "ok")                                                                                 \
-    X(INVALID, 1, "invalid")            /* the input breaks a rule; sending it again is useless */  \
+    X(INVALID, 1, "invalid") /* the input breaks a rule; sending it again is useless */            \
     X(NOTFOUND, 2, "not found")                                                                    \
     X(EXISTS, 3, "already exists")                                                                 \
-    X(CONFLICT, 4, "conflict")          /* based on an old version: read again, then decide */      \
-    X(DENIED, 5, "denied")              /* known, but not allowed */                               \
+    X(CONFLICT, 4, "conflict") /* based on an old version: read again, then decide */              \
+    X(DENIED, 5, "denied")     /* known, but not allowed */                                        \
     X(UNAUTHENTICATED, 6, "unauthenticated")                                                       \
     X(TOOBIG, 7, "too big")                                                                        \
-    X(BUSY, 8, "busy")                  /* a bounded queue is full: wait for room */               \
-    X(RETRY, 9, "try later")            /* temporary failure of a peer or of the system */         \
+    X(BUSY, 8, "busy")       /* a bounded queue is full: wait for room */                          \
+    X(RETRY, 9, "try later") /* temporary failure of a peer or of the system */                    \
     X(TIMEOUT, 10, "timeout")                                                                      \
-    X(GONE, 11, "gone")                 /* the peer, or the version asked for, is no more */       \
+    X(GONE, 11, "gone") /* the peer, or the version asked for, is no more */                       \
     X(CLOSED, 12, "closed")                                                                        \
     X(IO, 13, "input/output error")                                                                \
     X(UNSUPPORTED, 14, "unsupported")                                                              \
@@ -55,8 +55,8 @@ enum cor_code cor_err_set(struct cor_err *err, enum cor_code code, const char *f
 enum cor_code cor_err_sys(struct cor_err *err, enum cor_code code, int sys, const char *fmt, ...)
     COR_PRINTF(4, 5);
 
-/* Puts context before the text of *err (may be NULL): "loading twin x: <text>". Returns code of err,
- * or COR_INTERNAL when err is NULL. */
+/* Puts context before the text of *err (may be NULL): "loading twin x: <text>". Returns code of
+ * err, or COR_INTERNAL when err is NULL. */
 enum cor_code cor_err_wrap(struct cor_err *err, const char *fmt, ...) COR_PRINTF(2, 3);
 
 #endif

@@ -15,7 +15,8 @@
 /* For auto_(): closes *fd if it is >= 0 and sets it to -1. */
 void cor_fd_close(int *fd);
 
-/* Appends the content of path to out. COR_NOTFOUND, COR_TOOBIG over max bytes, COR_IO; out unchanged. */
+/* Appends the content of path to out. COR_NOTFOUND, COR_TOOBIG over max bytes, COR_IO; out
+ * unchanged. */
 COR_NODISCARD enum cor_code cor_file_read(const char *path, size_t max, struct cor_buf *out,
                                           struct cor_err *err);
 

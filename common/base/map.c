@@ -18,9 +18,9 @@ struct entry {
 struct cor_map {
     void (*free_value)(void *value);
     struct entry *entries;
-    size_t used;  /* entries in the array, removed ones included */
-    size_t count; /* live ones */
-    size_t cap;   /* of entries */
+    size_t used;     /* entries in the array, removed ones included */
+    size_t count;    /* live ones */
+    size_t cap;      /* of entries */
     uint32_t *index; /* 0 empty, else entry number + 1; size is a power of two */
     size_t index_size;
     uint64_t seed;

@@ -22,7 +22,8 @@ void cor_map_free(struct cor_map **map);
 /* Value of key, NULL when absent. Borrowed from the map. */
 void *cor_map_get(const struct cor_map *map, struct cor_view key);
 
-/* Sets key to value (takes it if there is a free function; not NULL). Replaces and frees an old one. */
+/* Sets key to value (takes it if there is a free function; not NULL). Replaces and frees an old
+ * one. */
 void cor_map_set(struct cor_map *map, struct cor_view key, void *value);
 
 /* Removes key and frees its value. False when absent. */
@@ -34,8 +35,8 @@ void *cor_map_take(struct cor_map *map, struct cor_view key);
 /* Number of keys. */
 size_t cor_map_count(const struct cor_map *map);
 
-/* Walk: *at starts at 0; false at the end. The current key may be deleted while walking, none may be
- * added. key_r and value_r may be NULL. */
+/* Walk: *at starts at 0; false at the end. The current key may be deleted while walking, none may
+ * be added. key_r and value_r may be NULL. */
 bool cor_map_next(const struct cor_map *map, size_t *at, struct cor_view *key_r, void **value_r);
 
 #endif

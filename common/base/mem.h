@@ -14,7 +14,8 @@ void *cor_alloc(size_t size) COR_MALLOC;
 /* count * size bytes, zeroed; dies when the product overflows. Returns owned. */
 void *cor_calloc(size_t count, size_t size) COR_MALLOC;
 
-/* Resizes ptr (takes it; may be NULL) to count * size bytes; new bytes are not zeroed. Returns owned. */
+/* Resizes ptr (takes it; may be NULL) to count * size bytes; new bytes are not zeroed. Returns
+ * owned. */
 void *cor_realloc(void *ptr, size_t count, size_t size) __attribute__((returns_nonnull));
 
 /* Copy of text (borrows). Returns owned; NULL for NULL. */

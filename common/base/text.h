@@ -16,7 +16,8 @@ void cor_base64(struct cor_buf *out, struct cor_view in);
 /* Appends URL-safe base64 without padding (RFC 4648 section 5) of in to out. */
 void cor_base64url(struct cor_buf *out, struct cor_view in);
 
-/* Appends what either alphabet, padded or not, encodes. False (out unchanged) if it is not base64. */
+/* Appends what either alphabet, padded or not, encodes. False (out unchanged) if it is not base64.
+ */
 bool cor_base64_decode(struct cor_buf *out, struct cor_view in);
 
 /* Appends lower-case hex of in to out. */
@@ -24,7 +25,8 @@ void cor_hex(struct cor_buf *out, struct cor_view in);
 
 enum { COR_UUID_LEN = 36 };
 
-/* Writes the text of a version 4 UUID made of 16 random bytes into out (37 bytes, NUL at the end). */
+/* Writes the text of a version 4 UUID made of 16 random bytes into out (37 bytes, NUL at the end).
+ */
 void cor_uuid_format(const uint8_t random[16], char out[COR_UUID_LEN + 1]);
 
 /* 16 bytes of a UUID in text form, any case. False if it is not one. */

@@ -3,9 +3,10 @@
 // one other service; the door to libzmq. Everything runs on the loop thread, never blocks, and is
 // bounded: what may be under way by credit, what may wait by the endpoint's row.
 //
-// A port is up or down. Up means that both sides have said HELLO: it begins a new session with a new
-// epoch, and whatever was under way before is gone. So on up() an owner of STATE sends all of it
-// again, an origin of EVENTs is asked to resume, and calls that were pending have ended with COR_GONE.
+// A port is up or down. Up means that both sides have said HELLO: it begins a new session with a
+// new epoch, and whatever was under way before is gone. So on up() an owner of STATE sends all of
+// it again, an origin of EVENTs is asked to resume, and calls that were pending have ended with
+// COR_GONE.
 #ifndef COR_BUS_BUS_H
 #define COR_BUS_BUS_H
 
@@ -27,16 +28,16 @@ struct cor_port;
 
 /* What a process needs to be on the bus. All borrowed; must outlive the bus. */
 struct cor_bus_spec {
-    const char *service;                  /* own name, as in proto/endpoints.def */
-    const char *run_dir;                  /* sockets are made in run_dir/bus and run_dir/ctl */
-    const char *user_prefix;              /* a peer X may run as user <prefix>X; NULL: own uid, root */
+    const char *service;     /* own name, as in proto/endpoints.def */
+    const char *run_dir;     /* sockets are made in run_dir/bus and run_dir/ctl */
+    const char *user_prefix; /* a peer X may run as user <prefix>X; NULL: own uid, root */
     struct cor_loop *loop;
     struct cor_log *log;
-    const struct cor_messages *messages;  /* the services' messages */
+    const struct cor_messages *messages; /* the services' messages */
 };
 
-/* Joins the bus: makes the folders (0750) and the ctl endpoint. COR_IO; COR_BUSY when another process
- * is this service already. Returns owned in *bus_r. */
+/* Joins the bus: makes the folders (0750) and the ctl endpoint. COR_IO; COR_BUSY when another
+ * process is this service already. Returns owned in *bus_r. */
 COR_NODISCARD enum cor_code cor_bus_new(const struct cor_bus_spec *spec, struct cor_bus **bus_r,
                                         struct cor_err *err);
 
@@ -63,10 +64,10 @@ struct cor_in {
     bool settled;        /* private: answered or deferred */
 };
 
-/* Handles one message: body is the decoded struct of its table (borrowed; valid during the call, like
- * all its views). For a CALL it must call cor_reply or cor_defer, or return an error, which is sent.
- * For other messages an error is logged and counted. For an EVENT of a stream, it must have called
- * cor_commit(port, stream, seq) now or do so later, when the message is committed. */
+/* Handles one message: body is the decoded struct of its table (borrowed; valid during the call,
+ * like all its views). For a CALL it must call cor_reply or cor_defer, or return an error, which is
+ * sent. For other messages an error is logged and counted. For an EVENT of a stream, it must have
+ * called cor_commit(port, stream, seq) now or do so later, when the message is committed. */
 typedef enum cor_code (*cor_handler_fn)(void *self, struct cor_in *in, const void *body,
                                         struct cor_err *err);
 
@@ -101,7 +102,8 @@ void cor_ticket_fail(const struct cor_ticket *ticket, const struct cor_err *err)
 struct cor_port_ops {
     void (*up)(void *self, struct cor_port *port);   /* a session begins; may be NULL */
     void (*down)(void *self, struct cor_port *port); /* it has ended; may be NULL */
-    void (*room)(void *self, struct cor_port *port); /* after COR_BUSY there is credit; may be NULL */
+    void (*room)(void *self,
+                 struct cor_port *port); /* after COR_BUSY there is credit; may be NULL */
     /* The sink's store is asked: last committed sequence of this stream and incarnation, 0 if none.
      * NULL: no streams come in here. */
     uint64_t (*committed)(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation);
@@ -110,8 +112,8 @@ struct cor_port_ops {
 };
 
 /* Opens the endpoint in the role that its row gives to this service. ops and self are borrowed. The
- * port is down until the peer is there. COR_BUSY when another process has this role; COR_IO. Returns
- * owned in *port_r. */
+ * port is down until the peer is there. COR_BUSY when another process has this role; COR_IO.
+ * Returns owned in *port_r. */
 COR_NODISCARD enum cor_code cor_port_open(struct cor_bus *bus, const struct cor_endpoint *endpoint,
                                           const struct cor_port_ops *ops, void *self,
                                           struct cor_port **port_r, struct cor_err *err);
@@ -156,9 +158,9 @@ struct cor_origin_ops {
     void (*acked)(void *self, uint64_t seq);
 };
 
-/* Declares this process the origin of a stream (1..COR_STREAM_MAX) on port. incarnation identifies the store the
- * sequences come from; last is the highest sequence it has given out, acked the last one known to be
- * committed. Returns owned. */
+/* Declares this process the origin of a stream (1..COR_STREAM_MAX) on port. incarnation identifies
+ * the store the sequences come from; last is the highest sequence it has given out, acked the last
+ * one known to be committed. Returns owned. */
 struct cor_origin *cor_origin_new(struct cor_port *port, unsigned stream, uint64_t incarnation,
                                   uint64_t last, uint64_t acked, const struct cor_origin_ops *ops,
                                   void *self);
@@ -166,8 +168,9 @@ struct cor_origin *cor_origin_new(struct cor_port *port, unsigned stream, uint64
 /* Gives the origin up. *origin becomes NULL. */
 void cor_origin_free(struct cor_origin **origin);
 
-/* Sends message seq, which must follow the last one sent in this session; COR_BUSY (no credit: stop,
- * resume() comes), COR_GONE (the stream is not open: resume() will come). COR_CONFLICT: not the next. */
+/* Sends message seq, which must follow the last one sent in this session; COR_BUSY (no credit:
+ * stop, resume() comes), COR_GONE (the stream is not open: resume() will come). COR_CONFLICT: not
+ * the next. */
 COR_NODISCARD enum cor_code cor_origin_send(struct cor_origin *origin, uint64_t seq,
                                             uint16_t number, const void *body, uint64_t cause);
 

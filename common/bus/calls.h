@@ -11,7 +11,8 @@
 
 struct cor_err;
 
-/* Called once per call: body is the decoded reply when code is COR_OK, else NULL and err has text. */
+/* Called once per call: body is the decoded reply when code is COR_OK, else NULL and err has text.
+ */
 typedef void (*cor_reply_fn)(void *self, const void *body, const struct cor_err *err);
 
 struct cor_pending {

@@ -98,7 +98,8 @@ static void watch(struct cor_ctl *ctl, const struct cor_peer *peer, bool on)
     }
 }
 
-/* ---- stats ------------------------------------------------------------------------------------ */
+/* ---- stats ------------------------------------------------------------------------------------
+ */
 
 static void add_port(struct cor_port *port, struct cor_buf *out)
 {
@@ -131,8 +132,7 @@ static enum cor_code stats(void *self, struct cor_ctl_in *in, struct cor_view ar
                 cor_mono_since(cor_mono_now(), ctl->started) / 1000000);
     cor_buf_str(out, ",\"ports\":[");
     const char *gap = "";
-    COR_LIST_EACH(node, &bus->ports)
-    {
+    COR_LIST_EACH (node, &bus->ports) {
         cor_buf_str(out, gap);
         add_port(COR_LIST_OBJECT(node, struct cor_port, link), out);
         gap = ",";
@@ -164,8 +164,7 @@ static enum cor_code health(void *self, struct cor_ctl_in *in, struct cor_view a
     (void)err;
     struct cor_ctl *ctl = self;
     bool all = true;
-    COR_LIST_EACH(node, &ctl->bus->ports)
-    {
+    COR_LIST_EACH (node, &ctl->bus->ports) {
         all = all && cor_port_is_up(COR_LIST_OBJECT(node, struct cor_port, link));
     }
     cor_buf_fmt(out, "{\"healthy\":%s}", all ? "true" : "false");
@@ -177,7 +176,8 @@ static const struct cor_ctl_verb OWN[] = {
     {"health", "whether every peer is there", health},
 };
 
-/* ---- questions -------------------------------------------------------------------------------- */
+/* ---- questions --------------------------------------------------------------------------------
+ */
 
 static const struct cor_ctl_verb *verb_of(const struct cor_ctl *ctl, struct cor_view name,
                                           void **self_r)
@@ -215,8 +215,8 @@ static void ask(struct cor_ctl *ctl, const struct cor_peer *peer, uint64_t id,
     struct cor_ctl_in in = {ctl, peer, id, false};
     auto_(cor_buf_free) struct cor_buf result = {0};
     if (verb == NULL) {
-        (void)cor_err_set(&err, COR_UNSUPPORTED, "%s has no verb \"%.*s\"",
-                          ctl->bus->spec.service, COR_VIEW_ARG(call->verb));
+        (void)cor_err_set(&err, COR_UNSUPPORTED, "%s has no verb \"%.*s\"", ctl->bus->spec.service,
+                          COR_VIEW_ARG(call->verb));
     } else {
         enum cor_code code = verb->fn(self, &in, call->args, &result, &err);
         err.code = code;

@@ -52,7 +52,8 @@ void cor_deliver_end(struct cor_port *port, const struct cor_pending *pending, c
     cor_bus_set_cause(bus, cause);
 }
 
-/* ---- the bus's own messages ------------------------------------------------------------------- */
+/* ---- the bus's own messages -------------------------------------------------------------------
+ */
 
 static void on_hello(struct cor_port *port, const struct cor_wire_header *head, const void *body)
 {
@@ -120,9 +121,8 @@ static void on_error(struct cor_port *port, const struct cor_wire_header *head, 
     if (!cor_calls_take(port->calls, head->re, &pending)) {
         return; /* it has timed out */
     }
-    enum cor_code code = error->code > 0 && error->code < COR_CODE_COUNT
-                             ? (enum cor_code)error->code
-                             : COR_INTERNAL;
+    enum cor_code code =
+        error->code > 0 && error->code < COR_CODE_COUNT ? (enum cor_code)error->code : COR_INTERNAL;
     struct cor_err err = COR_ERR_NONE;
     (void)cor_err_set(&err, code, "%.*s", COR_VIEW_ARG(error->text));
     cor_deliver_end(port, &pending, NULL, &err);
@@ -134,8 +134,8 @@ static const struct {
     bool when_down; /* makes sense before the session is up */
     void (*fn)(struct cor_port *port, const struct cor_wire_header *head, const void *body);
 } OWN[] = {
-    {COR_WIRE_HELLO, true, on_hello}, {COR_WIRE_CREDIT, false, on_credit},
-    {COR_WIRE_OPEN, false, on_open},  {COR_WIRE_ACK, false, on_ack},
+    {COR_WIRE_HELLO, true, on_hello},  {COR_WIRE_CREDIT, false, on_credit},
+    {COR_WIRE_OPEN, false, on_open},   {COR_WIRE_ACK, false, on_ack},
     {COR_WIRE_ERROR, false, on_error},
 };
 
@@ -162,7 +162,8 @@ static void deliver_own(const struct delivery *d)
     invalid(d, &err);
 }
 
-/* ---- messages of services --------------------------------------------------------------------- */
+/* ---- messages of services ---------------------------------------------------------------------
+ */
 
 static void deliver_reply(const struct delivery *d, const struct cor_message *m)
 {
@@ -285,7 +286,8 @@ void cor_deliver(struct cor_port *port, struct cor_view frame)
     cor_arena_reset(port->bus->arena);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------
+ */
 
 static void send_reply(struct cor_port *port, uint64_t id, uint16_t call, const void *body)
 {

@@ -34,14 +34,14 @@ struct cor_counter {
 
 struct cor_port_stats {
     uint64_t sent, received, sent_bytes, received_bytes;
-    uint64_t superseded;  /* STATE that a newer one replaced while it waited */
-    uint64_t refused;     /* COR_BUSY told to the sender */
-    uint64_t lost;        /* STATE that waited when the session ended; its owner sends all again */
-    uint64_t stale;       /* messages of an earlier session */
-    uint64_t invalid;     /* messages that could not be read or were not expected */
-    uint64_t duplicates;  /* EVENTs that the sink had already */
-    uint64_t gaps;        /* EVENTs that came too early */
-    uint64_t timeouts;    /* calls without an answer in time */
+    uint64_t superseded; /* STATE that a newer one replaced while it waited */
+    uint64_t refused;    /* COR_BUSY told to the sender */
+    uint64_t lost;       /* STATE that waited when the session ended; its owner sends all again */
+    uint64_t stale;      /* messages of an earlier session */
+    uint64_t invalid;    /* messages that could not be read or were not expected */
+    uint64_t duplicates; /* EVENTs that the sink had already */
+    uint64_t gaps;       /* EVENTs that came too early */
+    uint64_t timeouts;   /* calls without an answer in time */
     uint64_t sessions;
 };
 
@@ -64,15 +64,15 @@ struct cor_port {
     struct cor_origin *origins[COR_STREAM_MAX + 1];
     struct cor_place_sink sinks[COR_STREAM_MAX + 1];
     uint32_t ack_due; /* bit per stream */
-    int probes;  /* that are left */
+    int probes;       /* that are left */
     int lock_fd;
     int peer_uid; /* allowed besides our own and root; -1: none */
     bool busy;    /* the owner was told COR_BUSY: call room() */
     struct cor_port_stats stats;
 };
 
-/* Port: sends a message; id, cause and time are filled in where they are 0. COR_TOOBIG; COR_GONE, and
- * the session has been ended. */
+/* Port: sends a message; id, cause and time are filled in where they are 0. COR_TOOBIG; COR_GONE,
+ * and the session has been ended. */
 enum cor_code cor_port_put(struct cor_port *port, const struct cor_wire_header *header,
                            const struct cor_table *table, const void *body);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private to common/bus. One endpoint's session: who is there, since when, and how much may be under
-// way. Pure: messages in, decisions out. Epochs are chosen by the binder; a message that arrives
-// outside of an agreed epoch belongs to the past and is dropped.
+// Private to common/bus. One endpoint's session: who is there, since when, and how much may be
+// under way. Pure: messages in, decisions out. Epochs are chosen by the binder; a message that
+// arrives outside of an agreed epoch belongs to the past and is dropped.
 #ifndef COR_BUS_SESSION_H
 #define COR_BUS_SESSION_H
 
@@ -39,7 +39,8 @@ struct cor_session {
 /* A session that is down. window: messages that may be under way towards us. */
 void cor_session_init(struct cor_session *s, bool is_binder, uint64_t boot, uint32_t window);
 
-/* Binder: a connection is new. Fills the hello to send; epoch must differ from every earlier one. */
+/* Binder: a connection is new. Fills the hello to send; epoch must differ from every earlier one.
+ */
 void cor_session_greet(struct cor_session *s, uint64_t epoch, struct cor_wire_hello *hello_r);
 
 /* The peer's hello is here. For COR_SESSION_ANSWER *answer_r is to be sent. */

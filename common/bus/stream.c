@@ -28,8 +28,7 @@ struct cor_origin *cor_origin_new(struct cor_port *port, unsigned stream, uint64
                                   uint64_t last, uint64_t acked, const struct cor_origin_ops *ops,
                                   void *self)
 {
-    must(stream >= 1 && stream <= COR_STREAM_MAX && port->origins[stream] == NULL &&
-         acked <= last);
+    must(stream >= 1 && stream <= COR_STREAM_MAX && port->origins[stream] == NULL && acked <= last);
     struct cor_origin *origin = cor_alloc(sizeof(*origin));
     origin->port = port;
     origin->ops = ops;
@@ -149,8 +148,7 @@ void cor_streams_open(struct cor_port *port, const struct cor_wire_open *open)
         LOGW(port->log, "bus.invalid", "error=\"no streams here\" stream=%" PRIu64, open->stream);
         return;
     }
-    uint64_t committed =
-        port->ops->committed(port->self, port, open->stream, open->incarnation);
+    uint64_t committed = port->ops->committed(port->self, port, open->stream, open->incarnation);
     cor_place_sink_open(&port->sinks[open->stream], open->incarnation, committed);
     send_ack(port, open->stream, true);
 }

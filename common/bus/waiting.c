@@ -37,8 +37,7 @@ static void item_free(struct item *item)
 size_t cor_waiting_clear(struct cor_waiting *w)
 {
     size_t count = cor_map_count(w->by_key);
-    COR_LIST_EACH(node, &w->order)
-    {
+    COR_LIST_EACH (node, &w->order) {
         struct item *item = COR_LIST_OBJECT(node, struct item, link);
         (void)cor_map_take(w->by_key, cor_buf_as_view(&item->key));
         item_free(item);

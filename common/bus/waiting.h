@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private to common/bus. STATE messages that wait for credit: one per key, newest wins, in the order
-// in which their keys began to wait. Bounded. Pure.
+// Private to common/bus. STATE messages that wait for credit: one per key, newest wins, in the
+// order in which their keys began to wait. Bounded. Pure.
 #ifndef COR_BUS_WAITING_H
 #define COR_BUS_WAITING_H
 

@@ -3,8 +3,8 @@
 
 #define DEF_NAME(name) cor_wire_##name
 #define DEF_TABLE(name) cor_wire_##name##_table
-#include "common/codec/def_table.h"
 #include "common/bus/bus.def"
+#include "common/codec/def_table.h"
 #include "common/codec/def_undef.h"
 #undef DEF_NAME
 #undef DEF_TABLE

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bus's own messages as structs and tables (bus.def), and the frame: header and body, one behind
-// the other, in one ZeroMQ frame. Pure; any thread.
+// The bus's own messages as structs and tables (bus.def), and the frame: header and body, one
+// behind the other, in one ZeroMQ frame. Pure; any thread.
 #ifndef COR_BUS_WIRE_H
 #define COR_BUS_WIRE_H
 
@@ -15,14 +15,14 @@
 enum { COR_BUS_MAJOR = 1, COR_BUS_MINOR = 0, COR_STREAM_MAX = 15 };
 
 #define DEF_NAME(name) cor_wire_##name
-#include "common/codec/def_struct.h"
 #include "common/bus/bus.def"
+#include "common/codec/def_struct.h"
 #include "common/codec/def_undef.h"
 #undef DEF_NAME
 
 #define DEF_TABLE(name) cor_wire_##name##_table
-#include "common/codec/def_decl.h"
 #include "common/bus/bus.def"
+#include "common/codec/def_decl.h"
 #include "common/codec/def_undef.h"
 #undef DEF_TABLE
 

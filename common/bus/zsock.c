@@ -257,8 +257,7 @@ static void free_data(void *data, void *hint)
 
 static bool send_msg(struct cor_zsock *z, const struct cor_peer *peer, zmq_msg_t *msg)
 {
-    if (z->spec.binds &&
-        zmq_send(z->sock, peer->id, peer->len, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
+    if (z->spec.binds && zmq_send(z->sock, peer->id, peer->len, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
         (void)zmq_msg_close(msg);
         return false;
     }

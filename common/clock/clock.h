@@ -19,8 +19,8 @@ struct cor_wall {
     int64_t us;
 };
 
-#define COR_MS(n) ((int64_t)(n) * 1000)
-#define COR_SEC(n) ((int64_t)(n) * 1000000)
+#define COR_MS(n) ((int64_t)(n)*1000)
+#define COR_SEC(n) ((int64_t)(n)*1000000)
 
 /* Now. */
 struct cor_mono cor_mono_now(void);

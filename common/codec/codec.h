@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Structs to msgpack and back, driven by field tables: a map with integer keys. Unknown keys are
-// skipped; duplicate, missing, over-long, ill-typed fields and trailing bytes are errors. Any thread.
+// skipped; duplicate, missing, over-long, ill-typed fields and trailing bytes are errors. Any
+// thread.
 #ifndef COR_CODEC_CODEC_H
 #define COR_CODEC_CODEC_H
 
@@ -26,8 +27,7 @@ COR_NODISCARD enum cor_code cor_decode(const struct cor_table *table, struct cor
                                        struct cor_err *err);
 
 /* Appends object for people: key=value pairs, strings escaped, long ones cut at most bytes. */
-void cor_print(const struct cor_table *table, const void *object, size_t most,
-               struct cor_buf *out);
+void cor_print(const struct cor_table *table, const void *object, size_t most, struct cor_buf *out);
 
 /* Fills object_r with a random valid instance; lists and strings live in arena. state is the random
  * state (changed), never 0. For tests and fuzz seeds. */

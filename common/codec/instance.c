@@ -18,8 +18,7 @@ static void print_bytes(struct cor_view v, size_t most, struct cor_buf *out)
     cor_buf_str(out, "\"");
 }
 
-static void print_field(const struct cor_field *f, const void *at, size_t most,
-                        struct cor_buf *out)
+static void print_field(const struct cor_field *f, const void *at, size_t most, struct cor_buf *out)
 {
     const struct cor_views *views = at;
     const struct cor_list *list = at;
@@ -60,14 +59,13 @@ static void print_field(const struct cor_field *f, const void *at, size_t most,
 static bool is_zero(const struct cor_field *f, const void *at)
 {
     static const char zero[sizeof(struct cor_view)];
-    size_t size = f->type == COR_T_BOOL ? sizeof(bool)
+    size_t size = f->type == COR_T_BOOL                          ? sizeof(bool)
                   : f->type == COR_T_U64 || f->type == COR_T_I64 ? sizeof(uint64_t)
                                                                  : sizeof(zero);
     return memcmp(at, zero, size) == 0;
 }
 
-void cor_print(const struct cor_table *table, const void *object, size_t most,
-               struct cor_buf *out)
+void cor_print(const struct cor_table *table, const void *object, size_t most, struct cor_buf *out)
 {
     const char *gap = "";
     for (size_t i = 0; i < table->count; i++) {

@@ -37,19 +37,19 @@ struct head {
 struct format {
     uint8_t first;
     uint8_t kind;
-    uint8_t size; /* of the number behind the first byte */
+    uint8_t size;  /* of the number behind the first byte */
     uint8_t fixed; /* bytes that follow for kinds without a count */
 };
 
 static const struct format FORMATS[] = {
-    {0xc0, K_NIL, 0, 0},  {0xc2, K_BOOL, 0, 0}, {0xc3, K_BOOL, 0, 1}, {0xc4, K_BIN, 1, 0},
-    {0xc5, K_BIN, 2, 0},  {0xc6, K_BIN, 4, 0},  {0xc7, K_EXT, 1, 0},  {0xc8, K_EXT, 2, 0},
-    {0xc9, K_EXT, 4, 0},  {0xca, K_FLOAT, 0, 4}, {0xcb, K_FLOAT, 0, 8}, {0xcc, K_UINT, 1, 0},
-    {0xcd, K_UINT, 2, 0}, {0xce, K_UINT, 4, 0}, {0xcf, K_UINT, 8, 0}, {0xd0, K_INT, 1, 0},
-    {0xd1, K_INT, 2, 0},  {0xd2, K_INT, 4, 0},  {0xd3, K_INT, 8, 0},  {0xd4, K_EXT, 0, 1},
-    {0xd5, K_EXT, 0, 2},  {0xd6, K_EXT, 0, 4},  {0xd7, K_EXT, 0, 8},  {0xd8, K_EXT, 0, 16},
-    {0xd9, K_STR, 1, 0},  {0xda, K_STR, 2, 0},  {0xdb, K_STR, 4, 0},  {0xdc, K_ARRAY, 2, 0},
-    {0xdd, K_ARRAY, 4, 0}, {0xde, K_MAP, 2, 0}, {0xdf, K_MAP, 4, 0},
+    {0xc0, K_NIL, 0, 0},   {0xc2, K_BOOL, 0, 0},  {0xc3, K_BOOL, 0, 1},  {0xc4, K_BIN, 1, 0},
+    {0xc5, K_BIN, 2, 0},   {0xc6, K_BIN, 4, 0},   {0xc7, K_EXT, 1, 0},   {0xc8, K_EXT, 2, 0},
+    {0xc9, K_EXT, 4, 0},   {0xca, K_FLOAT, 0, 4}, {0xcb, K_FLOAT, 0, 8}, {0xcc, K_UINT, 1, 0},
+    {0xcd, K_UINT, 2, 0},  {0xce, K_UINT, 4, 0},  {0xcf, K_UINT, 8, 0},  {0xd0, K_INT, 1, 0},
+    {0xd1, K_INT, 2, 0},   {0xd2, K_INT, 4, 0},   {0xd3, K_INT, 8, 0},   {0xd4, K_EXT, 0, 1},
+    {0xd5, K_EXT, 0, 2},   {0xd6, K_EXT, 0, 4},   {0xd7, K_EXT, 0, 8},   {0xd8, K_EXT, 0, 16},
+    {0xd9, K_STR, 1, 0},   {0xda, K_STR, 2, 0},   {0xdb, K_STR, 4, 0},   {0xdc, K_ARRAY, 2, 0},
+    {0xdd, K_ARRAY, 4, 0}, {0xde, K_MAP, 2, 0},   {0xdf, K_MAP, 4, 0},
 };
 
 static bool fix_head(uint8_t first, struct head *head)

@@ -53,8 +53,8 @@ static bool too_deep(struct cor_view text)
     return false;
 }
 
-enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags,
-                             struct cor_json **out_r, struct cor_err *err)
+enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags, struct cor_json **out_r,
+                             struct cor_err *err)
 {
     *out_r = NULL;
     if (text.len > max) {
@@ -63,7 +63,8 @@ enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags,
     if (too_deep(text)) {
         return cor_err_set(err, COR_INVALID, "JSON nested deeper than 512");
     }
-    size_t options = JSON_DECODE_ANY | ((flags & COR_JSON_STRICT) != 0 ? JSON_REJECT_DUPLICATES : 0) |
+    size_t options = JSON_DECODE_ANY |
+                     ((flags & COR_JSON_STRICT) != 0 ? JSON_REJECT_DUPLICATES : 0) |
                      ((flags & COR_JSON_PREFIX) != 0 ? JSON_DISABLE_EOF_CHECK : 0);
     json_error_t why;
     json_t *value = json_loadb(text.ptr == NULL ? "" : text.ptr, text.len, options, &why);

@@ -101,7 +101,8 @@ bool cor_json_bool_at(const struct cor_json *value, const char *path, bool other
 /* Sets member key (takes child; NULL removes the key). value must be an object. */
 void cor_json_set(struct cor_json *value, const char *key, struct cor_json *child);
 
-/* Sets the value at a dotted path, making objects on the way (replacing what is no object). Takes. */
+/* Sets the value at a dotted path, making objects on the way (replacing what is no object). Takes.
+ */
 void cor_json_set_at(struct cor_json *value, const char *path, struct cor_json *child);
 
 /* Removes member key; harmless when absent. */
@@ -122,8 +123,8 @@ void cor_json_insert(struct cor_json *value, size_t index, struct cor_json *chil
 /* Replaces (takes child) or, with NULL, removes the element at index. */
 void cor_json_put(struct cor_json *value, size_t index, struct cor_json *child);
 
-/* Walks the members of an object: at starts as NULL, false at the end. The current key may be set to
- * a new value; none may be removed or added while walking. key and child are borrowed. */
+/* Walks the members of an object: at starts as NULL, false at the end. The current key may be set
+ * to a new value; none may be removed or added while walking. key and child are borrowed. */
 bool cor_json_each(const struct cor_json *value, void **at, const char **key_r,
                    struct cor_json **child_r);
 

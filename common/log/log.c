@@ -13,8 +13,8 @@
 
 struct cor_log {
     struct cor_log *root;
-    char *fields; /* owned; " key=value" of this and its parents */
-    char *service; /* owned; root only */
+    char *fields;         /* owned; " key=value" of this and its parents */
+    char *service;        /* owned; root only */
     enum cor_level level; /* root only */
 };
 
@@ -36,8 +36,7 @@ struct cor_log *cor_log_child(const struct cor_log *parent, const char *key, con
 {
     struct cor_log *log = cor_alloc(sizeof(*log));
     log->root = parent->root;
-    log->fields =
-        cor_sprintf("%s %s=%s", parent->fields, key, cor_log_esc(cor_view_of(value)));
+    log->fields = cor_sprintf("%s %s=%s", parent->fields, key, cor_log_esc(cor_view_of(value)));
     return log;
 }
 
@@ -82,8 +81,8 @@ void cor_log_write(const struct cor_log *log, enum cor_level level, const char *
     static const char *const NAMES[] = {"ERROR", "WARN", "INFO", "DEBUG"};
     char line[1024];
     size_t room = sizeof(line) - 1;
-    int n = snprintf(line, room, "%s %s %s%s ", NAMES[level], log->root->service, event,
-                     log->fields);
+    int n =
+        snprintf(line, room, "%s %s %s%s ", NAMES[level], log->root->service, event, log->fields);
     size_t len = n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
     va_list args;
     va_start(args, fmt);

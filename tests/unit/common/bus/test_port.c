@@ -22,7 +22,12 @@ struct item {
 };
 
 static const struct cor_field ITEM_FIELDS[] = {
-    {.name = "key", .key = 1, .type = COR_T_STR, .max = 64, .required = true, .is_key = true,
+    {.name = "key",
+     .key = 1,
+     .type = COR_T_STR,
+     .max = 64,
+     .required = true,
+     .is_key = true,
      .offset = offsetof(struct item, key)},
     {.name = "value", .key = 2, .type = COR_T_U64, .offset = offsetof(struct item, value)},
 };
@@ -39,9 +44,12 @@ static const struct cor_message ROWS[] = {
 static const struct cor_messages MESSAGES = {ROWS, COR_COUNT(ROWS)};
 
 enum { WINDOW = 8, QUEUE = 16 };
-static const struct cor_endpoint ENDPOINT = {
-    .name = "a-b", .binder = "a", .connector = "b", .window = WINDOW, .queue = QUEUE,
-    .max_bytes = 4096};
+static const struct cor_endpoint ENDPOINT = {.name = "a-b",
+                                             .binder = "a",
+                                             .connector = "b",
+                                             .window = WINDOW,
+                                             .queue = QUEUE,
+                                             .max_bytes = 4096};
 
 struct side {
     struct cor_bus *bus;
@@ -219,9 +227,16 @@ static int teardown(void **state)
     cor_loop_free(&w->loop);
     auto_(cor_freep) char *paths[] = {NULL};
     (void)paths;
-    static const char *const NAMES[] = {"bus/a-b", "bus/a-b.bind.lock", "bus/a-b.connect.lock",
-                                        "bus/ctl.a.lock", "bus/ctl.b.lock", "ctl/a", "ctl/b",
-                                        "bus", "ctl", ""};
+    static const char *const NAMES[] = {"bus/a-b",
+                                        "bus/a-b.bind.lock",
+                                        "bus/a-b.connect.lock",
+                                        "bus/ctl.a.lock",
+                                        "bus/ctl.b.lock",
+                                        "ctl/a",
+                                        "ctl/b",
+                                        "bus",
+                                        "ctl",
+                                        ""};
     for (size_t i = 0; i < COR_COUNT(NAMES); i++) {
         auto_(cor_freep) char *path = cor_sprintf("%s/%s", w->dir, NAMES[i]);
         (void)(unlink(path) != 0 && rmdir(path));
@@ -454,8 +469,12 @@ static void hostile_frames_change_nothing(void **state)
     (void)zmq_setsockopt(sock, ZMQ_PROBE_ROUTER, &on, sizeof(on));
     auto_(cor_freep) char *address = cor_sprintf("ipc://%s/bus/a-b", w->dir);
     assert_int_equal(zmq_connect(sock, address), 0);
-    static const char *const FRAMES[] = {"\xdd\xff\xff\xff\xff", "\xdf\xff\xff\xff\xff\x01",
-                                         "\x81\x01\xc6\xff\xff\xff\xff", "\x80", "x", "\xc1"};
+    static const char *const FRAMES[] = {"\xdd\xff\xff\xff\xff",
+                                         "\xdf\xff\xff\xff\xff\x01",
+                                         "\x81\x01\xc6\xff\xff\xff\xff",
+                                         "\x80",
+                                         "x",
+                                         "\xc1"};
     for (size_t i = 0; i < COR_COUNT(FRAMES); i++) {
         assert_true(zmq_send(sock, FRAMES[i], strlen(FRAMES[i]), 0) > 0);
     }

@@ -120,8 +120,8 @@ static void sink_sorts_messages(void **state)
     static const struct {
         uint64_t seq;
         enum cor_place_seq want;
-    } ROWS[] = {{5, COR_PLACE_DUPLICATE}, {7, COR_PLACE_GAP},       {6, COR_PLACE_NEXT},
-                {6, COR_PLACE_DUPLICATE}, {7, COR_PLACE_NEXT},      {9, COR_PLACE_GAP},
+    } ROWS[] = {{5, COR_PLACE_DUPLICATE}, {7, COR_PLACE_GAP},      {6, COR_PLACE_NEXT},
+                {6, COR_PLACE_DUPLICATE}, {7, COR_PLACE_NEXT},     {9, COR_PLACE_GAP},
                 {8, COR_PLACE_NEXT},      {1, COR_PLACE_DUPLICATE}};
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
         assert_int_equal(cor_place_sink_seq(&p, ROWS[i].seq), ROWS[i].want);
@@ -131,7 +131,8 @@ static void sink_sorts_messages(void **state)
     assert_false(cor_place_sink_commit(&p, 7));
 }
 
-/* Messages that were handed over but not committed when the link broke are not handed over twice. */
+/* Messages that were handed over but not committed when the link broke are not handed over twice.
+ */
 static void reopening_keeps_what_is_on_its_way_to_the_store(void **state)
 {
     (void)state;
