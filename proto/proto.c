@@ -8,9 +8,11 @@
 
 #define DEF_NAME(name) px_##name
 #define DEF_TABLE(name) px_##name##_table
+// clang-format off
 #include "common/codec/def_table.h"
-#include "common/codec/def_undef.h"
 #include "proto/messages.def"
+#include "common/codec/def_undef.h"
+// clang-format on
 #undef DEF_NAME
 #undef DEF_TABLE
 
@@ -33,8 +35,10 @@ const struct cor_messages *px_messages(void)
 #define STRS(...)
 #define LIST(...)
 #define END(...)
-#include "common/codec/def_undef.h"
+// clang-format off
 #include "proto/messages.def"
+#include "common/codec/def_undef.h"
+        // clang-format on
     };
     static const struct cor_messages MESSAGES = {ROWS, COR_COUNT(ROWS)};
     return &MESSAGES;
@@ -51,7 +55,9 @@ const struct cor_endpoint *px_endpoint(enum px_endpoint which)
      .window = (window_),                                                                          \
      .queue = (queue_),                                                                            \
      .max_bytes = (max_bytes_)},
+// clang-format off
 #include "proto/endpoints.def"
+// clang-format on
 #undef ENDPOINT
     };
     must(which < PX_ENDPOINT_COUNT);

@@ -10,15 +10,19 @@
 #include "common/bus/message.h"
 
 #define DEF_NAME(name) px_##name
+// clang-format off
 #include "common/codec/def_struct.h"
-#include "common/codec/def_undef.h"
 #include "proto/messages.def"
+#include "common/codec/def_undef.h"
+// clang-format on
 #undef DEF_NAME
 
 #define DEF_TABLE(name) px_##name##_table
+// clang-format off
 #include "common/codec/def_decl.h"
-#include "common/codec/def_undef.h"
 #include "proto/messages.def"
+#include "common/codec/def_undef.h"
+// clang-format on
 #undef DEF_TABLE
 
 /* Numbers of the messages: PX_object, ... */
@@ -33,8 +37,10 @@ enum px_message {
 #define STRS(...)
 #define LIST(...)
 #define END(...)
-#include "common/codec/def_undef.h"
+// clang-format off
 #include "proto/messages.def"
+#include "common/codec/def_undef.h"
+    // clang-format on
     PX_none = 0
 };
 
@@ -65,7 +71,9 @@ const struct cor_messages *px_messages(void);
 
 enum px_endpoint {
 #define ENDPOINT(id, name, binder, connector, window, queue, max_bytes, doc) PX_ENDPOINT_##id,
+// clang-format off
 #include "proto/endpoints.def"
+// clang-format on
 #undef ENDPOINT
     PX_ENDPOINT_COUNT
 };

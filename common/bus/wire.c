@@ -3,9 +3,11 @@
 
 #define DEF_NAME(name) cor_wire_##name
 #define DEF_TABLE(name) cor_wire_##name##_table
-#include "common/bus/bus.def"
+// clang-format off
 #include "common/codec/def_table.h"
+#include "common/bus/bus.def"
 #include "common/codec/def_undef.h"
+// clang-format on
 #undef DEF_NAME
 #undef DEF_TABLE
 
@@ -27,8 +29,10 @@ const struct cor_messages *cor_wire_messages(void)
 #define STRS(...)
 #define LIST(...)
 #define END(...)
+// clang-format off
 #include "common/bus/bus.def"
 #include "common/codec/def_undef.h"
+        // clang-format on
     };
     static const struct cor_messages MESSAGES = {ROWS, COR_COUNT(ROWS)};
     return &MESSAGES;

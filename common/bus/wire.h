@@ -15,15 +15,19 @@
 enum { COR_BUS_MAJOR = 1, COR_BUS_MINOR = 0, COR_STREAM_MAX = 15 };
 
 #define DEF_NAME(name) cor_wire_##name
-#include "common/bus/bus.def"
+// clang-format off
 #include "common/codec/def_struct.h"
+#include "common/bus/bus.def"
 #include "common/codec/def_undef.h"
+// clang-format on
 #undef DEF_NAME
 
 #define DEF_TABLE(name) cor_wire_##name##_table
-#include "common/bus/bus.def"
+// clang-format off
 #include "common/codec/def_decl.h"
+#include "common/bus/bus.def"
 #include "common/codec/def_undef.h"
+// clang-format on
 #undef DEF_TABLE
 
 enum cor_wire {

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/conf/yaml.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "common/base/buf.h"
+#include "common/base/mem.h"
+
+enum { DEPTH = 32 };
+
+struct reading {
+    yaml_document_t *doc;
+    cor_yaml_line_fn lines;
+    void *self;
+    struct cor_err *err;
+};
+
+static struct cor_json *node_value(struct reading *r, yaml_node_t *node, const char *path,
+                                   int depth);
+
+static bool is_real(struct cor_view text)
+{
+    return memchr(text.ptr, '.', text.len) != NULL || memchr(text.ptr, 'e', text.len) != NULL ||
+           memchr(text.ptr, 'E', text.len) != NULL;
+}
+
+static struct cor_json *plain(struct cor_view text)
+{
+    int64_t number = 0;
+    if (text.len == 0 || cor_view_is(text, "~") || cor_view_is(text, "null")) {
+        return cor_json_null();
+    }
+    if (cor_view_is(text, "true") || cor_view_is(text, "false")) {
+        return cor_json_bool(text.ptr[0] == 't');
+    }
+    if (cor_view_i64(text, &number)) {
+        return cor_json_int(number);
+    }
+    if (text.len < 64 && is_real(text) && (strchr("-+.0123456789", text.ptr[0]) != NULL)) {
+        auto_(cor_freep) char *copy = cor_view_dup(text);
+        char *end = NULL;
+        double real = strtod(copy, &end);
+        if (*end == '\0' && end != copy) {
+            return cor_json_real(real);
+        }
+    }
+    return cor_json_view(text);
+}
+
+static struct cor_json *scalar_value(const yaml_node_t *node)
+{
+    struct cor_view text = {(const char *)node->data.scalar.value, node->data.scalar.length};
+    return node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? plain(text) : cor_json_view(text);
+}
+
+static struct cor_json *sequence_value(struct reading *r, yaml_node_t *node, const char *path,
+                                       int depth)
+{
+    struct cor_json *array = cor_json_array();
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        struct cor_json *value =
+            node_value(r, yaml_document_get_node(r->doc, *item), path, depth + 1);
+        if (value == NULL) {
+            cor_json_free(&array);
+            return NULL;
+        }
+        cor_json_add(array, value);
+    }
+    return array;
+}
+
+static bool add_pair(struct reading *r, struct cor_json *object, const yaml_node_pair_t *pair,
+                     const char *path, int depth)
+{
+    yaml_node_t *key = yaml_document_get_node(r->doc, pair->key);
+    size_t line = key->start_mark.line + 1;
+    if (key->type != YAML_SCALAR_NODE) {
+        (void)cor_err_set(r->err, COR_INVALID, "line %zu: a key must be a word", line);
+        return false;
+    }
+    const char *name = (const char *)key->data.scalar.value;
+    if (cor_json_get(object, name) != NULL) {
+        (void)cor_err_set(r->err, COR_INVALID, "line %zu: %s is given twice", line, name);
+        return false;
+    }
+    auto_(cor_freep) char *below =
+        path[0] == '\0' ? cor_strdup(name) : cor_sprintf("%s.%s", path, name);
+    if (r->lines != NULL) {
+        r->lines(r->self, below, line);
+    }
+    struct cor_json *value =
+        node_value(r, yaml_document_get_node(r->doc, pair->value), below, depth + 1);
+    if (value == NULL) {
+        return false;
+    }
+    cor_json_set(object, name, value);
+    return true;
+}
+
+static struct cor_json *mapping_value(struct reading *r, yaml_node_t *node, const char *path,
+                                      int depth)
+{
+    struct cor_json *object = cor_json_object();
+    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        if (!add_pair(r, object, pair, path, depth)) {
+            cor_json_free(&object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+static struct cor_json *node_value(struct reading *r, yaml_node_t *node, const char *path,
+                                   int depth)
+{
+    size_t line = node->start_mark.line + 1;
+    if (depth > DEPTH) {
+        (void)cor_err_set(r->err, COR_INVALID, "line %zu: nested deeper than %d", line, DEPTH);
+        return NULL;
+    }
+    switch (node->type) {
+    case YAML_SCALAR_NODE:
+        return scalar_value(node);
+    case YAML_SEQUENCE_NODE:
+        return sequence_value(r, node, path, depth);
+    case YAML_MAPPING_NODE:
+        return mapping_value(r, node, path, depth);
+    case YAML_NO_NODE:
+        break;
+    }
+    (void)cor_err_set(r->err, COR_INVALID, "line %zu: unreadable", line);
+    return NULL;
+}
+
+/* Aliases can make a small text expand without bound: refuse them before building anything. */
+static bool has_alias(struct cor_view text, struct cor_err *err)
+{
+    yaml_parser_t parser;
+    yaml_event_t event;
+    bool found = false;
+    bool end = false;
+    if (yaml_parser_initialize(&parser) == 0) {
+        return false;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text.ptr, text.len);
+    while (!found && !end && yaml_parser_parse(&parser, &event) != 0) {
+        found = event.type == YAML_ALIAS_EVENT;
+        end = event.type == YAML_STREAM_END_EVENT;
+        if (found) {
+            (void)cor_err_set(err, COR_INVALID, "line %zu: aliases are not allowed",
+                              event.start_mark.line + 1);
+        }
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return found;
+}
+
+static enum cor_code read_document(yaml_parser_t *parser, struct reading *r,
+                                   struct cor_json **out_r)
+{
+    yaml_document_t doc;
+    if (yaml_parser_load(parser, &doc) == 0) {
+        return cor_err_set(r->err, COR_INVALID, "line %zu: %s", parser->problem_mark.line + 1,
+                           parser->problem == NULL ? "not YAML" : parser->problem);
+    }
+    yaml_node_t *root = yaml_document_get_root_node(&doc);
+    r->doc = &doc;
+    *out_r = root == NULL ? cor_json_object() : node_value(r, root, "", 0);
+    yaml_document_delete(&doc);
+    return *out_r == NULL ? COR_INVALID : COR_OK;
+}
+
+enum cor_code cor_yaml_parse(struct cor_view text, size_t max, cor_yaml_line_fn lines, void *self,
+                             struct cor_json **out_r, struct cor_err *err)
+{
+    *out_r = NULL;
+    if (text.len > max) {
+        return cor_err_set(err, COR_TOOBIG, "YAML of %zu bytes, at most %zu", text.len, max);
+    }
+    if (text.ptr == NULL || has_alias(text, err)) {
+        return text.ptr == NULL ? cor_err_set(err, COR_INVALID, "no text") : COR_INVALID;
+    }
+    yaml_parser_t parser;
+    if (yaml_parser_initialize(&parser) == 0) {
+        return cor_err_set(err, COR_INTERNAL, "out of memory (YAML)");
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text.ptr, text.len);
+    struct reading r = {.lines = lines, .self = self, .err = err};
+    enum cor_code code = read_document(&parser, &r, out_r);
+    yaml_parser_delete(&parser);
+    return code;
+}
