@@ -24,7 +24,8 @@ struct cor_zsock {
     void *monitor;
     struct cor_io *io;
     struct cor_io *monitor_io;
-    bool broken; /* a peer sent more than one frame: open anew when the round is over */
+    unsigned opened; /* how often */
+    bool broken;     /* a peer sent more than one frame: open anew when the round is over */
 };
 
 static bool set_int(void *sock, int option, int value)
@@ -167,7 +168,8 @@ static void on_fd(void *self, int fd, int events)
 static bool monitored(struct cor_zsock *z)
 {
     char name[64];
-    (void)snprintf(name, sizeof(name), "inproc://monitor-%p", (void *)z);
+    /* A name is free again only some time after its socket was closed: never use one twice. */
+    (void)snprintf(name, sizeof(name), "inproc://monitor-%p-%u", (void *)z, z->opened++);
     if (zmq_socket_monitor(z->sock, name, ZMQ_EVENT_DISCONNECTED) != 0) {
         return false;
     }
@@ -212,6 +214,7 @@ static bool on_round(void *self)
         z->ops.dropped(z->self);
     }
     if (readable(z->monitor)) {
+        n++;
         read_monitor(z);
     }
     /* Handlers may have sent on other sockets, which may have swallowed those sockets' wake-ups: a

@@ -151,7 +151,7 @@ static const struct cor_port_ops OPS = {on_up, on_down, on_room, committed, HAND
 static void start(struct world *w, struct side *side, const char *name)
 {
     struct cor_err err = COR_ERR_NONE;
-    side->log = cor_log_new(name, COR_LEVEL_ERROR);
+    side->log = cor_log_new(name, getenv("COR_TEST_LOG") != NULL ? COR_LEVEL_DEBUG : COR_LEVEL_ERROR);
     struct cor_bus_spec spec = {name, w->dir, NULL, w->loop, side->log, &MESSAGES};
     assert_int_equal(cor_bus_new(&spec, &side->bus, &err), COR_OK);
     assert_int_equal(cor_port_open(side->bus, &ENDPOINT, &OPS, side, &side->port, &err), COR_OK);
