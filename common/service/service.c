@@ -178,9 +178,12 @@ static enum cor_code open_bus(struct cor_runner *r, struct cor_err *err)
         .user_prefix = cfg->user_prefix,
         .loop = r->service.loop,
         .log = r->service.log,
-        .messages = r->spec->messages,
     };
-    return r->spec->messages == NULL ? COR_OK : cor_bus_new(&spec, &r->service.bus, err);
+    if (r->spec->messages == NULL) {
+        return COR_OK;
+    }
+    spec.messages = r->spec->messages();
+    return cor_bus_new(&spec, &r->service.bus, err);
 }
 
 static int failed(struct cor_runner *r, enum cor_code code, const struct cor_err *err)

@@ -49,8 +49,8 @@ struct cor_service_spec {
     const char *name;    /* as in proto/endpoints.def */
     const char *summary; /* one line for --help */
     struct cor_conf conf;
-    size_t cfg_size;                     /* of the configuration struct */
-    const struct cor_messages *messages; /* for the bus; NULL: no bus */
+    size_t cfg_size;                              /* of the configuration struct */
+    const struct cor_messages *(*messages)(void); /* for the bus: px_messages; NULL: no bus */
     /* Further checks of the configuration, for --check and start. COR_INVALID. May be NULL. */
     enum cor_code (*check)(const void *cfg, struct cor_err *err);
     /* Opens stores, listens, opens ports, creates everything. COR_INVALID: exit 100; others: 111.
