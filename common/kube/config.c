@@ -6,6 +6,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/conf/yaml.h"
 #include "common/pki/key.h"
 
 enum { CONFIG_MAX = 1024 * 1024 };
@@ -112,6 +113,26 @@ enum cor_code cor_kube_config_read(const struct cor_json *tree, const char *base
         config = (struct cor_kube_config){0};
     }
     return code;
+}
+
+enum cor_code cor_kube_config_load(const char *path, struct cor_kube_config *out_r,
+                                   struct cor_err *err)
+{
+    auto_(cor_secret_free) struct cor_buf text = {0};
+    auto_(cor_json_free) struct cor_json *tree = NULL;
+    *out_r = (struct cor_kube_config){0};
+    enum cor_code code = cor_file_read(path, CONFIG_MAX, &text, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    code = cor_yaml_parse(cor_buf_as_view(&text), CONFIG_MAX, NULL, NULL, &tree, err);
+    if (code == COR_OK) {
+        const char *slash = strrchr(path, '/');
+        auto_(cor_freep) char *base =
+            slash == NULL ? cor_strdup(".") : cor_memdup(path, (size_t)(slash - path));
+        code = cor_kube_config_read(tree, base, out_r, err);
+    }
+    return code == COR_OK ? COR_OK : cor_err_wrap(err, "%s", path);
 }
 
 static void wipe(char **text)

@@ -27,6 +27,10 @@ COR_NODISCARD enum cor_code cor_kube_config_read(const struct cor_json *tree, co
                                                  struct cor_kube_config *out_r,
                                                  struct cor_err *err);
 
+/* Loads a kubeconfig file, YAML or JSON. COR_NOTFOUND, COR_INVALID, COR_IO. */
+COR_NODISCARD enum cor_code cor_kube_config_load(const char *path, struct cor_kube_config *out_r,
+                                                 struct cor_err *err);
+
 /* Frees and wipes what the struct owns; it is empty after. For auto_(). */
 void cor_kube_config_free(struct cor_kube_config *config);
 

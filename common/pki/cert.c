@@ -13,7 +13,7 @@
 
 enum { CERT_FILE_MAX = 1024 * 1024 };
 
-static enum cor_code wrap(X509 *x509, struct cor_cert **out_r, struct cor_err *err)
+enum cor_code pki_wrap_cert(X509 *x509, struct cor_cert **out_r, struct cor_err *err)
 {
     *out_r = NULL;
     if (x509 == NULL) {
@@ -37,9 +37,9 @@ enum cor_code cor_cert_parse(struct cor_view bytes, struct cor_cert **out_r, str
         return cor_err_set(err, COR_INVALID, "not a certificate: too long");
     }
     auto_(pki_bio_free) BIO *bio = pki_bio(bytes);
-    return wrap(pki_is_pem(bytes) ? PEM_read_bio_X509(bio, NULL, NULL, NULL)
-                                  : d2i_X509_bio(bio, NULL),
-                out_r, err);
+    return pki_wrap_cert(pki_is_pem(bytes) ? PEM_read_bio_X509(bio, NULL, NULL, NULL)
+                                           : d2i_X509_bio(bio, NULL),
+                         out_r, err);
 }
 
 enum cor_code cor_cert_load(const char *path, struct cor_cert **out_r, struct cor_err *err)

@@ -14,6 +14,7 @@ struct cor_key {
     EVP_PKEY *pkey; /* owned */
 };
 
+/* cert.h */
 struct cor_cert {
     X509 *x509; /* owned */
     char *cn;   /* owned */
@@ -22,6 +23,9 @@ struct cor_cert {
 
 /* Sets *err with the last reason OpenSSL has; empties its queue. Returns code. */
 enum cor_code pki_err(struct cor_err *err, enum cor_code code, const char *what);
+
+/* Makes the room's object of x509 (takes; may be NULL). COR_INVALID. */
+enum cor_code pki_wrap_cert(X509 *x509, struct cor_cert **out_r, struct cor_err *err);
 
 /* A memory BIO that reads bytes (borrows). Returns owned. */
 BIO *pki_bio(struct cor_view bytes);

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include "common/base/attr.h"
 #include "common/kube/config.h"
 
@@ -74,11 +76,33 @@ static void bad_configs_are_refused(void **state)
     }
 }
 
+/* What kubectl writes is YAML. */
+static void file_is_yaml(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/kubeconfig-XXXXXX";
+    int fd = mkstemp(path);
+    static const char text[] = "apiVersion: v1\nkind: Config\nclusters:\n- name: k\n  cluster:\n"
+                               "    server: https://127.0.0.1:6443\ncontexts:\n- name: c\n"
+                               "  context: {cluster: k, user: u}\ncurrent-context: c\nusers:\n"
+                               "- name: u\n  user:\n    tokenFile: tok\n";
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    assert_int_equal(close(fd), 0);
+    auto_(cor_kube_config_free) struct cor_kube_config config = {0};
+    assert_int_equal(cor_kube_config_load(path, &config, NULL), COR_OK);
+    assert_int_equal(unlink(path), 0);
+    assert_string_equal(config.server, "https://127.0.0.1:6443");
+    assert_string_equal(config.token_file, "/tmp/tok");
+    struct cor_kube_config none;
+    assert_int_equal(cor_kube_config_load(path, &none, NULL), COR_NOTFOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(current_context_counts),
         cmocka_unit_test(bad_configs_are_refused),
+        cmocka_unit_test(file_is_yaml),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

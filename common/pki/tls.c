@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/pki/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "common/base/mem.h"
+#include "common/base/must.h"
+#include "common/pki/ossl.h"
+
+/* What CloudCore offers for TLS 1.2 (pkg/viaduct); TLS 1.3 has its own list. */
+static const char CIPHERS[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+                              "ECDHE-ECDSA-CHACHA20-POLY1305";
+
+static void common_settings(SSL_CTX *ctx)
+{
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    must(SSL_CTX_set_cipher_list(ctx, CIPHERS) == 1);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    (void)SSL_CTX_set_num_tickets(ctx, 0);
+}
+
+static bool set_identity(SSL_CTX *ctx, const struct cor_tls *tls)
+{
+    return SSL_CTX_use_certificate(ctx, tls->cert->x509) == 1 &&
+           SSL_CTX_use_PrivateKey(ctx, tls->key->pkey) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+}
+
+static void set_root(SSL_CTX *ctx, const struct cor_tls *tls)
+{
+    if (tls->ca != NULL) {
+        must(X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), tls->ca->x509) == 1);
+    }
+}
+
+void *cor_tls_client(void)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    must(ctx != NULL);
+    common_settings(ctx);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    return ctx;
+}
+
+bool cor_tls_client_set(void *ctx, const struct cor_tls *tls)
+{
+    X509_STORE *store = X509_STORE_new();
+    must(store != NULL);
+    SSL_CTX_set_cert_store(ctx, store); /* takes it */
+    set_root(ctx, tls);
+    bool done = tls->cert == NULL || set_identity(ctx, tls);
+    ERR_clear_error();
+    return done;
+}
+
+void cor_tls_free(void **ctx)
+{
+    SSL_CTX_free(*ctx);
+    *ctx = NULL;
+}
+
+bool cor_tls_server(void *ctx, const struct cor_tls *tls)
+{
+    common_settings(ctx);
+    set_root(ctx, tls);
+    if (tls->ca != NULL) {
+        (void)SSL_CTX_add_client_CA(ctx, tls->ca->x509);
+    }
+    bool done = set_identity(ctx, tls);
+    ERR_clear_error();
+    return done;
+}
+
+struct cor_cert *cor_tls_peer(void *ssl)
+{
+    X509 *x509 = ssl == NULL ? NULL : SSL_get1_peer_certificate(ssl);
+    struct cor_cert *cert = NULL;
+    return x509 != NULL && pki_wrap_cert(x509, &cert, NULL) == COR_OK ? cert : NULL;
+}

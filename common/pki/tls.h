@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLS settings for the room that speaks TLS through a library of its own (common/ws): this is still
+// the door to OpenSSL, so its types pass as void pointers. TLS 1.2 and 1.3; no session tickets.
+#ifndef COR_PKI_TLS_H
+#define COR_PKI_TLS_H
+
+#include <stdbool.h>
+
+#include "common/pki/cert.h"
+#include "common/pki/key.h"
+
+/* Who we are and whom we trust. All borrowed. */
+struct cor_tls {
+    const struct cor_cert *cert; /* NULL: we have none (clients) */
+    const struct cor_key *key;
+    const struct cor_cert *ca; /* the only root; NULL: trust nobody */
+};
+
+/* A client's SSL_CTX, without identity and root. Returns owned (cor_tls_free). */
+void *cor_tls_client(void);
+
+/* Gives a client's SSL_CTX what new connections use. False if cert and key do not belong together.
+ */
+bool cor_tls_client_set(void *ctx, const struct cor_tls *tls);
+
+/* Frees an SSL_CTX; *ctx becomes NULL. */
+void cor_tls_free(void **ctx);
+
+/* Fills the SSL_CTX of a server, which needs cert and key. False if they do not belong together. */
+bool cor_tls_server(void *ctx, const struct cor_tls *tls);
+
+/* The certificate that the peer of an SSL showed; NULL if none. Returns owned. */
+struct cor_cert *cor_tls_peer(void *ssl);
+
+#endif

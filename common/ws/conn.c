@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/must.h"
+#include "common/ws/room.h"
+
+/* A message of 32 MiB in Go's pieces of 4082 bytes has some 8,000; more is an attack on our time.
+ */
+enum { FRAGMENTS_MAX = 65536 };
+
+struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *events, void *self)
+{
+    struct cor_ws_conn *conn = cor_alloc(sizeof(*conn));
+    conn->ws = ws;
+    conn->events = *events;
+    conn->self = self;
+    cor_list_init(&conn->queue);
+    return conn;
+}
+
+static void drop_rx(struct cor_ws_conn *conn)
+{
+    conn->ws->unfinished -= conn->rx.len;
+    conn->fragments = 0;
+    cor_buf_free(&conn->rx);
+}
+
+static void drop_queue(struct cor_ws_conn *conn)
+{
+    COR_LIST_EACH (node, &conn->queue) {
+        cor_list_del(node);
+        cor_free(COR_LIST_OBJECT(node, struct ws_message, link));
+    }
+    conn->queued = 0;
+}
+
+void ws_conn_gone(struct cor_ws_conn *conn, const char *reason)
+{
+    if (conn->gone) {
+        return;
+    }
+    conn->gone = true;
+    conn->open = false;
+    cor_timer_free(&conn->timer);
+    drop_rx(conn);
+    drop_queue(conn);
+    ws_headers_free(&conn->headers);
+    conn->events.closed(conn->self, reason);
+}
+
+void ws_conn_destroyed(struct cor_ws_conn *conn)
+{
+    must(conn->gone);
+    conn->destroyed = true;
+    if (!conn->dialing) {
+        cor_free(conn);
+    }
+}
+
+int ws_on_established(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
+{
+    (void)in;
+    (void)len;
+    struct cor_ws_conn *conn = slot->conn;
+    if (conn == NULL || conn->gone) {
+        return -1;
+    }
+    conn->wsi = wsi;
+    conn->open = true;
+    conn->heard = cor_loop_now(conn->ws->loop);
+    ws_headers_free(&conn->headers);
+    if (conn->client) {
+        cor_timer_stop(conn->timer);
+        if (conn->ping_us > 0) {
+            cor_timer_repeat(conn->timer, conn->ping_us);
+        }
+    }
+    conn->inside++;
+    if (conn->events.opened != NULL) {
+        conn->events.opened(conn->self, conn);
+    }
+    conn->inside--;
+    return conn->gone ? -1 : 0;
+}
+
+static int refuse(struct cor_ws_conn *conn, int status, const char *reason)
+{
+    lws_close_reason(conn->wsi, (enum lws_close_status)status, NULL, 0);
+    ws_conn_gone(conn, reason);
+    return -1;
+}
+
+static int deliver(struct cor_ws_conn *conn, struct cor_view message)
+{
+    conn->inside++;
+    conn->events.message(conn->self, message);
+    conn->inside--;
+    return conn->gone ? -1 : 0;
+}
+
+/* The message is whole, or one more part of it. */
+static int assemble(struct cor_ws_conn *conn, struct cor_view part, bool final)
+{
+    struct cor_ws *ws = conn->ws;
+    if (conn->rx.len == 0 && final) {
+        return deliver(conn, part);
+    }
+    cor_buf_view(&conn->rx, part);
+    ws->unfinished += part.len;
+    if (!final) {
+        return ws->unfinished <= ws->limits.unfinished
+                   ? 0
+                   : refuse(conn, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE,
+                            "too much unfinished in all connections");
+    }
+    struct cor_buf whole = conn->rx;
+    ws->unfinished -= whole.len;
+    conn->rx = (struct cor_buf){0};
+    conn->fragments = 0;
+    int result = deliver(conn, cor_buf_as_view(&whole));
+    cor_buf_free(&whole);
+    return result;
+}
+
+int ws_on_receive(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
+{
+    struct cor_ws_conn *conn = slot->conn;
+    if (conn == NULL || conn->gone) {
+        return -1;
+    }
+    conn->heard = cor_loop_now(conn->ws->loop);
+    if (conn->rx.len + len + lws_remaining_packet_payload(wsi) > conn->ws->limits.message) {
+        return refuse(conn, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message too large");
+    }
+    if (++conn->fragments > FRAGMENTS_MAX) {
+        return refuse(conn, LWS_CLOSE_STATUS_POLICY_VIOLATION, "too many fragments");
+    }
+    bool final = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
+    if (final && conn->rx.len == 0) {
+        conn->fragments = 0;
+    }
+    return assemble(conn, (struct cor_view){in == NULL ? "" : in, len}, final);
+}
+
+int ws_on_pong(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
+{
+    (void)wsi;
+    (void)in;
+    (void)len;
+    if (slot->conn != NULL) {
+        slot->conn->heard = cor_loop_now(slot->conn->ws->loop);
+    }
+    return 0;
+}
+
+/* Sends a piece of the first message; false if the connection is broken. */
+static bool send_piece(struct cor_ws_conn *conn, struct ws_message *message)
+{
+    size_t left = message->len - message->sent;
+    size_t n = left < WS_CHUNK ? left : WS_CHUNK;
+    int flags = message->sent == 0 ? LWS_WRITE_TEXT : LWS_WRITE_CONTINUATION;
+    if (n < left) {
+        flags |= LWS_WRITE_NO_FIN;
+    }
+    unsigned char *out = conn->ws->scratch + LWS_PRE;
+    memcpy(out, message->bytes + message->sent, n);
+    if (lws_write(conn->wsi, out, n, (enum lws_write_protocol)flags) < (int)n) {
+        return false;
+    }
+    message->sent += n;
+    conn->queued -= n;
+    if (message->sent == message->len) {
+        cor_list_del(&message->link);
+        cor_free(message);
+    }
+    return true;
+}
+
+int ws_on_writable(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
+{
+    (void)in;
+    (void)len;
+    struct cor_ws_conn *conn = slot->conn;
+    if (conn == NULL || conn->gone) {
+        return -1;
+    }
+    if (conn->want_ping) {
+        conn->want_ping = false;
+        if (lws_write(wsi, conn->ws->scratch + LWS_PRE, 0, LWS_WRITE_PING) < 0) {
+            return -1;
+        }
+        lws_callback_on_writable(wsi);
+        return 0;
+    }
+    if (cor_list_empty(&conn->queue)) {
+        return 0;
+    }
+    if (!send_piece(conn, COR_LIST_OBJECT(conn->queue.next, struct ws_message, link))) {
+        ws_conn_gone(conn, "write failed");
+        return -1;
+    }
+    if (!cor_list_empty(&conn->queue)) {
+        lws_callback_on_writable(wsi);
+    } else if (conn->events.drained != NULL) {
+        conn->inside++;
+        conn->events.drained(conn->self);
+        conn->inside--;
+    }
+    return conn->gone ? -1 : 0;
+}
+
+enum cor_code cor_ws_send(struct cor_ws_conn *conn, struct cor_view message)
+{
+    if (!conn->open) {
+        return COR_CLOSED;
+    }
+    if (conn->queued > 0 && conn->queued + message.len > conn->ws->limits.queue) {
+        return COR_BUSY;
+    }
+    must(message.len > 0); /* an empty message would be an empty frame, which EdgeCore rejects */
+    struct ws_message *item = cor_alloc(sizeof(*item) + message.len);
+    item->len = message.len;
+    memcpy(item->bytes, message.ptr, message.len);
+    cor_list_add(&conn->queue, &item->link);
+    conn->queued += message.len;
+    lws_callback_on_writable(conn->wsi);
+    return COR_OK;
+}
+
+size_t cor_ws_queued(const struct cor_ws_conn *conn)
+{
+    return conn->queued;
+}
+
+void cor_ws_close(struct cor_ws_conn *conn, int status, const char *reason)
+{
+    if (conn->gone) {
+        return;
+    }
+    struct lws *wsi = conn->wsi;
+    if (wsi != NULL && status != 0) {
+        lws_close_reason(wsi, (enum lws_close_status)status, NULL, 0);
+    }
+    bool inside = conn->inside > 0 || conn->dialing;
+    ws_conn_gone(conn, reason);
+    /* From within its own callback libwebsockets closes when the handler returns. */
+    if (!inside && wsi != NULL) {
+        lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to common/ws: ws.c (context, callback table), conn.c (WebSocket connections), server.c
+// (listeners, requests), client.c (dial, fetch).
+#ifndef COR_WS_ROOM_H
+#define COR_WS_ROOM_H
+
+#include <libwebsockets.h>
+
+#include "common/base/buf.h"
+#include "common/base/list.h"
+#include "common/ws/http.h"
+#include "common/ws/ws.h"
+
+/* One TLS record and some: what is written at once. Larger messages go out as fragments. */
+enum { WS_CHUNK = 8 * 1024, WS_HEADER_MAX = 4096 };
+
+struct cor_ws {
+    struct cor_loop *loop;
+    const struct cor_log *log;
+    struct cor_ws_limits limits;
+    struct lws_context *context;
+    struct cor_link servers;
+    unsigned char *scratch; /* LWS_PRE + WS_CHUNK bytes to write from */
+    size_t unfinished;      /* bytes of messages that are not complete */
+    /* Clients without and with a certificate: SSL_CTX and the vhost that uses it. */
+    struct {
+        void *tls;
+        struct lws_vhost *vhost;
+    } client[2];
+};
+
+struct cor_ws_server {
+    struct cor_link link;
+    struct cor_ws *ws;
+    struct cor_ws_listen listen; /* its address and tls are not valid any more */
+    const struct cor_tls *tls;   /* while it starts; NULL later */
+    struct lws_vhost *vhost;
+    char *name; /* owned */
+};
+
+/* What libwebsockets keeps for us with each connection: one of these is set. */
+struct ws_slot {
+    struct cor_ws_conn *conn;
+    struct cor_ws_request *request;
+    struct ws_fetch *fetch;
+};
+
+struct ws_message {
+    struct cor_link link;
+    size_t len;
+    size_t sent;
+    unsigned char bytes[];
+};
+
+struct cor_ws_conn {
+    struct ws_slot slot; /* of clients; servers' slots lie in libwebsockets */
+    struct cor_ws *ws;
+    struct lws *wsi; /* NULL before the handshake of a client */
+    struct cor_ws_events events;
+    void *self;
+    struct cor_link queue;
+    size_t queued;
+    struct cor_buf rx; /* fragments so far */
+    unsigned fragments;
+    struct cor_timer *timer; /* of clients: handshake, then pings */
+    int64_t ping_us;
+    struct cor_mono heard;
+    char **headers; /* of clients, until the handshake: name, value, name, value... NULL */
+    bool client;
+    bool open;
+    bool gone;      /* closed() has run */
+    bool dialing;   /* lws_client_connect_via_info is on the stack */
+    bool destroyed; /* libwebsockets has forgotten it */
+    bool want_ping;
+    int inside; /* callbacks of this connection on the stack */
+};
+
+/* A connection of ws for an owner. */
+struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *events, void *self);
+
+/* Tells the owner, once, that it is over. */
+void ws_conn_gone(struct cor_ws_conn *conn, const char *reason);
+
+/* libwebsockets will not mention it any more: frees, unless a dial is on the stack. */
+void ws_conn_destroyed(struct cor_ws_conn *conn);
+
+/* Handlers of libwebsockets' callbacks: 0, or -1 to close. Each is named in ws.c's table. */
+#define WS_HANDLERS(X)                                                                             \
+    X(ws_on_established)                                                                           \
+    X(ws_on_receive)                                                                               \
+    X(ws_on_pong)                                                                                  \
+    X(ws_on_writable)                                                                              \
+    X(ws_on_closed)                                                                                \
+    X(ws_on_client_error)                                                                          \
+    X(ws_on_destroy)                                                                               \
+    X(ws_on_server_tls)                                                                            \
+    X(ws_on_verify_client)                                                                         \
+    X(ws_on_upgrade)                                                                               \
+    X(ws_on_request)                                                                               \
+    X(ws_on_body)                                                                                  \
+    X(ws_on_body_end)                                                                              \
+    X(ws_on_http_writable)                                                                         \
+    X(ws_on_client_headers)                                                                        \
+    X(ws_on_answer_begins)                                                                         \
+    X(ws_on_answer_ready)                                                                          \
+    X(ws_on_answer_bytes)                                                                          \
+    X(ws_on_answer_end)                                                                            \
+    X(ws_on_fetch_writable)
+
+#define X(name) int name(struct lws *wsi, struct ws_slot *slot, void *in, size_t len);
+WS_HANDLERS(X)
+#undef X
+
+/* Drops the slot's request: its connection has ended. */
+void ws_request_gone(struct ws_slot *slot);
+
+/* The fetch has ended without an answer. */
+void ws_fetch_gone(struct ws_slot *slot, const char *text);
+
+/* libwebsockets will not mention the slot's fetch any more. */
+void ws_fetch_destroyed(struct ws_slot *slot);
+
+/* What every connection speaks; for vhosts. */
+const struct lws_protocols *ws_protocols(void);
+
+/* Frees a name, value, ... list; *headers becomes NULL. */
+void ws_headers_free(char ***headers);
+
+#endif
