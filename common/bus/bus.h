@@ -181,6 +181,10 @@ uint64_t cor_origin_next(const struct cor_origin *origin);
  * round. */
 void cor_commit(struct cor_port *port, uint64_t stream, uint64_t seq);
 
+/* At the sink: with on, takes nothing of this stream for now: what comes is dropped unacknowledged,
+ * the origin keeps it. When the hold ends the origin is asked to send it again. */
+void cor_hold(struct cor_port *port, uint64_t stream, bool on);
+
 /* ---- ctl ------------------------------------------------------------------------------------- */
 
 /* A question on the ctl endpoint, as its handler sees it. */

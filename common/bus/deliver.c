@@ -215,6 +215,8 @@ static void handle(const struct delivery *d, const struct cor_message *m,
             err.code = code;
             cor_port_error(port, d->head->id, &err);
         }
+    } else if (code == COR_BUSY && d->head->stream != 0) {
+        cor_streams_refuse(port, d->head);
     } else if (code != COR_OK) {
         LOGW(port->log, "bus.rejected", "message=%s error=%s", m->name,
              cor_log_esc(cor_view_of(err.text)));

@@ -37,11 +37,14 @@ void cor_place_sink_open(struct cor_place_sink *p, uint64_t incarnation, uint64_
 
 enum cor_place_seq cor_place_sink_seq(struct cor_place_sink *p, uint64_t seq)
 {
+    if (p->open && seq <= p->received) {
+        return COR_PLACE_DUPLICATE;
+    }
+    if (p->open && p->held) {
+        return COR_PLACE_HELD;
+    }
     if (!p->open || seq > p->received + 1) {
         return COR_PLACE_GAP;
-    }
-    if (seq <= p->received) {
-        return COR_PLACE_DUPLICATE;
     }
     p->received = seq;
     return COR_PLACE_NEXT;

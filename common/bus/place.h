@@ -29,6 +29,7 @@ struct cor_place_sink {
     uint64_t committed;   /* last sequence that the handler has committed */
     uint64_t told;        /* last ack sent */
     bool open;
+    bool held; /* takes nothing for now */
 };
 
 /* What a numbered message is to the sink. */
@@ -36,6 +37,7 @@ enum cor_place_seq {
     COR_PLACE_NEXT,      /* deliver */
     COR_PLACE_DUPLICATE, /* drop, ack again */
     COR_PLACE_GAP,       /* drop, ask to resume */
+    COR_PLACE_HELD,      /* drop; resume is asked for when the hold ends */
 };
 
 /* The session has ended: nothing is open. */

@@ -106,6 +106,8 @@ void cor_streams_open(struct cor_port *port, const struct cor_wire_open *open);
 void cor_streams_ack(struct cor_port *port, const struct cor_wire_ack *ack);
 /* Whether the numbered message is to be delivered. */
 bool cor_streams_seq(struct cor_port *port, const struct cor_wire_header *header);
+/* The handler could not take it: hold the stream in front of it. */
+void cor_streams_refuse(struct cor_port *port, const struct cor_wire_header *header);
 void cor_streams_flush(struct cor_port *port);
 
 /* bus.c: counts and taps a message that was sent or received. from_us tells the direction. */

@@ -185,6 +185,8 @@ bool cor_streams_seq(struct cor_port *port, const struct cor_wire_header *header
         port->stats.duplicates++;
         port->ack_due |= 1u << header->stream;
         return false;
+    case COR_PLACE_HELD:
+        return false;
     case COR_PLACE_GAP:
         port->stats.gaps++;
         if (port->sinks[header->stream].open) {
@@ -201,6 +203,34 @@ void cor_commit(struct cor_port *port, uint64_t stream, uint64_t seq)
     if (cor_place_sink_commit(&port->sinks[stream], seq)) {
         port->ack_due |= 1u << stream;
     }
+}
+
+/* What was dropped while held follows what was received, which may not be committed yet. */
+static void ask_again(struct cor_port *port, uint64_t stream)
+{
+    struct cor_place_sink *sink = &port->sinks[stream];
+    if (sink->open && cor_port_is_up(port)) {
+        send_ack(port, stream, true);
+    }
+}
+
+void cor_hold(struct cor_port *port, uint64_t stream, bool on)
+{
+    must(stream >= 1 && stream <= COR_STREAM_MAX);
+    bool was = port->sinks[stream].held;
+    port->sinks[stream].held = on;
+    if (was && !on) {
+        ask_again(port, stream);
+    }
+}
+
+void cor_streams_refuse(struct cor_port *port, const struct cor_wire_header *header)
+{
+    struct cor_place_sink *sink = &port->sinks[header->stream];
+    if (sink->received == header->seq) {
+        sink->received = header->seq - 1;
+    }
+    sink->held = true;
 }
 
 void cor_streams_flush(struct cor_port *port)

@@ -65,7 +65,7 @@ struct side {
     struct cor_origin *origin;
     struct cor_ticket ticket;
     bool defers;
-    bool mute; /* does not commit */
+    uint64_t refuse; /* sequence that cannot be taken for now */
 };
 
 struct world {
@@ -92,10 +92,13 @@ static enum cor_code on_event(void *self, struct cor_in *in, const void *body, s
     (void)err;
     struct side *s = self;
     const struct item *item = body;
+    if (s->refuse != 0 && item->value == s->refuse) {
+        return COR_BUSY;
+    }
     s->events++;
     s->last_value = item->value;
     s->sum += item->value;
-    if (in->head->stream != 0 && !s->mute) {
+    if (in->head->stream != 0) {
         s->committed = in->head->seq;
         cor_commit(in->port, in->head->stream, in->head->seq);
     }
@@ -151,7 +154,8 @@ static const struct cor_port_ops OPS = {on_up, on_down, on_room, committed, HAND
 static void start(struct world *w, struct side *side, const char *name)
 {
     struct cor_err err = COR_ERR_NONE;
-    side->log = cor_log_new(name, getenv("COR_TEST_LOG") != NULL ? COR_LEVEL_DEBUG : COR_LEVEL_ERROR);
+    side->log =
+        cor_log_new(name, getenv("COR_TEST_LOG") != NULL ? COR_LEVEL_DEBUG : COR_LEVEL_ERROR);
     struct cor_bus_spec spec = {name, w->dir, NULL, w->loop, side->log, &MESSAGES};
     assert_int_equal(cor_bus_new(&spec, &side->bus, &err), COR_OK);
     assert_int_equal(cor_port_open(side->bus, &ENDPOINT, &OPS, side, &side->port, &err), COR_OK);
@@ -447,6 +451,26 @@ static void stream_resumes_behind_the_last_commit(void **state)
     assert_int_equal(w->a.sum, TOTAL * (TOTAL + 1) / 2);
 }
 
+static bool twenty_acked(struct world *w)
+{
+    return w->b.acked == 19;
+}
+
+/* A sink that cannot take a message for now loses nothing and sees nothing twice. */
+static void refused_event_comes_again_after_the_hold(void **state)
+{
+    struct world *w = *state;
+    w->a.refuse = 20;
+    w->b.origin = cor_origin_new(w->b.port, 1, 7, TOTAL, 0, &ORIGIN, &w->b);
+    run_until(w, twenty_acked);
+    assert_int_equal(w->a.events, 19);
+    w->a.refuse = 0;
+    cor_hold(w->a.port, 1, false);
+    run_until(w, all_acked);
+    assert_int_equal(w->a.events, TOTAL);
+    assert_int_equal(w->a.sum, TOTAL * (TOTAL + 1) / 2);
+}
+
 static void a_second_binder_is_refused(void **state)
 {
     struct world *w = *state;
@@ -509,6 +533,7 @@ int main(void)
         T(binder_notices_that_the_connector_went),
         T(stream_arrives_once_and_in_order),
         T(stream_resumes_behind_the_last_commit),
+        T(refused_event_comes_again_after_the_hold),
         T(a_second_binder_is_refused),
         T(hostile_frames_change_nothing),
     };

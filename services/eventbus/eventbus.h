@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to eventbus: the service's object and what its files do for each other.
+#ifndef EB_EVENTBUS_H
+#define EB_EVENTBUS_H
+
+#include "common/base/list.h"
+#include "common/bus/bus.h"
+#include "common/outbox/outbox.h"
+#include "common/service/service.h"
+#include "common/store/store.h"
+#include "mqtt.h"
+#include "proto/proto.h"
+
+struct eb_cfg {
+    struct cor_service_cfg common;
+    char *database;
+    char *broker;
+    char *client_id;
+    char *username;
+    char *password_file;
+    int64_t keepalive;
+    int64_t queue_max;
+};
+
+/* Streams: one number per endpoint and direction. */
+enum { EB_STREAM = 1 };
+
+/* Where events go, and where publications come from. */
+enum eb_peer { EB_TWIN, EB_HUB, EB_PEERS };
+
+struct eb {
+    struct cor_service *service;
+    const struct eb_cfg *cfg;
+    struct cor_store *store;
+    struct eb_mqtt *mqtt;
+    struct cor_port *ports[EB_PEERS];
+    struct cor_outbox *outboxes[EB_PEERS];
+    struct cor_outbox_spec outbox_specs[EB_PEERS];
+    uint64_t incarnations[EB_PEERS]; /* of the streams of publications */
+    struct cor_link publishing;      /* struct publication, in order */
+    uint64_t received, dropped, published;
+};
+
+/* The service's spec, for cor_service_main. */
+const struct cor_service_spec *eb_spec(void);
+
+/* store.c: schema and statements of bus.db. */
+void eb_store_describe(struct cor_store_spec *spec);
+size_t eb_store_outbox(enum eb_peer peer);
+
+/* store.c: last sequence of the peer's stream that was published, 0 for another incarnation. */
+uint64_t eb_store_place(struct eb *eb, enum eb_peer peer, uint64_t incarnation);
+
+/* store.c: remembers it. */
+void eb_store_set_place(struct eb *eb, enum eb_peer peer, uint64_t incarnation, uint64_t seq);
+
+/* store.c: adds or removes a subscription asked for by the cloud; calls fn for each stored one. */
+void eb_store_subscription(struct eb *eb, struct cor_view filter, bool off);
+void eb_store_subscriptions(struct eb *eb, void (*fn)(struct eb *eb, const char *filter));
+
+/* in.c: a message of the broker. */
+void eb_on_message(void *self, struct cor_view topic, struct cor_view payload);
+
+/* out.c: publications. */
+enum cor_code eb_on_mqtt_out(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+enum cor_code eb_on_subscribe(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+uint64_t eb_committed(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation);
+void eb_on_connected(void *self);
+void eb_on_disconnected(void *self);
+void eb_on_published(void *self, int number);
+void eb_publications_free(struct eb *eb);
+
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// bus.db: events on their way, subscriptions that the cloud asked for, and how far the streams of
+// publications have come.
+#include "common/base/mem.h"
+#include "eventbus.h"
+
+enum statement { GET_PLACE, SET_PLACE, ADD_TOPIC, DEL_TOPIC, TOPICS, OUTBOX };
+
+static const char *const MIGRATIONS[] = {
+    COR_OUTBOX_MIGRATION
+    "CREATE TABLE place (peer INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL);"
+    "CREATE TABLE subscription (filter TEXT PRIMARY KEY) WITHOUT ROWID;",
+};
+
+static const char *const SQL[] = {
+    [GET_PLACE] = "SELECT seq FROM place WHERE peer = ? AND incarnation = ?",
+    [SET_PLACE] = "INSERT OR REPLACE INTO place (peer, incarnation, seq) VALUES (?, ?, ?)",
+    [ADD_TOPIC] = "INSERT OR REPLACE INTO subscription (filter) VALUES (?)",
+    [DEL_TOPIC] = "DELETE FROM subscription WHERE filter = ?",
+    [TOPICS] = "SELECT filter FROM subscription",
+    [OUTBOX] = COR_OUTBOX_SQL,
+};
+
+void eb_store_describe(struct cor_store_spec *spec)
+{
+    spec->migrations = MIGRATIONS;
+    spec->migration_count = COR_COUNT(MIGRATIONS);
+    spec->statements = SQL;
+    spec->statement_count = COR_COUNT(SQL);
+}
+
+size_t eb_store_outbox(enum eb_peer peer)
+{
+    (void)peer; /* both streams use the same statements */
+    return OUTBOX;
+}
+
+static bool step(struct eb *eb, struct cor_stmt *stmt)
+{
+    struct cor_err err = COR_ERR_NONE;
+    bool found = false;
+    if (cor_stmt_next(stmt, &found, &err) != COR_OK) {
+        LOGE(eb->service->log, "bus.read-failed", "error=%s", cor_log_esc(cor_view_of(err.text)));
+        return false;
+    }
+    return found;
+}
+
+uint64_t eb_store_place(struct eb *eb, enum eb_peer peer, uint64_t incarnation)
+{
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(eb->store), GET_PLACE);
+    cor_stmt_bind(stmt, 1, COR_INT(peer));
+    cor_stmt_bind(stmt, 2, COR_INT((int64_t)incarnation));
+    uint64_t seq = step(eb, stmt) ? (uint64_t)cor_stmt_i64(stmt, 0) : 0;
+    cor_stmt_reset(stmt);
+    return seq;
+}
+
+static void on_written(void *self, enum cor_code code, const struct cor_err *err)
+{
+    struct eb *eb = self;
+    if (code != COR_OK) {
+        LOGE(eb->service->log, "bus.write-failed", "error=%s", cor_log_esc(cor_view_of(err->text)));
+    }
+}
+
+static void write(struct eb *eb, enum statement statement, const struct cor_arg *args, size_t count)
+{
+    struct cor_err err = COR_ERR_NONE;
+    struct cor_op op = {statement, args, count};
+    if (cor_store_ops(eb->store, &op, 1, on_written, eb, &err) != COR_OK) {
+        on_written(eb, err.code, &err);
+    }
+}
+
+void eb_store_set_place(struct eb *eb, enum eb_peer peer, uint64_t incarnation, uint64_t seq)
+{
+    struct cor_arg args[] = {COR_INT(peer), COR_INT((int64_t)incarnation), COR_INT((int64_t)seq)};
+    write(eb, SET_PLACE, args, COR_COUNT(args));
+}
+
+void eb_store_subscription(struct eb *eb, struct cor_view filter, bool off)
+{
+    struct cor_arg args[] = {COR_TEXT(filter)};
+    write(eb, off ? DEL_TOPIC : ADD_TOPIC, args, COR_COUNT(args));
+}
+
+void eb_store_subscriptions(struct eb *eb, void (*fn)(struct eb *eb, const char *filter))
+{
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(eb->store), TOPICS);
+    while (step(eb, stmt)) {
+        auto_(cor_freep) char *filter = cor_view_dup(cor_stmt_bytes(stmt, 0));
+        fn(eb, filter);
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// MQTT topics: where a message goes, and what may be published or subscribed. Pure.
+// The subscriptions and where each leads are KubeEdge's (edge/pkg/eventbus/mqtt/client.go).
+#ifndef EB_TOPIC_H
+#define EB_TOPIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/view.h"
+
+enum eb_way {
+    EB_NOWHERE,  /* not a topic */
+    EB_TO_TWIN,  /* a device topic */
+    EB_TO_CLOUD, /* an upload */
+};
+
+/* Where a message on topic goes. */
+enum eb_way eb_topic_way(struct cor_view topic);
+
+/* A name that may be published on (MQTT 3.1.1 section 4.7): 1..65535 bytes of UTF-8, no wildcards.
+ */
+bool eb_topic_is_name(struct cor_view topic);
+
+/* A filter that may be subscribed to: like a name, with '+' and '#' where they may stand. */
+bool eb_topic_is_filter(struct cor_view filter);
+
+/* The fixed subscriptions. */
+extern const char *const EB_TOPICS[];
+extern const size_t EB_TOPIC_COUNT;
+
+#endif
