@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // No guard: include before a .def file to turn its rows into field tables. The includer defines
-// DEF_NAME(name), the struct, and DEF_TABLE(name), the table's name (extern const, declared before).
+// DEF_NAME(name), the struct, and DEF_TABLE(name), the table's name (extern const, declared
+// before).
 //
 // Rows of a .def file:
 //   MESSAGE(name, number, class, reply message or none, "doc")   a message

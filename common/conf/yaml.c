@@ -172,6 +172,7 @@ static enum cor_code read_document(yaml_parser_t *parser, struct reading *r,
     yaml_node_t *root = yaml_document_get_root_node(&doc);
     r->doc = &doc;
     *out_r = root == NULL ? cor_json_object() : node_value(r, root, "", 0);
+    r->doc = NULL;
     yaml_document_delete(&doc);
     return *out_r == NULL ? COR_INVALID : COR_OK;
 }

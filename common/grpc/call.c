@@ -213,7 +213,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
         return 0;
     }
     cor_buf_add(&call->reply, bytes, len);
-    struct cor_view ignored;
+    struct cor_view ignored = {0};
     enum cor_code code = call->message_fn != NULL ? deliver(grpc, call->handle)
                                                   : cor_grpc_unframe(cor_buf_as_view(&call->reply),
                                                                      grpc->message_max, &ignored);

@@ -56,8 +56,7 @@ void cor_kube_free(struct cor_kube **kube)
     if (*kube == NULL) {
         return;
     }
-    COR_LIST_EACH(node, &(*kube)->calls)
-    {
+    COR_LIST_EACH (node, &(*kube)->calls) {
         call_free(COR_LIST_OBJECT(node, struct cor_kube_call, link));
     }
     kube_transport_close(*kube);

@@ -394,8 +394,7 @@ void cri_free(struct cri **cri)
     cor_grpc_free(&(*cri)->grpc);
     cor_timer_free(&(*cri)->probe);
     cor_timer_free(&(*cri)->reopen);
-    COR_LIST_EACH(link, &(*cri)->calls)
-    {
+    COR_LIST_EACH (link, &(*cri)->calls) {
         cor_free(COR_LIST_OBJECT(link, struct call, link));
     }
     cor_freep(cri);

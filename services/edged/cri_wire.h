@@ -24,6 +24,7 @@ Runtime__V1__ContainerConfig *cri_wire_container(struct cor_arena *arena,
 typedef bool (*cri_read_fn)(struct cor_arena *arena, struct cor_view bytes,
                             struct cri_answer *answer, ProtobufCMessage **unpacked_r);
 
+/* The readers, one for each answer. */
 bool cri_read_nothing(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
                       ProtobufCMessage **unpacked_r);
 bool cri_read_version(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,

@@ -65,8 +65,7 @@ static inline void server_drop(struct server *s)
     s->fd = -1;
     nghttp2_session_del(s->session);
     s->session = NULL;
-    COR_LIST_EACH(link, &s->streams)
-    {
+    COR_LIST_EACH (link, &s->streams) {
         server_free_stream(COR_LIST_OBJECT(link, struct stream, link));
     }
 }

@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The kinds of tests that tests/run knows: kind_NAME runs one and counts its results. Each uses
+# $TOP, the source tree, and $WORK, a folder for logs.
+
+# build PRESET: configures and builds; counts as a result of its own. Code 1 when it failed.
+build() {
+    local log=$WORK/build-$1.log
+    if [ "${BUILT[$1]:-}" = yes ]; then
+        return 0
+    fi
+    if (cd "$TOP" && cmake --preset "$1" && ninja -C "build/$1") >"$log" 2>&1 </dev/null; then
+        BUILT[$1]=yes
+        count_line "ok build $1"
+        return 0
+    fi
+    grep -E 'error|FAILED|warning' "$log" | head -40
+    tail -5 "$log"
+    count_line "not ok build $1 (${log#"$TOP"/})"
+    return 1
+}
+
+# ctest_results: turns ctest's lines into "ok NAME", "not ok NAME", "skip NAME"; keeps the others.
+ctest_results() {
+    sed -E -e 's/^ *[0-9]+\/[0-9]+ +Test +#[0-9]+: ([^ ]+) \.* *Passed.*/ok \1/' \
+        -e 's/^ *[0-9]+\/[0-9]+ +Test +#[0-9]+: ([^ ]+) \.*\** *\**Skipped.*/skip \1/' \
+        -e 's/^ *[0-9]+\/[0-9]+ +Test +#[0-9]+: ([^ ]+) \.*.*/not ok \1/' \
+        -e '/^ *Start +[0-9]+:/d' -e '/^Test project/d' -e '/^Internal ctest/d'
+}
+
+# run_ctest PRESET LABELS PREFIX: runs the programs with one of the labels (a regular expression).
+run_ctest() {
+    count_lines < <(ctest --test-dir "$TOP/build/$1" -L "$2" -j "$(nproc)" --output-on-failure \
+        --no-tests=ignore </dev/null 2>&1 | ctest_results | sed -E "s/^(ok|not ok|skip) /\1 $3/" |
+        grep -vE '^$|tests passed|tests failed|^Total|^Label|sec\*proc|^The following|^	|^Errors while')
+}
+
+kind_static() {
+    (cd "$TOP" && cmake --preset debug) >"$WORK/configure.log" 2>&1 || {
+        cat "$WORK/configure.log"
+        count_line "not ok configure debug"
+        return
+    }
+    # Headers that the build makes are there only after it.
+    build debug || return
+    count_lines < <("$TOP/tools/check/all" "${QUICK[@]}" "$TOP/build/debug" 2>&1 |
+        sed -E 's/^(ok|not ok) /\1 check: /')
+}
+
+kind_unit() { build debug && run_ctest debug '^unit$' ''; }
+kind_contract() { build debug && run_ctest debug '^contract$' ''; }
+kind_interop() { build debug && run_ctest debug '^interop$' ''; }
+kind_asan() { build asan && run_ctest asan '^(unit|contract)$' 'asan: '; }
+
+# fuzz_one PROGRAM SECONDS: prints a result line.
+fuzz_one() {
+    local name=${1##*/fuzz.} dir=$WORK/fuzz/${1##*/fuzz.} seeds=()
+    mkdir -p "$dir/corpus" "$dir/found"
+    [ ! -d "$TOP/tests/fuzz/corpus/$name" ] || seeds=("$TOP/tests/fuzz/corpus/$name")
+    if (cd "$TOP" && "$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+        -artifact_prefix="$dir/found/" "$dir/corpus" "${seeds[@]}") >"$dir/log" 2>&1 </dev/null; then
+        echo "ok fuzz: $name"
+    else
+        tail -30 "$dir/log"
+        echo "not ok fuzz: $name (${dir#"$TOP"/}/log)"
+    fi
+}
+
+kind_fuzz() {
+    local seconds=30
+    [ "${#QUICK[@]}" = 0 ] || seconds=5
+    build fuzz || return
+    export -f fuzz_one
+    export TOP WORK
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    count_lines < <(find "$TOP/build/fuzz/fuzz" -name 'fuzz.*' -type f -perm -u+x 2>/dev/null | sort |
+        xargs -r -P "$(nproc)" -I '{}' bash -c 'fuzz_one "$1" "$2"' fuzz '{}' "$seconds")
+}
+
+# Each scenario is a program that prints result lines; see tests/system/README.md.
+kind_system() {
+    build debug || return
+    if [ "$(id -u)" != 0 ]; then
+        count_line "skip system: needs root"
+        return
+    fi
+    local scenario
+    while read -r scenario; do
+        echo "-- system: $scenario"
+        count_lines < <("$TOP/tests/system/$scenario" 2>&1 </dev/null |
+            sed -E "s/^(ok|not ok|skip) /\1 system: $scenario: /"
+            code=${PIPESTATUS[0]}
+            [ "$code" = 0 ] || [ "$code" = 1 ] || echo "not ok system: $scenario: ended with code $code")
+    done < <(sed 's/#.*//; /^ *$/d' "$TOP/tests/system/list")
+}
