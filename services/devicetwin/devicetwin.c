@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devicetwin.h"
+
+#include <inttypes.h>
+
+#include "common/base/mem.h"
+
+static const struct cor_conf_row ROWS[] = {
+    COR_SERVICE_ROWS(struct dt_cfg),
+    COR_CONF_STR_ROW(struct dt_cfg, database, "database", "/var/lib/coracle/devicetwin/twin.db",
+                     "SQLite file of devices and twins; its folder must exist"),
+    {.name = "node-name",
+     .offset = offsetof(struct dt_cfg, node_name),
+     .otherwise = "",
+     .doc = "name of this node in Kubernetes",
+     .type = COR_CONF_STR,
+     .required = true},
+    COR_CONF_INT_ROW(struct dt_cfg, queue_max, "queue-max", "100000", 100, 100000000,
+                     "messages kept for the broker; newer ones are dropped"),
+};
+
+static enum cor_code check(const void *cfg, struct cor_err *err)
+{
+    const struct dt_cfg *self = cfg;
+    if (!cor_is_dns_subdomain(cor_view_of(self->node_name))) {
+        return cor_err_set(err, COR_INVALID,
+                           "node-name: expected a DNS name in lower case, got \"%s\"",
+                           self->node_name);
+    }
+    return COR_OK;
+}
+
+static uint64_t committed(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation)
+{
+    (void)port;
+    struct dt *dt = self;
+    dt->incarnation = incarnation;
+    return dt_store_place(dt, stream, incarnation);
+}
+
+static const struct cor_handler BUS[] = {{PX_mqtt_in, dt_on_mqtt_in}};
+static const struct cor_handler META[] = {
+    {PX_object, dt_on_object},
+    {PX_objects_done, dt_on_objects_done},
+    {PX_link, dt_on_link},
+};
+static const struct cor_handler HUB[] = {
+    {PX_membership, dt_on_membership},
+    {PX_link, dt_on_link},
+};
+
+static const struct cor_port_ops BUS_OPS = {
+    .committed = committed, .handlers = BUS, .handler_count = COR_COUNT(BUS)};
+static const struct cor_port_ops META_OPS = {
+    .up = dt_on_meta_up, .handlers = META, .handler_count = COR_COUNT(META)};
+static const struct cor_port_ops HUB_OPS = {
+    .up = dt_on_hub_up, .down = dt_on_hub_down, .handlers = HUB, .handler_count = COR_COUNT(HUB)};
+
+static enum cor_code open_ports(struct dt *dt, struct cor_err *err)
+{
+    struct cor_bus *bus = dt->service->bus;
+    enum cor_code code =
+        cor_port_open(bus, px_endpoint(PX_ENDPOINT_HUB_TWIN), &HUB_OPS, dt, &dt->hub, err);
+    if (code == COR_OK) {
+        code = cor_port_open(bus, px_endpoint(PX_ENDPOINT_TWIN_BUS), &BUS_OPS, dt, &dt->bus, err);
+    }
+    if (code == COR_OK) {
+        cor_outbox_attach(dt->outbox, dt->bus);
+        code =
+            cor_port_open(bus, px_endpoint(PX_ENDPOINT_META_TWIN), &META_OPS, dt, &dt->meta, err);
+    }
+    return code;
+}
+
+static void add_stats(void *self, struct cor_buf *out)
+{
+    const struct dt *dt = self;
+    cor_buf_fmt(out,
+                ",\"devices\":%zu,\"updates\":%" PRIu64 ",\"refused\":%" PRIu64
+                ",\"reports\":%" PRIu64 ",\"keptForBroker\":%" PRIu64 ",\"unsent\":%" PRIu64,
+                cor_map_count(dt->devices), dt->updates, dt->refused, dt->reports,
+                cor_outbox_count(dt->outbox), dt->unsent);
+}
+
+static enum cor_code open_store(struct dt *dt, struct cor_err *err)
+{
+    struct cor_store_spec spec = {.path = dt->cfg->database, .sync = COR_STORE_FULL};
+    dt_store_describe(&spec);
+    enum cor_code code = cor_store_open(&spec, &dt->store, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    dt->outbox_spec = (struct cor_outbox_spec){
+        .store = dt->store,
+        .statements = dt_store_outbox(),
+        .stream = DT_OUT_STREAM,
+        .max = (uint64_t)dt->cfg->queue_max,
+        .messages = px_messages(),
+        .log = dt->service->log,
+    };
+    code = cor_outbox_new(&dt->outbox_spec, &dt->outbox, err);
+    return code == COR_OK ? dt_store_load(dt, err) : code;
+}
+
+static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
+{
+    struct dt *dt = cor_alloc(sizeof(*dt));
+    dt->service = service;
+    dt->cfg = service->cfg;
+    dt->devices = cor_map_new(dt_device_drop);
+    dt->models = cor_map_new(dt_drop_json);
+    dt->waiting = cor_map_new(dt_drop_json);
+    dt->seen = cor_map_new(NULL);
+    dt->retry = cor_timer_new(service->loop, dt_on_retry, dt);
+    dt->backoff = (struct cor_backoff){.first_us = COR_MS(200), .last_us = COR_SEC(30)};
+    *self_r = dt;
+    enum cor_code code = open_store(dt, err);
+    if (code == COR_OK) {
+        cor_store_start(dt->store, service->loop);
+        code = open_ports(dt, err);
+    }
+    if (code == COR_OK) {
+        cor_bus_stats(service->bus, add_stats, dt);
+        cor_service_ready(service);
+    }
+    return code;
+}
+
+static void stop(void *self)
+{
+    struct dt *dt = self;
+    cor_port_close(&dt->hub); /* ends reports under way */
+    if (dt->meta != NULL) {
+        cor_store_close(&dt->store); /* its last callbacks still use the bus port */
+    }
+    cor_outbox_free(&dt->outbox);
+    cor_port_close(&dt->bus);
+    cor_port_close(&dt->meta);
+    cor_store_close(&dt->store);
+    cor_timer_free(&dt->retry);
+    cor_map_free(&dt->seen);
+    cor_map_free(&dt->waiting);
+    cor_map_free(&dt->models);
+    cor_map_free(&dt->devices);
+    cor_free(dt);
+}
+
+const struct cor_service_spec *dt_spec(void)
+{
+    static const struct cor_service_spec SPEC = {
+        .name = "devicetwin",
+        .summary =
+            "Keeps the twins of an edge node's devices: what is desired and what is reported.",
+        .conf = {ROWS, COR_COUNT(ROWS)},
+        .cfg_size = sizeof(struct dt_cfg),
+        .messages = px_messages,
+        .check = check,
+        .start = start,
+        .stop = stop,
+    };
+    return &SPEC;
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to devicetwin: the service's object and what its files do for each other.
+#ifndef DT_DEVICETWIN_H
+#define DT_DEVICETWIN_H
+
+#include "common/base/map.h"
+#include "common/base/text.h"
+#include "common/bus/bus.h"
+#include "common/clock/backoff.h"
+#include "common/outbox/outbox.h"
+#include "common/service/service.h"
+#include "common/store/store.h"
+#include "payload.h"
+#include "proto/proto.h"
+#include "topic.h"
+#include "twin.h"
+
+struct dt_cfg {
+    struct cor_service_cfg common;
+    char *database;
+    char *node_name;
+    int64_t queue_max;
+};
+
+enum { DT_OUT_STREAM = 1 };
+
+struct dt {
+    struct cor_service *service;
+    const struct dt_cfg *cfg;
+    struct cor_store *store;
+    struct cor_outbox *outbox; /* to the broker */
+    struct cor_outbox_spec outbox_spec;
+    struct cor_port *bus, *meta, *hub;
+    struct cor_map *devices; /* id -> struct dt_device, owned */
+    struct cor_map *models;  /* "<ns>/<name>" -> struct cor_json of the DeviceModel, owned */
+    struct cor_map *waiting; /* id -> struct cor_json of a Device whose model is not here, owned */
+    struct cor_map *seen;    /* ids in the snapshot under way; values are not owned */
+    struct cor_timer *retry; /* of reports */
+    struct cor_backoff backoff;
+    uint64_t incarnation; /* of the stream from eventbus */
+    bool snapshot_done;
+    bool link_up;
+    uint64_t updates, refused, reports, unsent;
+};
+
+/* The service's spec, for cor_service_main. */
+const struct cor_service_spec *dt_spec(void);
+
+/* UTC in milliseconds. */
+int64_t dt_now_ms(void);
+
+/* ---- tx.c: everything that follows from one message is committed together ----------------------
+ */
+
+struct dt_tx;
+
+/* store.c: schema, statements, loading, places. */
+void dt_store_describe(struct cor_store_spec *spec);
+size_t dt_store_outbox(void);
+enum cor_code dt_store_load(struct dt *dt, struct cor_err *err);
+uint64_t dt_store_place(struct dt *dt, uint64_t stream, uint64_t incarnation);
+
+/* Begins; the current cause is the transaction's. Returns owned: ends in dt_tx_commit. */
+struct dt_tx *dt_tx_new(struct dt *dt);
+
+/* Writes a device's row, a twin's row; removes a device with its twins. */
+void dt_tx_device(struct dt_tx *tx, const struct dt_device *device);
+void dt_tx_twin(struct dt_tx *tx, const struct dt_device *device, const struct dt_twin *twin);
+void dt_tx_remove(struct dt_tx *tx, const char *id);
+
+/* Publishes payload (takes) on topic (takes) once it is committed. */
+void dt_tx_publish(struct dt_tx *tx, char *topic, struct cor_json *payload);
+
+/* The message of eventbus that led to this: acknowledged once it is committed. */
+void dt_tx_place(struct dt_tx *tx, uint64_t stream, uint64_t seq);
+
+/* Queues the transaction (takes). If it cannot be written the service ends: memory is ahead of the
+ * store. */
+void dt_tx_commit(struct dt_tx *tx);
+
+/* ---- who talks to us ----------------------------------------------------------------------------
+ */
+
+/* local.c: a message of the broker. */
+enum cor_code dt_on_mqtt_in(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+
+/* local.c: applies a change, and publishes the document and the delta that follow from it. */
+void dt_follow(struct dt *dt, struct dt_tx *tx, struct dt_device *device, struct dt_change *change,
+               const char *event_id);
+
+/* cloud.c: devices and models from metamanager, membership from the cloud. */
+enum cor_code dt_on_object(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+enum cor_code dt_on_objects_done(void *self, struct cor_in *in, const void *body,
+                                 struct cor_err *err);
+enum cor_code dt_on_membership(void *self, struct cor_in *in, const void *body,
+                               struct cor_err *err);
+void dt_on_meta_up(void *self, struct cor_port *port);
+void dt_drop_json(void *value);
+
+/* report.c: tells the cloud what it has not confirmed. */
+void dt_report_all(struct dt *dt);
+void dt_report(struct dt *dt, struct dt_device *device);
+enum cor_code dt_on_link(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+void dt_on_hub_up(void *self, struct cor_port *port);
+void dt_on_hub_down(void *self, struct cor_port *port);
+void dt_on_retry(void *self);
+
+#endif

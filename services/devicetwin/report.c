@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reports to the cloud: each device has at most one under way; what changes meanwhile, or is not
+// confirmed, is reported again. Nothing is forgotten until the cloud has it: "dirty" is stored.
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "devicetwin.h"
+
+enum { WITHIN_US = 10 * 1000 * 1000 };
+
+/* What a report under way said, to know what its confirmation confirms. */
+struct report {
+    struct dt *dt;
+    char *id; /* owned */
+    enum px_report kind;
+    uint64_t state_dirty;
+    struct cor_map *dirty; /* twin name -> uint64_t, owned */
+};
+
+static void report_free(struct report *report)
+{
+    cor_map_free(&report->dirty);
+    cor_free(report->id);
+    cor_free(report);
+}
+
+static void note_dirty(struct report *report, const struct dt_device *device)
+{
+    size_t at = 0;
+    void *value = NULL;
+    report->dirty = cor_map_new(cor_free);
+    while (cor_map_next(device->twins, &at, NULL, &value)) {
+        const struct dt_twin *twin = value;
+        if (twin->dirty != 0) {
+            uint64_t *dirty = cor_alloc(sizeof(*dirty));
+            *dirty = twin->dirty;
+            cor_map_set(report->dirty, cor_view_of(twin->name), dirty);
+        }
+    }
+    report->state_dirty = device->dirty;
+}
+
+static void confirm_twins(struct report *report, struct dt_device *device, struct dt_tx *tx)
+{
+    size_t at = 0;
+    struct cor_view name;
+    void *value = NULL;
+    while (cor_map_next(report->dirty, &at, &name, &value)) {
+        struct dt_twin *twin = cor_map_get(device->twins, name);
+        if (twin != NULL && twin->dirty == *(uint64_t *)value) {
+            twin->dirty = 0;
+            dt_tx_twin(tx, device, twin);
+        }
+    }
+}
+
+static void confirmed(struct report *report, struct dt_device *device)
+{
+    struct dt_tx *tx = dt_tx_new(report->dt);
+    if (report->kind == PX_REPORT_TWIN) {
+        confirm_twins(report, device, tx);
+    } else if (device->dirty == report->state_dirty) {
+        device->dirty = 0;
+        dt_tx_device(tx, device);
+    }
+    dt_tx_commit(tx);
+}
+
+static void retry_later(struct dt *dt)
+{
+    if (!cor_timer_running(dt->retry)) {
+        cor_timer_start(dt->retry, cor_backoff_next(&dt->backoff, (double)random() / RAND_MAX));
+    }
+}
+
+static void on_done(void *self, const void *body, const struct cor_err *err)
+{
+    struct report *report = self;
+    struct dt *dt = report->dt;
+    struct dt_device *device = cor_map_get(dt->devices, cor_view_of(report->id));
+    if (device != NULL) {
+        device->reporting = false;
+    }
+    if (body == NULL) {
+        LOGD(dt->service->log, "twin.report-failed", "device=%s error=%s", report->id,
+             cor_log_esc(cor_view_of(err->text)));
+        retry_later(dt);
+    } else if (device != NULL) {
+        dt->reports++;
+        cor_backoff_reset(&dt->backoff);
+        confirmed(report, device);
+        dt_report(dt, device);
+    }
+    report_free(report);
+}
+
+/* Takes text. */
+static void send(struct dt *dt, struct dt_device *device, enum px_report kind,
+                 struct cor_json *payload)
+{
+    auto_(cor_json_free) struct cor_json *owned = payload;
+    auto_(cor_freep) char *text = cor_json_text(owned);
+    struct px_device_report body = {
+        .device = cor_view_of(device->id), .kind = kind, .body = cor_view_of(text)};
+    struct report *report = cor_alloc(sizeof(*report));
+    report->dt = dt;
+    report->id = cor_strdup(device->id);
+    report->kind = kind;
+    note_dirty(report, device);
+    if (body.body.len > 1u << 20 ||
+        cor_call(dt->hub, PX_device_report, &body, WITHIN_US, on_done, report) != COR_OK) {
+        report_free(report);
+        retry_later(dt);
+        return;
+    }
+    device->reporting = true;
+}
+
+static struct cor_json *state_report(const struct dt_device *device)
+{
+    struct cor_json *part = cor_json_object();
+    cor_json_set(part, "name", cor_json_str(device->name));
+    cor_json_set(part, "state", cor_json_str(device->state));
+    cor_json_set(part, "lastOnlineTime", cor_json_str(device->last_online));
+    return part;
+}
+
+void dt_report(struct dt *dt, struct dt_device *device)
+{
+    if (device->reporting || !dt->link_up || !cor_port_is_up(dt->hub)) {
+        return;
+    }
+    char uuid[COR_UUID_LEN + 1];
+    cor_uuid_new(uuid);
+    struct cor_json *twins = dt_msg_dirty(device);
+    if (twins != NULL) {
+        struct cor_json *payload = dt_payload(uuid, dt_now_ms());
+        cor_json_set(payload, "twin", twins);
+        send(dt, device, PX_REPORT_TWIN, payload);
+    } else if (device->dirty != 0) {
+        struct cor_json *payload = dt_payload(uuid, dt_now_ms());
+        cor_json_set(payload, "device", state_report(device));
+        send(dt, device, PX_REPORT_STATE, payload);
+    }
+}
+
+void dt_report_all(struct dt *dt)
+{
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(dt->devices, &at, NULL, &value)) {
+        dt_report(dt, value);
+    }
+}
+
+void dt_on_retry(void *self)
+{
+    dt_report_all(self);
+}
+
+enum cor_code dt_on_link(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    (void)err;
+    struct dt *dt = self;
+    const struct px_link *link = body;
+    if (in->port != dt->hub) {
+        return COR_OK; /* metamanager passes it on; edgehub knows first */
+    }
+    dt->link_up = link->up;
+    cor_backoff_reset(&dt->backoff);
+    dt_report_all(dt);
+    return COR_OK;
+}
+
+void dt_on_hub_up(void *self, struct cor_port *port)
+{
+    (void)self;
+    (void)port; /* LINK follows */
+}
+
+void dt_on_hub_down(void *self, struct cor_port *port)
+{
+    (void)port;
+    struct dt *dt = self;
+    dt->link_up = false;
+}
