@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Pod as edged uses it: core/v1 JSON into structs, only the fields that are used, every list and
+// number bounded. Pure. Strings are borrowed from the object, which the pod keeps. Absent strings
+// are "", never NULL. Any thread.
+#ifndef EDGED_POD_H
+#define EDGED_POD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/attr.h"
+#include "common/base/err.h"
+#include "common/json/json.h"
+
+enum {
+    POD_CONTAINERS_MAX = 64, /* of each kind */
+    POD_LIST_MAX = 1024,     /* entries of any other list */
+    POD_ARENA_MAX = 1024 * 1024,
+};
+
+enum pod_restart { POD_RESTART_ALWAYS, POD_RESTART_ON_FAILURE, POD_RESTART_NEVER };
+enum pod_pull { POD_PULL_ALWAYS, POD_PULL_IF_NOT_PRESENT, POD_PULL_NEVER };
+enum pod_qos { POD_QOS_GUARANTEED, POD_QOS_BURSTABLE, POD_QOS_BEST_EFFORT };
+
+struct pod_strings {
+    const char **item;
+    size_t count;
+};
+
+enum pod_env_from {
+    POD_ENV_VALUE,
+    POD_ENV_FIELD,
+    POD_ENV_RESOURCE,
+    POD_ENV_CONFIGMAP,
+    POD_ENV_SECRET
+};
+
+struct pod_env {
+    const char *name;
+    enum pod_env_from from;
+    const char *value;   /* POD_ENV_VALUE */
+    const char *object;  /* ConfigMap or Secret; container of POD_ENV_RESOURCE ("": this one) */
+    const char *key;     /* key in it; fieldPath; resource */
+    const char *divisor; /* POD_ENV_RESOURCE */
+    bool optional;
+};
+
+struct pod_env_source { /* envFrom */
+    const char *prefix;
+    const char *object;
+    bool secret;
+    bool optional;
+};
+
+struct pod_mount {
+    const char *volume;
+    const char *path;
+    const char *sub_path;
+    bool sub_path_expr; /* sub_path holds $(VAR) */
+    bool readonly;
+    int propagation; /* as in CRI: 0 private, 1 host to container, 2 both ways */
+};
+
+struct pod_port {
+    const char *host_ip;
+    int container_port;
+    int host_port;
+    int protocol; /* as in CRI: 0 TCP, 1 UDP, 2 SCTP */
+};
+
+/* An amount that may be absent. */
+struct pod_amount {
+    bool given;
+    int64_t n;
+};
+
+struct pod_resources { /* cpu in thousandths, memory and storage in bytes */
+    struct pod_amount cpu_request;
+    struct pod_amount cpu_limit;
+    struct pod_amount memory_request;
+    struct pod_amount memory_limit;
+    struct pod_amount storage_request;
+    struct pod_amount storage_limit;
+};
+
+/* Container's securityContext over the pod's. */
+struct pod_security {
+    struct pod_amount user;
+    struct pod_amount group;
+    bool non_root;
+    bool privileged;
+    bool readonly_rootfs;
+    bool no_new_privs;
+    int seccomp; /* as in CRI; kubelet's default is Unconfined */
+    const char *seccomp_path;
+    struct pod_strings add;
+    struct pod_strings drop;
+};
+
+struct pod_container {
+    const char *name;
+    const char *image;       /* with the default tag */
+    const char *image_error; /* why image is no reference; "" */
+    struct pod_strings command;
+    struct pod_strings args;
+    const char *working_dir;
+    struct pod_env *env;
+    size_t env_count;
+    struct pod_env_source *env_from;
+    size_t env_from_count;
+    struct pod_mount *mounts;
+    size_t mount_count;
+    struct pod_port *ports;
+    size_t port_count;
+    struct pod_resources resources;
+    struct pod_security security;
+    enum pod_pull pull;
+    const char *message_path;
+    bool message_from_log; /* FallbackToLogsOnError */
+    bool stdin_open;
+    bool stdin_once;
+    bool tty;
+    bool sidecar;  /* init container with restartPolicy Always */
+    char hash[17]; /* of what a change restarts the container */
+};
+
+enum pod_volume_type {
+    POD_VOLUME_EMPTY_DIR,
+    POD_VOLUME_HOST_PATH,
+    POD_VOLUME_CONFIGMAP,
+    POD_VOLUME_SECRET,
+    POD_VOLUME_DOWNWARD,
+    POD_VOLUME_PROJECTED,
+    POD_VOLUME_UNSUPPORTED,
+};
+
+struct pod_item { /* items of configMap, secret; of downwardAPI: key is the fieldPath or resource */
+    const char *key;
+    const char *path;
+    int mode; /* -1: the volume's */
+    bool resource;
+    const char *container;
+    const char *divisor;
+};
+
+/* One part of a projected volume; other volumes with content have exactly one. */
+struct pod_source {
+    enum pod_volume_type type; /* CONFIGMAP, SECRET, DOWNWARD, or PROJECTED for a token */
+    const char *object;
+    bool optional;
+    struct pod_item *items;
+    size_t item_count;
+    const char *audience;       /* token */
+    int64_t expiration_seconds; /* token */
+    const char *path;           /* token */
+};
+
+struct pod_volume {
+    const char *name;
+    enum pod_volume_type type;
+    const char *unsupported; /* the type's name in the object */
+    struct pod_source *sources;
+    size_t source_count;
+    int default_mode;
+    bool memory;            /* emptyDir on tmpfs */
+    struct pod_amount size; /* emptyDir sizeLimit */
+    const char *path;       /* hostPath */
+    const char *path_type;  /* hostPath type */
+};
+
+struct pod_alias {
+    const char *ip;
+    struct pod_strings names;
+};
+
+struct pod_sysctl {
+    const char *name;
+    const char *value;
+};
+
+struct pod {
+    struct cor_json *object; /* owned: without status and managedFields */
+    struct cor_arena *arena; /* owned: all lists below */
+    const char *name;
+    const char *ns;
+    const char *uid;
+    const char *node;
+    const char *account;
+    const char *hostname;
+    const char *subdomain;
+    const char *dns_policy;
+    struct pod_strings dns_servers;
+    struct pod_strings dns_searches;
+    struct pod_strings dns_options; /* "name" or "name:value" */
+    bool host_network;
+    bool host_pid;
+    bool host_ipc;
+    bool share_pid;
+    enum pod_restart restart;
+    int64_t grace_seconds;
+    bool deleted; /* deletionTimestamp is set */
+    int64_t delete_grace_seconds;
+    struct pod_amount deadline_seconds;
+    struct pod_amount fs_group;
+    int64_t *groups;
+    size_t group_count;
+    struct pod_sysctl *sysctls;
+    size_t sysctl_count;
+    struct pod_strings pull_secrets;
+    struct pod_container *init;
+    size_t init_count;
+    struct pod_container *main;
+    size_t main_count;
+    struct pod_volume *volumes;
+    size_t volume_count;
+    struct pod_alias *aliases;
+    size_t alias_count;
+    enum pod_qos qos;
+};
+
+/* Reads object (takes; also on error). COR_INVALID names the field; COR_TOOBIG. Returns owned in
+ * *pod_r. */
+COR_NODISCARD enum cor_code pod_parse(struct cor_json *object, struct pod **pod_r,
+                                      struct cor_err *err);
+
+/* Frees; *pod becomes NULL. For auto_(). */
+void pod_free(struct pod **pod);
+
+/* Init and main containers in one row: init first. */
+size_t pod_container_count(const struct pod *pod);
+const struct pod_container *pod_container(const struct pod *pod, size_t index);
+bool pod_is_init(const struct pod *pod, size_t index);
+
+/* Index of the named container, or COR_NOTFOUND's place: pod_container_count. Borrowed name. */
+size_t pod_find_container(const struct pod *pod, const char *name);
+
+/* The named volume; NULL when the pod has none. */
+const struct pod_volume *pod_find_volume(const struct pod *pod, const char *name);
+
+/* "Guaranteed", "Burstable", "BestEffort". */
+const char *pod_qos_name(enum pod_qos qos);
+
+/* oom_score_adj of a container (k8s.io/kubernetes pkg/kubelet/qos/policy.go): memory_capacity is
+ * the node's, in bytes. */
+int64_t pod_oom_score(const struct pod *pod, const struct pod_container *container,
+                      int64_t memory_capacity);
+
+/* Whether path is relative and has no ".." in it: it stays below where it starts. */
+bool pod_path_is_inside(const char *path);
+
+#endif

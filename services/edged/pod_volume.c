@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Volumes of a Pod.
+#include <string.h>
+
+#include "common/base/text.h"
+#include "pod_read.h"
+#include "quantity.h"
+
+enum { DEFAULT_MODE = 0644, TOKEN_SECONDS = 3600, MODE_MAX = 0777 };
+
+static int mode_of(struct pod_reader *reader, const struct cor_json *json, const char *key,
+                   int otherwise)
+{
+    int64_t mode = cor_json_int_at(json, key, otherwise);
+    if (mode != otherwise && (mode < 0 || mode > MODE_MAX)) {
+        (void)pod_bad(reader, COR_INVALID, "%s: must be 0 to 0777", key);
+        return otherwise;
+    }
+    return (int)mode;
+}
+
+static const char *file_path(struct pod_reader *reader, const struct cor_json *json)
+{
+    const char *path = pod_text(json, "path");
+    if (path[0] == '\0' || !pod_path_is_inside(path) || strncmp(path, "..", 2) == 0) {
+        (void)pod_bad(reader, COR_INVALID,
+                      "volumes: a file's path must be relative, without \"..\"");
+        return "";
+    }
+    return path;
+}
+
+static void read_items(struct pod_reader *reader, const struct cor_json *list,
+                       struct pod_source *out)
+{
+    out->items =
+        pod_rows(reader, list, sizeof(*out->items), POD_LIST_MAX, "items", &out->item_count);
+    for (size_t i = 0; i < out->item_count; i++) {
+        const struct cor_json *json = cor_json_item(list, i);
+        const struct cor_json *field = cor_json_get(json, "fieldRef");
+        const struct cor_json *resource = cor_json_get(json, "resourceFieldRef");
+        struct pod_item *item = &out->items[i];
+        item->path = file_path(reader, json);
+        item->mode = mode_of(reader, json, "mode", -1);
+        item->resource = resource != NULL;
+        item->container = pod_text(resource, "containerName");
+        item->divisor = cor_json_as_str(cor_json_get(resource, "divisor"), "1");
+        if (resource != NULL) {
+            item->key = pod_text(resource, "resource");
+        } else {
+            item->key = field != NULL ? pod_text(field, "fieldPath") : pod_text(json, "key");
+        }
+    }
+}
+
+/* json is the member of that kind: configMap, secret, downwardAPI or serviceAccountToken. */
+static void read_source(struct pod_reader *reader, const struct cor_json *json,
+                        enum pod_volume_type type, struct pod_source *out)
+{
+    const char *name = pod_text(json, "name");
+    out->type = type;
+    out->object = name[0] != '\0' ? name : pod_text(json, "secretName");
+    out->optional = cor_json_bool_at(json, "optional", false);
+    out->audience = pod_text(json, "audience");
+    out->expiration_seconds = cor_json_int_at(json, "expirationSeconds", TOKEN_SECONDS);
+    out->path = type == POD_VOLUME_PROJECTED ? file_path(reader, json) : "";
+    read_items(reader, cor_json_get(json, "items"), out);
+}
+
+/* Where the content of a volume comes from, by the member that is set. */
+static const struct {
+    const char *key;
+    enum pod_volume_type type;
+} content[] = {
+    {"configMap", POD_VOLUME_CONFIGMAP},
+    {"secret", POD_VOLUME_SECRET},
+    {"downwardAPI", POD_VOLUME_DOWNWARD},
+    {"serviceAccountToken", POD_VOLUME_PROJECTED},
+};
+
+static bool read_any_source(struct pod_reader *reader, const struct cor_json *json,
+                            struct pod_source *out)
+{
+    for (size_t i = 0; i < COR_COUNT(content); i++) {
+        const struct cor_json *member = cor_json_get(json, content[i].key);
+        if (member != NULL) {
+            read_source(reader, member, content[i].type, out);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void read_projected(struct pod_reader *reader, const struct cor_json *json,
+                           struct pod_volume *out)
+{
+    const struct cor_json *list = cor_json_get(json, "sources");
+    out->type = POD_VOLUME_PROJECTED;
+    out->sources =
+        pod_rows(reader, list, sizeof(*out->sources), POD_LIST_MAX, "sources", &out->source_count);
+    for (size_t i = 0; i < out->source_count; i++) {
+        if (!read_any_source(reader, cor_json_item(list, i), &out->sources[i])) {
+            out->type = POD_VOLUME_UNSUPPORTED;
+            out->unsupported = "projected source of an unknown kind";
+            return;
+        }
+    }
+}
+
+static void read_empty_dir(struct pod_reader *reader, const struct cor_json *json,
+                           struct pod_volume *out)
+{
+    const struct cor_json *size = cor_json_get(json, "sizeLimit");
+    out->type = POD_VOLUME_EMPTY_DIR;
+    out->memory = strcmp(pod_text(json, "medium"), "Memory") == 0;
+    out->size.given = quantity_json_value(size, &out->size.n);
+    if (!cor_json_is_null(size) && !out->size.given) {
+        (void)pod_bad(reader, COR_INVALID, "volume %s: sizeLimit is no quantity", out->name);
+    }
+}
+
+static void read_single(struct pod_reader *reader, const struct cor_json *json,
+                        struct pod_volume *out)
+{
+    out->sources = pod_rows(reader, NULL, sizeof(*out->sources), 1, "volume", &out->source_count);
+    if (out->sources != NULL && read_any_source(reader, json, &out->sources[0]) &&
+        out->sources[0].type != POD_VOLUME_PROJECTED) {
+        out->type = out->sources[0].type;
+        out->source_count = 1; /* pod_rows leaves room for one more */
+        out->default_mode =
+            mode_of(reader, cor_json_get(json, content[0].key), "defaultMode", out->default_mode);
+        out->default_mode =
+            mode_of(reader, cor_json_get(json, content[1].key), "defaultMode", out->default_mode);
+        out->default_mode =
+            mode_of(reader, cor_json_get(json, content[2].key), "defaultMode", out->default_mode);
+    }
+}
+
+static const char *other_member(const struct cor_json *json)
+{
+    void *at = NULL;
+    const char *key = NULL;
+    struct cor_json *child = NULL;
+    while (cor_json_each(json, &at, &key, &child)) {
+        if (strcmp(key, "name") != 0) {
+            return key;
+        }
+    }
+    return "";
+}
+
+static void read_volume(struct pod_reader *reader, const struct cor_json *json,
+                        struct pod_volume *out)
+{
+    const struct cor_json *empty = cor_json_get(json, "emptyDir");
+    const struct cor_json *host = cor_json_get(json, "hostPath");
+    const struct cor_json *projected = cor_json_get(json, "projected");
+    out->name = pod_text(json, "name");
+    out->unsupported = other_member(json);
+    out->type = out->unsupported[0] == '\0' ? POD_VOLUME_EMPTY_DIR : POD_VOLUME_UNSUPPORTED;
+    out->default_mode = DEFAULT_MODE;
+    out->path = "";
+    out->path_type = "";
+    if (empty != NULL) {
+        read_empty_dir(reader, empty, out);
+    } else if (host != NULL) {
+        out->type = POD_VOLUME_HOST_PATH;
+        out->path = pod_text(host, "path");
+        out->path_type = pod_text(host, "type");
+    } else if (projected != NULL) {
+        out->default_mode = mode_of(reader, projected, "defaultMode", DEFAULT_MODE);
+        read_projected(reader, projected, out);
+    } else {
+        read_single(reader, json, out);
+    }
+}
+
+bool pod_read_volumes(struct pod_reader *reader, const struct cor_json *list, struct pod *pod)
+{
+    pod->volumes =
+        pod_rows(reader, list, sizeof(*pod->volumes), POD_LIST_MAX, "volumes", &pod->volume_count);
+    for (size_t i = 0; i < pod->volume_count; i++) {
+        read_volume(reader, cor_json_item(list, i), &pod->volumes[i]);
+        if (!cor_is_dns_label(cor_view_of(pod->volumes[i].name))) {
+            return pod_bad(reader, COR_INVALID, "volumes[%zu].name is missing or no DNS label", i);
+        }
+        if (pod_find_volume(pod, pod->volumes[i].name) != &pod->volumes[i]) {
+            return pod_bad(reader, COR_INVALID, "two volumes are named %s", pod->volumes[i].name);
+        }
+    }
+    return reader->code == COR_OK;
+}

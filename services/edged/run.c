@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of a pod, and how observations change it.
+#include "run.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/must.h"
+
+/* A restart back-off is forgotten after 10 min without one (client-go flowcontrol/backoff.go). */
+enum { BACKOFF_FORGET_S = 600 };
+
+void run_set_text(char **to, const char *text)
+{
+    char *copy = cor_strdup(text);
+    cor_free(*to);
+    *to = copy;
+}
+
+static void end_clear(struct run_end *end)
+{
+    cor_free(end->id);
+    cor_free(end->reason);
+    cor_free(end->message);
+    *end = (struct run_end){0};
+}
+
+void run_note(struct run *run, bool warning, const char *reason, size_t container, const char *fmt,
+              ...)
+{
+    if (run->note_count == RUN_NOTES_MAX) {
+        return; /* told too seldom: the newest are lost, the status still says it */
+    }
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    run->notes[run->note_count++] = (struct run_note){warning, reason, container, cor_strdup(text)};
+}
+
+void run_wait(struct run_container *container, const char *reason, const char *fmt, ...)
+{
+    container->wait_reason = reason;
+    if (reason == NULL) {
+        cor_freep(&container->wait_message);
+        return;
+    }
+    char text[1024] = "";
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    run_set_text(&container->wait_message, text);
+}
+
+struct run *run_new(const struct pod *pod)
+{
+    struct run *run = cor_alloc(sizeof(*run));
+    run->pod = pod;
+    run->count = pod_container_count(pod);
+    run->containers = cor_calloc(run->count, sizeof(*run->containers));
+    run->wake_at.us = INT64_MAX;
+    return run;
+}
+
+void run_forget_container(struct run_container *c)
+{
+    cor_freep(&c->id);
+    cor_freep(&c->sandbox);
+    cor_freep(&c->hash);
+    cor_freep(&c->image_ref);
+    end_clear(&c->end);
+    c->state = RUN_NONE;
+}
+
+void run_forget_sandbox(struct run_sandbox *s)
+{
+    cor_freep(&s->id);
+    for (size_t i = 0; i < s->ip_count; i++) {
+        cor_freep(&s->ips[i]);
+    }
+    s->ip_count = 0;
+    s->read = false;
+    s->state = RUN_BOX_NONE;
+}
+
+static void texts_free(char **texts, size_t *count)
+{
+    for (size_t i = 0; i < *count; i++) {
+        cor_freep(&texts[i]);
+    }
+    *count = 0;
+}
+
+void run_free(struct run **run)
+{
+    if (*run == NULL) {
+        return;
+    }
+    struct run *r = *run;
+    for (size_t i = 0; i < r->count; i++) {
+        run_forget_container(&r->containers[i]);
+        end_clear(&r->containers[i].last);
+        cor_freep(&r->containers[i].wait_message);
+    }
+    run_forget_sandbox(&r->sandbox);
+    texts_free(r->old_containers, &r->old_container_count);
+    texts_free(r->old_sandboxes, &r->old_sandbox_count);
+    for (size_t i = 0; i < r->note_count; i++) {
+        cor_free(r->notes[i].message);
+    }
+    cor_free(r->containers);
+    cor_free(r->prepare_error);
+    cor_free(r->over_message);
+    cor_freep(run);
+}
+
+/* A hash of another length is not ours: a kubelet or EdgeCore made that container, it goes on. */
+static void mark_stale(struct run *run, size_t index)
+{
+    struct run_container *c = &run->containers[index];
+    const char *hash = pod_container(run->pod, index)->hash;
+    c->stale = c->hash != NULL && strlen(c->hash) == strlen(hash) && strcmp(c->hash, hash) != 0;
+}
+
+static bool same_containers(const struct pod *a, const struct pod *b)
+{
+    if (pod_container_count(a) != pod_container_count(b) || a->init_count != b->init_count) {
+        return false;
+    }
+    for (size_t i = 0; i < pod_container_count(a); i++) {
+        if (strcmp(pod_container(a, i)->name, pod_container(b, i)->name) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_part(const struct pod *a, const struct pod *b, const char *path)
+{
+    return cor_json_equal(cor_json_at(a->object, path), cor_json_at(b->object, path));
+}
+
+bool run_set_pod(struct run *run, const struct pod *pod)
+{
+    if (!same_containers(run->pod, pod)) {
+        return false;
+    }
+    for (size_t i = 0; i < run->count; i++) {
+        if (strcmp(pod_container(run->pod, i)->image, pod_container(pod, i)->image) != 0) {
+            run->containers[i].image = RUN_IMAGE_UNKNOWN;
+        }
+    }
+    bool news = !same_part(run->pod, pod, "metadata.labels") ||
+                !same_part(run->pod, pod, "metadata.annotations");
+    run->pod = pod;
+    for (size_t i = 0; i < run->count; i++) {
+        mark_stale(run, i);
+    }
+    if (news) {
+        run_inputs_changed(run);
+    }
+    return true;
+}
+
+static void recall_restarts(struct run *run, const struct cor_json *list)
+{
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        const struct cor_json *status = cor_json_item(list, i);
+        size_t index = pod_find_container(run->pod, cor_json_str_at(status, "name", ""));
+        int64_t restarts = cor_json_int_at(status, "restartCount", 0);
+        bool was_made = cor_json_str_at(status, "containerID", "")[0] != '\0' ||
+                        cor_json_at(status, "lastState.terminated") != NULL;
+        if (index < run->count && restarts >= 0 && restarts < INT32_MAX && was_made) {
+            run->containers[index].next_attempt = (uint32_t)restarts + 1;
+        }
+    }
+}
+
+void run_recall(struct run *run, const struct cor_json *status)
+{
+    const char *phase = cor_json_str_at(status, "phase", "");
+    recall_restarts(run, cor_json_get(status, "initContainerStatuses"));
+    recall_restarts(run, cor_json_get(status, "containerStatuses"));
+    if (strcmp(phase, "Failed") == 0) {
+        run->over = "Failed";
+    } else if (strcmp(phase, "Succeeded") == 0) {
+        run->over = "Succeeded";
+    }
+}
+
+void run_end_pod(struct run *run, enum run_want want, int64_t grace_seconds)
+{
+    if (run->want == RUN_WANT_RUN || grace_seconds < run->grace_seconds) {
+        run->grace_seconds = grace_seconds;
+    }
+    if (want > run->want) {
+        run->want = want;
+    }
+}
+
+void run_fail(struct run *run, const char *reason, const char *message)
+{
+    if (run->over == NULL) {
+        run->over = "Failed";
+        run->over_reason = reason;
+        run_set_text(&run->over_message, message);
+    }
+}
+
+void run_see_begin(struct run *run)
+{
+    run->sandbox.seen = false;
+    for (size_t i = 0; i < run->count; i++) {
+        run->containers[i].seen = false;
+    }
+}
+
+void run_add_old(char **list, size_t *count, const char *id)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(list[i], id) == 0) {
+            return;
+        }
+    }
+    if (*count < RUN_OLD_MAX) { /* what does not fit is found by the next list */
+        list[(*count)++] = cor_strdup(id);
+    }
+}
+
+bool run_drop_old(char **list, size_t *count, const char *id)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(list[i], id) == 0) {
+            cor_free(list[i]);
+            memmove(&list[i], &list[i + 1], (*count - i - 1) * sizeof(*list));
+            (*count)--;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool run_same(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+void run_see_sandbox(struct run *run, const struct cri_sandbox *sandbox, bool full)
+{
+    struct run_sandbox *mine = &run->sandbox;
+    bool known = run_same(mine->id, sandbox->id);
+    if (!known && mine->id != NULL && sandbox->attempt + 1 < mine->next_attempt) {
+        run_add_old(run->old_sandboxes, &run->old_sandbox_count, sandbox->id);
+        return;
+    }
+    if (!known && mine->id != NULL) {
+        run_add_old(run->old_sandboxes, &run->old_sandbox_count, mine->id);
+    }
+    if (!known) {
+        run_forget_sandbox(mine);
+        mine->id = cor_strdup(sandbox->id);
+    }
+    bool stopped = mine->state == RUN_BOX_STOPPED && !sandbox->ready;
+    mine->state = sandbox->ready ? RUN_BOX_READY : RUN_BOX_DEAD;
+    mine->state = stopped ? RUN_BOX_STOPPED : mine->state;
+    mine->next_attempt = sandbox->attempt + 1;
+    mine->seen = true;
+    mine->created_ns = sandbox->created_ns;
+    mine->op = full && mine->op == RUN_READ_SANDBOX ? RUN_NOTHING : mine->op;
+    if (sandbox->ip_count > 0) {
+        for (size_t i = 0; i < mine->ip_count; i++) {
+            cor_freep(&mine->ips[i]);
+        }
+        mine->ip_count = sandbox->ip_count;
+        for (size_t i = 0; i < sandbox->ip_count; i++) {
+            mine->ips[i] = cor_strdup(sandbox->ips[i]);
+        }
+    }
+    mine->read = mine->read || full || run->pod->host_network;
+}
+
+/* The container has ended, now or before we looked: when is it started again? */
+static void note_end(struct run *run, size_t index, struct cor_mono now)
+{
+    struct run_container *c = &run->containers[index];
+    c->image = RUN_IMAGE_UNKNOWN;
+    c->retry_at = now;
+    if (cor_mono_since(now, c->crash_at) > COR_SEC(BACKOFF_FORGET_S)) {
+        c->crash_us = 0;
+    }
+    if (c->crash_us == 0 || !run_restarts(run, index) || run->want != RUN_WANT_RUN || c->stale) {
+        return;
+    }
+    c->retry_at = cor_mono_add(now, c->crash_us);
+    const char *name = pod_container(run->pod, index)->name;
+    int64_t seconds = c->crash_us / COR_SEC(1);
+    char wait[32];
+    if (seconds >= 60) {
+        (void)snprintf(wait, sizeof(wait), "%" PRId64 "m%" PRId64 "s", seconds / 60, seconds % 60);
+    } else {
+        (void)snprintf(wait, sizeof(wait), "%" PRId64 "s", seconds);
+    }
+    run_wait(c, "CrashLoopBackOff", "back-off %s restarting failed container=%s pod=%s_%s(%s)",
+             wait, name, run->pod->name, run->pod->ns, run->pod->uid);
+    run_note(run, true, "BackOff", index,
+             "Back-off restarting failed container %s in pod %s_%s(%s)", name, run->pod->name,
+             run->pod->ns, run->pod->uid);
+}
+
+static enum run_state state_of(enum cri_state state)
+{
+    static const enum run_state states[] = {RUN_CREATED, RUN_RUNNING, RUN_EXITED, RUN_UNKNOWN};
+    return states[state];
+}
+
+static void end_fill(struct run_end *end, const struct cri_container *from)
+{
+    run_set_text(&end->id, from->id);
+    run_set_text(&end->reason, from->reason);
+    run_set_text(&end->message, from->message);
+    end->exit_code = from->exit_code;
+    end->started_ns = from->started_ns;
+    end->finished_ns = from->finished_ns;
+}
+
+/* The newest is now another one: the old one is the last, the one before that is refuse. */
+void run_make_room(struct run *run, struct run_container *c)
+{
+    if (c->last.id != NULL) {
+        run_add_old(run->old_containers, &run->old_container_count, c->last.id);
+    }
+    end_clear(&c->last);
+    c->last = c->end;
+    c->end = (struct run_end){0};
+    run_forget_container(c);
+}
+
+static void see_older(struct run *run, struct run_container *c, const struct cri_container *seen)
+{
+    if (c->last.id == NULL || run_same(c->last.id, seen->id)) {
+        end_fill(&c->last, seen);
+    } else if (seen->finished_ns > c->last.finished_ns) {
+        run_add_old(run->old_containers, &run->old_container_count, c->last.id);
+        end_fill(&c->last, seen);
+    } else {
+        run_add_old(run->old_containers, &run->old_container_count, seen->id);
+    }
+}
+
+/* containerd's event comes a moment before its CRI part has seen the end: read again, after 4 ms at
+ * first and 4 s in all. */
+static bool still_told(struct run_container *c, struct cor_mono now)
+{
+    enum { TRIES = 10, FIRST_MS = 4 };
+    if (!c->told || c->told_tries >= TRIES) {
+        return false;
+    }
+    c->retry_at = cor_mono_add(now, COR_MS(FIRST_MS) << c->told_tries);
+    c->told_tries++;
+    c->doubt = 1;
+    return true;
+}
+
+static void see_newest(struct run *run, size_t index, const struct cri_container *seen,
+                       struct cor_mono now)
+{
+    struct run_container *c = &run->containers[index];
+    enum run_state before = c->state;
+    run_set_text(&c->id, seen->id);
+    if (seen->sandbox_id[0] != '\0' || c->sandbox == NULL) {
+        run_set_text(&c->sandbox, seen->sandbox_id);
+    }
+    run_set_text(&c->hash, seen->hash);
+    run_set_text(&c->image_ref, seen->image_ref);
+    c->attempt = seen->attempt;
+    c->created_ns = seen->created_ns;
+    c->seen = true;
+    c->op = c->op == RUN_READ ? RUN_NOTHING : c->op;
+    end_fill(&c->end, seen);
+    c->state = state_of(seen->state);
+    if (c->state == RUN_RUNNING && still_told(c, now)) {
+        c->state = RUN_UNKNOWN;
+        return;
+    }
+    c->told = false;
+    c->doubt = c->state == RUN_UNKNOWN && c->doubt > 0 ? 2 : 0;
+    if (c->state == RUN_RUNNING) {
+        run_wait(c, NULL, NULL);
+    } else if (c->state == RUN_EXITED && before != RUN_EXITED) {
+        note_end(run, index, now);
+    }
+}
+
+void run_see_container(struct run *run, const struct cri_container *container, struct cor_mono now)
+{
+    size_t index = pod_find_container(run->pod, container->name);
+    if (index >= run->count) { /* of a container that the pod does not have */
+        run_add_old(run->old_containers, &run->old_container_count, container->id);
+        return;
+    }
+    struct run_container *c = &run->containers[index];
+    bool known = run_same(c->id, container->id);
+    if (!known && c->id != NULL && container->attempt < c->attempt) {
+        see_older(run, c, container);
+        return;
+    }
+    if (!known && c->id != NULL) {
+        run_make_room(run, c);
+    }
+    see_newest(run, index, container, now);
+    mark_stale(run, index);
+}
+
+void run_seen_all(struct run *run, struct cor_mono now)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->containers[i].state != RUN_NONE && !run->containers[i].seen) {
+            run_lost_container(run, i, now);
+        }
+    }
+    if (run->sandbox.id != NULL && !run->sandbox.seen) {
+        run_forget_sandbox(&run->sandbox);
+    }
+    run->observed = true;
+}
+
+void run_lost_container(struct run *run, size_t index, struct cor_mono now)
+{
+    struct run_container *c = &run->containers[index];
+    c->op = RUN_NOTHING;
+    if (c->state == RUN_NONE) {
+        return;
+    }
+    c->next_attempt = c->attempt + 1;
+    run_forget_container(c);
+    c->retry_at = now;
+}
+
+void run_told_end(struct run *run, size_t index)
+{
+    struct run_container *c = &run->containers[index];
+    c->told = true;
+    c->told_tries = 0;
+    if (c->state == RUN_RUNNING) {
+        c->state = RUN_UNKNOWN;
+        c->doubt = 1;
+        c->retry_at.us = 0;
+    }
+}
+
+void run_told_box_end(struct run *run)
+{
+    if (run->sandbox.state == RUN_BOX_READY) {
+        run->sandbox.state = RUN_BOX_DEAD;
+    }
+}
+
+void run_lost_runtime(struct run *run)
+{
+    run->observed = false;
+    run->sandbox.op = RUN_NOTHING;
+    run->old_container_op = RUN_NOTHING;
+    run->old_sandbox_op = RUN_NOTHING;
+    for (size_t i = 0; i < run->count; i++) {
+        run->containers[i].op = RUN_NOTHING;
+    }
+}
+
+void run_inputs_changed(struct run *run)
+{
+    run->prepared = false;
+    run->prepare_at.us = 0;
+    run->prepare_again = run->preparing;
+    for (size_t i = 0; i < run->count; i++) {
+        struct run_container *c = &run->containers[i];
+        if (c->wait_reason != NULL && strcmp(c->wait_reason, "CreateContainerConfigError") == 0) {
+            c->retry_at.us = 0;
+        }
+    }
+}
+
+size_t run_find(const struct run *run, const char *id)
+{
+    size_t i = 0;
+    while (i < run->count && !run_same(run->containers[i].id, id)) {
+        i++;
+    }
+    return i;
+}
+
+bool run_is_active(const struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        const struct run_container *c = &run->containers[i];
+        bool idle = c->op == RUN_NOTHING || c->op == RUN_LOOK || c->op == RUN_PULL;
+        if (c->state == RUN_RUNNING || c->state == RUN_UNKNOWN || !idle) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool run_is_settling(const struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        const struct run_container *c = &run->containers[i];
+        bool unread = c->state == RUN_RUNNING && c->end.started_ns == 0;
+        if (unread || (c->state == RUN_UNKNOWN && c->told)) {
+            return true;
+        }
+    }
+    return !run->observed;
+}
+
+/* Init containers are started again after a failure only; sidecars always. */
+bool run_restarts(const struct run *run, size_t index)
+{
+    const struct pod_container *spec = pod_container(run->pod, index);
+    bool failed = run->containers[index].end.exit_code != 0;
+    bool init = pod_is_init(run->pod, index);
+    if (init && spec->sidecar) {
+        return true;
+    }
+    if (run->pod->restart == POD_RESTART_NEVER) {
+        return false;
+    }
+    return failed || (run->pod->restart == POD_RESTART_ALWAYS && !init);
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "status.h"
+
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "phase.h"
+
+static struct cor_json *time_of(int64_t ns)
+{
+    char text[COR_RFC3339_SIZE];
+    cor_wall_format((struct cor_wall){ns / 1000}, text);
+    return cor_json_str(text);
+}
+
+static struct cor_json *waiting(const char *reason, const char *message)
+{
+    struct cor_json *state = cor_json_object();
+    cor_json_set_at(state, "waiting.reason", cor_json_str(reason));
+    if (message != NULL && message[0] != '\0') {
+        cor_json_set_at(state, "waiting.message", cor_json_str(message));
+    }
+    return state;
+}
+
+static struct cor_json *running(const struct run_container *c)
+{
+    struct cor_json *state = cor_json_object();
+    cor_json_set_at(state, "running.startedAt", time_of(c->end.started_ns));
+    return state;
+}
+
+static struct cor_json *terminated(const struct run_end *end)
+{
+    struct cor_json *state = cor_json_object();
+    struct cor_json *t = cor_json_object();
+    cor_json_set(t, "exitCode", cor_json_int(end->exit_code));
+    cor_json_set(
+        t, "reason",
+        cor_json_str(end->reason != NULL && end->reason[0] != '\0' ? end->reason : "Error"));
+    if (end->message != NULL && end->message[0] != '\0') {
+        cor_json_set(t, "message", cor_json_str(end->message));
+    }
+    cor_json_set(t, "startedAt", end->started_ns > 0 ? time_of(end->started_ns) : cor_json_null());
+    cor_json_set(t, "finishedAt",
+                 end->finished_ns > 0 ? time_of(end->finished_ns) : cor_json_null());
+    cor_json_set(t, "containerID", cor_json_fmt("containerd://%s", end->id == NULL ? "" : end->id));
+    cor_json_set(state, "terminated", t);
+    return state;
+}
+
+static bool is_up(const struct run_container *c)
+{
+    return c->state == RUN_RUNNING || (c->state == RUN_UNKNOWN && c->end.started_ns > 0);
+}
+
+static bool will_restart(const struct run *run, size_t index)
+{
+    return run->over == NULL && run->want == RUN_WANT_RUN && run_restarts(run, index);
+}
+
+static const char *default_wait(const struct run *run)
+{
+    return run->pod->init_count > 0 ? "PodInitializing" : "ContainerCreating";
+}
+
+static struct cor_json *last_state(const struct run_container *c)
+{
+    return c->last.id != NULL ? terminated(&c->last) : cor_json_object();
+}
+
+static void set_states(const struct run *run, size_t index, struct cor_json *out)
+{
+    const struct run_container *c = &run->containers[index];
+    if (is_up(c)) {
+        cor_json_set(out, "state", running(c));
+        cor_json_set(out, "lastState", last_state(c));
+    } else if (c->state == RUN_EXITED && c->wait_reason != NULL && will_restart(run, index)) {
+        cor_json_set(out, "state", waiting(c->wait_reason, c->wait_message));
+        cor_json_set(out, "lastState", terminated(&c->end));
+    } else if (c->state == RUN_EXITED) {
+        cor_json_set(out, "state", terminated(&c->end));
+        cor_json_set(out, "lastState", last_state(c));
+    } else {
+        const char *reason = c->wait_reason != NULL ? c->wait_reason : default_wait(run);
+        cor_json_set(out, "state", waiting(reason, c->wait_message));
+        cor_json_set(out, "lastState", last_state(c));
+    }
+}
+
+static int64_t restarts_of(const struct run_container *c)
+{
+    if (c->state != RUN_NONE) {
+        return c->attempt;
+    }
+    return c->next_attempt > 0 ? (int64_t)c->next_attempt - 1 : 0;
+}
+
+static bool is_ready(const struct run *run, size_t index)
+{
+    const struct run_container *c = &run->containers[index];
+    return pod_is_init(run->pod, index) ? phase_is_complete(run, index) : is_up(c);
+}
+
+static struct cor_json *container_status(const struct run *run, size_t index)
+{
+    const struct run_container *c = &run->containers[index];
+    const struct pod_container *spec = pod_container(run->pod, index);
+    struct cor_json *out = cor_json_object();
+    cor_json_set(out, "name", cor_json_str(spec->name));
+    set_states(run, index, out);
+    cor_json_set(out, "ready", cor_json_bool(is_ready(run, index)));
+    cor_json_set(out, "restartCount", cor_json_int(restarts_of(c)));
+    cor_json_set(out, "image", cor_json_str(spec->image));
+    cor_json_set(out, "imageID", cor_json_str(c->image_ref == NULL ? "" : c->image_ref));
+    if (c->id != NULL) {
+        cor_json_set(out, "containerID", cor_json_fmt("containerd://%s", c->id));
+    }
+    cor_json_set(out, "started", cor_json_bool(is_up(c)));
+    return out;
+}
+
+static const struct cor_json *condition_before(const struct cor_json *previous, const char *type)
+{
+    const struct cor_json *list = cor_json_get(previous, "conditions");
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        const struct cor_json *condition = cor_json_item(list, i);
+        if (strcmp(cor_json_str_at(condition, "type", ""), type) == 0) {
+            return condition;
+        }
+    }
+    return NULL;
+}
+
+/* What a condition says. */
+struct condition {
+    const char *type;
+    bool is_true;
+    const char *reason;  /* NULL: none */
+    const char *message; /* NULL: none */
+};
+
+static void add_condition(struct cor_json *list, struct condition c,
+                          const struct cor_json *previous, struct cor_wall now)
+{
+    const struct cor_json *before = condition_before(previous, c.type);
+    const char *status = c.is_true ? "True" : "False";
+    const char *since = cor_json_str_at(before, "lastTransitionTime", "");
+    bool same = before != NULL && strcmp(cor_json_str_at(before, "status", ""), status) == 0 &&
+                since[0] != '\0';
+    struct cor_json *out = cor_json_object();
+    cor_json_set(out, "type", cor_json_str(c.type));
+    cor_json_set(out, "status", cor_json_str(status));
+    cor_json_set(out, "lastProbeTime", cor_json_null());
+    cor_json_set(out, "lastTransitionTime", same ? cor_json_str(since) : time_of(now.us * 1000));
+    cor_json_set(out, "reason", c.reason != NULL ? cor_json_str(c.reason) : cor_json_null());
+    cor_json_set(out, "message", c.message != NULL ? cor_json_str(c.message) : cor_json_null());
+    cor_json_add(list, out);
+}
+
+/* "containers with <what> status: [a b]" of those of the range that are not ready; "" when all are.
+ */
+static char *unready(const struct run *run, size_t from, size_t to, const char *what)
+{
+    struct cor_buf text = {0};
+    for (size_t i = from; i < to; i++) {
+        if (!is_ready(run, i)) {
+            cor_buf_fmt(&text, "%s%s", text.len == 0 ? "" : " ", pod_container(run->pod, i)->name);
+        }
+    }
+    char *out = text.len == 0 ? cor_strdup("")
+                              : cor_sprintf("containers with %s status: [%s]", what, text.data);
+    cor_buf_free(&text);
+    return out;
+}
+
+static void fill_ready(struct condition *c, const char *phase, const char *unready_text)
+{
+    if (strcmp(phase, "Succeeded") == 0) {
+        *c = (struct condition){c->type, false, "PodCompleted", NULL};
+    } else if (strcmp(phase, "Failed") == 0) {
+        *c = (struct condition){c->type, false, "PodFailed", NULL};
+    } else if (unready_text[0] != '\0') {
+        *c = (struct condition){c->type, false, "ContainersNotReady", unready_text};
+    } else {
+        *c = (struct condition){c->type, true, NULL, NULL};
+    }
+}
+
+static struct condition initialized(const struct run *run, const char *phase,
+                                    const char *unready_text)
+{
+    size_t init = run->pod->init_count;
+    bool done = phase_next_init(run) == init || strcmp(phase, "Succeeded") == 0;
+    for (size_t i = init; i < run->count;
+         i++) { /* a main container ran: the init ones had completed */
+        done = done || run->containers[i].state != RUN_NONE;
+    }
+    if (!done) {
+        return (struct condition){"Initialized", false, "ContainersNotInitialized", unready_text};
+    }
+    const char *reason = strcmp(phase, "Succeeded") == 0 ? "PodCompleted" : NULL;
+    return (struct condition){"Initialized", true, reason, NULL};
+}
+
+static struct cor_json *conditions(const struct run *run, const char *phase,
+                                   const struct cor_json *previous, struct cor_wall now)
+{
+    size_t init = run->pod->init_count;
+    auto_(cor_freep) char *main_text = unready(run, init, run->count, "unready");
+    auto_(cor_freep) char *init_text = unready(run, 0, init, "incomplete");
+    struct condition ready = {.type = "Ready"};
+    struct condition containers = {.type = "ContainersReady"};
+    fill_ready(&ready, phase, main_text);
+    fill_ready(&containers, phase, main_text);
+    const struct condition all[] = {
+        {"PodReadyToStartContainers", run->sandbox.state == RUN_BOX_READY && run->sandbox.read,
+         NULL, NULL},
+        initialized(run, phase, init_text),
+        ready,
+        containers,
+        {"PodScheduled", true, NULL, NULL},
+    };
+    struct cor_json *list = cor_json_array();
+    for (size_t i = 0; i < COR_COUNT(all); i++) {
+        add_condition(list, all[i], previous, now);
+    }
+    return list;
+}
+
+static void set_ips(struct cor_json *out, const char *one, const char *many, const char *const *ips,
+                    size_t count)
+{
+    if (count == 0) {
+        return;
+    }
+    struct cor_json *list = cor_json_array();
+    for (size_t i = 0; i < count; i++) {
+        struct cor_json *entry = cor_json_object();
+        cor_json_set(entry, "ip", cor_json_str(ips[i]));
+        cor_json_add(list, entry);
+    }
+    cor_json_set(out, one, cor_json_str(ips[0]));
+    cor_json_set(out, many, list);
+}
+
+static void set_addresses(struct cor_json *out, const struct run *run, const struct facts *facts)
+{
+    set_ips(out, "hostIP", "hostIPs", facts->host_ips, facts->host_ip_count);
+    if (run->pod->host_network) {
+        set_ips(out, "podIP", "podIPs", facts->host_ips, facts->host_ip_count);
+        return;
+    }
+    const char *ips[CRI_IPS_MAX];
+    for (size_t i = 0; i < run->sandbox.ip_count; i++) {
+        ips[i] = run->sandbox.ips[i];
+    }
+    set_ips(out, "podIP", "podIPs", ips, run->sandbox.ip_count);
+}
+
+static void set_containers(struct cor_json *out, const struct run *run)
+{
+    size_t init = run->pod->init_count;
+    struct cor_json *first = cor_json_array();
+    struct cor_json *main = cor_json_array();
+    for (size_t i = 0; i < run->count; i++) {
+        cor_json_add(i < init ? first : main, container_status(run, i));
+    }
+    if (init > 0) {
+        cor_json_set(out, "initContainerStatuses", first);
+    } else {
+        cor_json_free(&first);
+    }
+    cor_json_set(out, "containerStatuses", main);
+}
+
+struct cor_json *status_build(const struct run *run, const struct facts *facts,
+                              const struct cor_json *previous, struct cor_wall now)
+{
+    const char *phase = phase_of(run);
+    const char *since = cor_json_str_at(previous, "startTime", "");
+    struct cor_json *out = cor_json_object();
+    cor_json_set(out, "phase", cor_json_str(phase));
+    cor_json_set(out, "conditions", conditions(run, phase, previous, now));
+    if (run->over_reason != NULL) {
+        cor_json_set(out, "reason", cor_json_str(run->over_reason));
+        cor_json_set(out, "message", cor_json_str(run->over_message));
+    }
+    set_addresses(out, run, facts);
+    cor_json_set(out, "startTime", since[0] != '\0' ? cor_json_str(since) : time_of(now.us * 1000));
+    set_containers(out, run);
+    cor_json_set(out, "qosClass", cor_json_str(pod_qos_name(run->pod->qos)));
+    return out;
+}
+
+struct cor_json *status_failed(const char *reason, const char *message, struct cor_wall now)
+{
+    struct cor_json *out = cor_json_object();
+    cor_json_set(out, "phase", cor_json_str("Failed"));
+    cor_json_set(out, "reason", cor_json_str(reason));
+    cor_json_set(out, "message", cor_json_str(message));
+    cor_json_set(out, "startTime", time_of(now.us * 1000));
+    return out;
+}
+
+struct cor_json *status_patch(const char *uid, const struct cor_json *status)
+{
+    struct cor_json *out = cor_json_object();
+    cor_json_set_at(out, "metadata.uid", cor_json_str(uid));
+    cor_json_set(out, "status", cor_json_copy(status));
+    return out;
+}

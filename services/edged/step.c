@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decisions: what is to be done now for one pod. Two tables say it for each container and for the
+// sandbox, by state and by what is wanted of the pod.
+#include <string.h>
+
+#include "common/base/must.h"
+#include "phase.h"
+#include "run.h"
+
+/* The actions of one step. */
+struct plan {
+    struct run *run;
+    struct cor_mono now;
+    struct run_action *out;
+    size_t count;
+};
+
+static void add(struct plan *plan, struct run_action action)
+{
+    must(plan->count < RUN_ACTIONS_MAX);
+    plan->out[plan->count++] = action;
+}
+
+/* Whether at has come; if not, the pod is looked at again then. */
+static bool due(struct plan *plan, struct cor_mono at)
+{
+    if (at.us <= plan->now.us) {
+        return true;
+    }
+    if (at.us < plan->run->wake_at.us) {
+        plan->run->wake_at = at;
+    }
+    return false;
+}
+
+/* ---- containers ---- */
+
+static void act(struct plan *plan, size_t index, enum run_verb verb)
+{
+    struct run_container *c = &plan->run->containers[index];
+    c->op = verb;
+    add(plan, (struct run_action){
+                  .verb = verb,
+                  .container = index,
+                  .id = c->id,
+                  .attempt = c->id != NULL ? c->attempt + 1 : c->next_attempt,
+                  .grace_seconds = plan->run->want == RUN_WANT_RUN ? plan->run->pod->grace_seconds
+                                                                   : plan->run->grace_seconds,
+              });
+}
+
+/* kubelet's doBackOff: the first restart is at once, the next after 10 s, then 20 s, to 5 min. */
+static void count_restart(struct run_container *c, struct cor_mono now)
+{
+    enum { FIRST_S = 10, MAX_S = 300 };
+    if (c->id != NULL) {
+        c->crash_us = c->crash_us == 0 ? COR_SEC(FIRST_S) : c->crash_us * 2;
+        c->crash_us = c->crash_us > COR_SEC(MAX_S) ? COR_SEC(MAX_S) : c->crash_us;
+        c->crash_at = now;
+    }
+}
+
+static void refuse_image(struct plan *plan, size_t index, const char *reason)
+{
+    struct run_container *c = &plan->run->containers[index];
+    const struct pod_container *spec = pod_container(plan->run->pod, index);
+    if (c->wait_reason != NULL && strcmp(c->wait_reason, reason) == 0) {
+        return;
+    }
+    if (strcmp(reason, "InvalidImageName") == 0) {
+        run_wait(c, reason,
+                 "Failed to apply default image tag \"%s\": couldn't parse image name \"%s\": %s",
+                 spec->image, spec->image, spec->image_error);
+        run_note(plan->run, true, "InspectFailed", index, "%s", c->wait_message);
+    } else {
+        run_wait(c, reason, "Container image \"%s\" is not present with pull policy of Never",
+                 spec->image);
+        run_note(plan->run, true, reason, index, "%s", c->wait_message);
+    }
+    run_note(plan->run, true, "Failed", index, "Error: %s", reason);
+}
+
+static void pull(struct plan *plan, size_t index)
+{
+    struct run_container *c = &plan->run->containers[index];
+    const struct pod_container *spec = pod_container(plan->run->pod, index);
+    if (due(plan, c->retry_at)) {
+        run_note(plan->run, false, "Pulling", index, "Pulling image \"%s\"", spec->image);
+        act(plan, index, RUN_PULL);
+    } else if (c->wait_reason != NULL && strcmp(c->wait_reason, "ErrImagePull") == 0) {
+        run_note(plan->run, false, "BackOff", index, "Back-off pulling image \"%s\"", spec->image);
+        run_note(plan->run, true, "Failed", index, "Error: ImagePullBackOff");
+        run_wait(c, "ImagePullBackOff", "Back-off pulling image \"%s\"", spec->image);
+    }
+}
+
+/* Whether the image is here; else what is needed for that is begun. */
+static bool get_image(struct plan *plan, size_t index)
+{
+    struct run_container *c = &plan->run->containers[index];
+    const struct pod_container *spec = pod_container(plan->run->pod, index);
+    if (spec->image_error[0] != '\0') {
+        refuse_image(plan, index, "InvalidImageName");
+        return false;
+    }
+    if (c->image == RUN_IMAGE_UNKNOWN && spec->pull != POD_PULL_ALWAYS) {
+        act(plan, index, RUN_LOOK);
+        return false;
+    }
+    if (c->image == RUN_IMAGE_HERE) {
+        return true;
+    }
+    if (spec->pull == POD_PULL_NEVER) {
+        refuse_image(plan, index, "ErrImageNeverPull");
+        return false;
+    }
+    pull(plan, index);
+    return false;
+}
+
+static bool can_start(const struct run *run)
+{
+    return run->prepared && run->sandbox.state == RUN_BOX_READY && run->sandbox.read;
+}
+
+static void begin(struct plan *plan, size_t index)
+{
+    struct run_container *c = &plan->run->containers[index];
+    bool pulling = c->image == RUN_IMAGE_ABSENT || c->pull_us != 0;
+    if (!pulling && !due(plan, c->retry_at)) {
+        return;
+    }
+    if (get_image(plan, index) && due(plan, c->retry_at) && can_start(plan->run)) {
+        count_restart(c, plan->now);
+        act(plan, index, RUN_CREATE);
+    }
+}
+
+static bool is_current(const struct run *run, const struct run_container *c)
+{
+    return c->sandbox != NULL && run->sandbox.id != NULL &&
+           strcmp(c->sandbox, run->sandbox.id) == 0;
+}
+
+static void start(struct plan *plan, size_t index)
+{
+    struct run_container *c = &plan->run->containers[index];
+    if (!is_current(plan->run, c)) {
+        begin(plan, index);
+    } else if (due(plan, c->retry_at) && can_start(plan->run)) {
+        act(plan, index, RUN_START);
+    }
+}
+
+static void keep(struct plan *plan, size_t index)
+{
+    struct run_container *c = &plan->run->containers[index];
+    if (c->stale) {
+        run_note(plan->run, false, "Killing", index,
+                 "Container %s definition changed, will be restarted",
+                 pod_container(plan->run->pod, index)->name);
+        act(plan, index, RUN_STOP);
+    } else if (c->end.started_ns == 0 && due(plan, c->retry_at)) {
+        act(plan, index, RUN_READ);
+    }
+}
+
+static void restart(struct plan *plan, size_t index)
+{
+    struct run_container *c = &plan->run->containers[index];
+    bool again = run_restarts(plan->run, index) || c->stale;
+    bool rerun = pod_is_init(plan->run->pod, index) && !is_current(plan->run, c);
+    if (again || rerun) {
+        begin(plan, index);
+    }
+}
+
+static void stop(struct plan *plan, size_t index)
+{
+    struct run_container *c = &plan->run->containers[index];
+    if (due(plan, c->retry_at)) {
+        run_note(plan->run, false, "Killing", index, "Stopping container %s",
+                 pod_container(plan->run->pod, index)->name);
+        act(plan, index, RUN_STOP);
+    }
+}
+
+/* The state is not known: stop it, read it, and if that does not help take it for ended. */
+static void clear_up(struct plan *plan, size_t index)
+{
+    struct run_container *c = &plan->run->containers[index];
+    if (!due(plan, c->retry_at)) {
+        return;
+    }
+    if (c->doubt == 0) {
+        act(plan, index, RUN_STOP);
+    } else if (c->doubt == 1) {
+        act(plan, index, RUN_READ);
+    } else {
+        c->state = RUN_EXITED;
+        c->end.exit_code = 255;
+        plan->run->wake_at = plan->now; /* and look again */
+    }
+}
+
+static void nothing(struct plan *plan, size_t index)
+{
+    (void)plan;
+    (void)index;
+}
+
+typedef void (*container_fn)(struct plan *plan, size_t index);
+
+static const container_fn container_table[RUN_STATES][RUN_WANTS] = {
+    /* wanted:        to run    to stop       to be gone */
+    [RUN_NONE] = {begin, nothing, nothing},
+    [RUN_CREATED] = {start, nothing, nothing},
+    [RUN_RUNNING] = {keep, stop, stop},
+    [RUN_EXITED] = {restart, nothing, nothing},
+    [RUN_UNKNOWN] = {clear_up, clear_up, clear_up},
+};
+
+static void step_container(struct plan *plan, size_t index, enum run_want want)
+{
+    const struct run_container *c = &plan->run->containers[index];
+    if (c->op == RUN_NOTHING) {
+        container_table[c->state][want](plan, index);
+    }
+}
+
+/* While init containers run it is already found out whether the main ones' images are here. */
+static void look_ahead(struct plan *plan, size_t index)
+{
+    struct run_container *c = &plan->run->containers[index];
+    const struct pod_container *spec = pod_container(plan->run->pod, index);
+    if (c->op == RUN_NOTHING && c->state == RUN_NONE && c->image == RUN_IMAGE_UNKNOWN &&
+        spec->pull != POD_PULL_ALWAYS && spec->image_error[0] == '\0') {
+        act(plan, index, RUN_LOOK);
+    }
+}
+
+/* Init containers one after the other, then the main ones together. */
+static void step_containers(struct plan *plan)
+{
+    struct run *run = plan->run;
+    size_t first = phase_next_init(run);
+    for (size_t i = 0; i < run->pod->init_count; i++) {
+        bool sidecar_before = i < first && pod_container(run->pod, i)->sidecar;
+        if (i == first || sidecar_before || run->containers[i].state == RUN_UNKNOWN) {
+            step_container(plan, i, RUN_WANT_RUN);
+        }
+    }
+    for (size_t i = run->pod->init_count; i < run->count; i++) {
+        enum run_state state = run->containers[i].state;
+        if (first == run->pod->init_count || state == RUN_RUNNING || state == RUN_UNKNOWN) {
+            step_container(plan, i, RUN_WANT_RUN);
+        } else {
+            look_ahead(plan, i);
+        }
+    }
+}
+
+/* ---- sandbox ---- */
+
+static void box_act(struct plan *plan, enum run_verb verb)
+{
+    struct run_sandbox *s = &plan->run->sandbox;
+    if (s->op == RUN_NOTHING && due(plan, s->retry_at)) {
+        s->op = verb;
+        add(plan, (struct run_action){.verb = verb,
+                                      .container = RUN_NO_CONTAINER,
+                                      .id = s->id,
+                                      .attempt = s->next_attempt});
+    }
+}
+
+static void box_create(struct plan *plan)
+{
+    if (phase_needs_sandbox(plan->run)) {
+        box_act(plan, RUN_SANDBOX);
+    }
+}
+
+static void box_read(struct plan *plan)
+{
+    if (!plan->run->sandbox.read) {
+        box_act(plan, RUN_READ_SANDBOX);
+    }
+}
+
+/* The containers first, with their grace. */
+static void box_stop(struct plan *plan)
+{
+    if (!run_is_active(plan->run)) {
+        box_act(plan, RUN_STOP_SANDBOX);
+    }
+}
+
+/* Its process is gone while the pod should run: what is left in it is of no use. */
+static void box_bury(struct plan *plan)
+{
+    box_act(plan, RUN_STOP_SANDBOX);
+}
+
+/* The stopped sandbox keeps its dead containers until a new one stands; then it is among the old.
+ */
+static void box_again(struct plan *plan)
+{
+    if (phase_needs_sandbox(plan->run)) {
+        box_act(plan, RUN_SANDBOX);
+    }
+}
+
+static void box_remove(struct plan *plan)
+{
+    box_act(plan, RUN_REMOVE_SANDBOX);
+}
+
+static void box_nothing(struct plan *plan)
+{
+    (void)plan;
+}
+
+typedef void (*box_fn)(struct plan *plan);
+
+static const box_fn box_table[RUN_BOXES][RUN_WANTS] = {
+    /* wanted:           to run      to stop      to be gone */
+    [RUN_BOX_NONE] = {box_create, box_nothing, box_nothing},
+    [RUN_BOX_READY] = {box_read, box_stop, box_stop},
+    [RUN_BOX_DEAD] = {box_bury, box_stop, box_stop},
+    [RUN_BOX_STOPPED] = {box_again, box_nothing, box_remove},
+};
+
+/* A dead container that is still the newest of its name is the only record of how it ended. */
+static bool holds_record(const struct run *run, const char *sandbox)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->containers[i].id != NULL && run_same(run->containers[i].sandbox, sandbox)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Sandboxes of former attempts: stop (their network), then remove. */
+static void step_old_sandboxes(struct plan *plan)
+{
+    struct run *run = plan->run;
+    if (run->old_sandbox_count == 0 || run->old_sandbox_op != RUN_NOTHING ||
+        (run->old_sandbox_stopped && run->want != RUN_WANT_GONE &&
+         holds_record(run, run->old_sandboxes[0]))) {
+        return;
+    }
+    run->old_sandbox_op = run->old_sandbox_stopped ? RUN_REMOVE_SANDBOX : RUN_STOP_SANDBOX;
+    add(plan, (struct run_action){.verb = run->old_sandbox_op,
+                                  .container = RUN_NO_CONTAINER,
+                                  .id = run->old_sandboxes[0]});
+}
+
+static void step_old_containers(struct plan *plan)
+{
+    struct run *run = plan->run;
+    if (run->old_container_count > 0 && run->old_container_op == RUN_NOTHING) {
+        run->old_container_op = RUN_REMOVE;
+        add(plan, (struct run_action){.verb = RUN_REMOVE,
+                                      .container = RUN_NO_CONTAINER,
+                                      .id = run->old_containers[0]});
+    }
+}
+
+static void step_prepare(struct plan *plan)
+{
+    struct run *run = plan->run;
+    if (!run->prepared && !run->preparing && due(plan, run->prepare_at)) {
+        run->preparing = true;
+        add(plan, (struct run_action){.verb = RUN_PREPARE, .container = RUN_NO_CONTAINER});
+    }
+}
+
+static void step_clean(struct plan *plan)
+{
+    struct run *run = plan->run;
+    bool empty = run->sandbox.state == RUN_BOX_NONE && run->old_sandbox_count == 0 &&
+                 run->sandbox.op == RUN_NOTHING && !run_is_active(run) && !run->preparing;
+    if (empty && !run->cleaning) {
+        run->cleaning = true;
+        add(plan, (struct run_action){.verb = RUN_CLEAN, .container = RUN_NO_CONTAINER});
+    }
+}
+
+static enum run_want wanted(struct run *run)
+{
+    if (run->over == NULL) {
+        run->over = phase_final(run);
+    }
+    return run->want == RUN_WANT_RUN && run->over != NULL ? RUN_WANT_STOP : run->want;
+}
+
+size_t run_step(struct run *run, struct cor_mono now, struct run_action *out)
+{
+    struct plan plan = {.run = run, .now = now, .out = out};
+    run->wake_at.us = INT64_MAX;
+    if (!run->observed || run->cleaned) {
+        return 0;
+    }
+    enum run_want want = wanted(run);
+    if (want == RUN_WANT_RUN) {
+        step_prepare(&plan);
+        step_containers(&plan);
+    } else {
+        for (size_t i = 0; i < run->count; i++) {
+            step_container(&plan, i, want);
+        }
+    }
+    box_table[run->sandbox.state][want](&plan);
+    step_old_sandboxes(&plan);
+    step_old_containers(&plan);
+    if (want == RUN_WANT_GONE) {
+        step_clean(&plan);
+    }
+    return plan.count;
+}
