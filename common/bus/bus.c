@@ -137,3 +137,29 @@ void cor_bus_saw(struct cor_port *port, uint16_t number, struct cor_view frame, 
     };
     cor_ctl_tap(bus, &tapped);
 }
+
+bool cor_bus_watched(const struct cor_bus *bus)
+{
+    return cor_ctl_watched(bus);
+}
+
+void cor_bus_show(struct cor_bus *bus, const struct cor_foreign *foreign)
+{
+    const struct cor_message *m = cor_message_find(bus->spec.messages, foreign->number);
+    must(m != NULL);
+    int64_t now = cor_wall_now().us;
+    struct cor_wire_header header = {
+        .number = foreign->number, .id = foreign->id, .cause = foreign->cause, .time_us = now};
+    auto_(cor_buf_free) struct cor_buf frame = {0};
+    cor_frame_write(&header, m->body, foreign->body, &frame);
+    struct cor_wire_tapped tapped = {
+        .endpoint = cor_view_of(foreign->wire),
+        .from = cor_view_of(foreign->from),
+        .to = cor_view_of(foreign->to),
+        .sent = foreign->sent,
+        .time_us = now,
+        .size = frame.len,
+        .frame = cor_buf_as_view(&frame),
+    };
+    cor_ctl_tap(bus, &tapped);
+}

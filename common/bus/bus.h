@@ -217,6 +217,22 @@ struct cor_ctl_ticket cor_ctl_defer(struct cor_ctl_in *in);
 void cor_ctl_answer(struct cor_bus *bus, const struct cor_ctl_ticket *ticket,
                     struct cor_view result, const struct cor_err *err);
 
+/* Whether somebody watches this service's traffic. */
+bool cor_bus_watched(const struct cor_bus *bus);
+
+/* Shows watchers a message of another wire (the link to the cloud) as if it were one of the bus:
+ * number and body (a struct of its table) say what zmqtap prints; head->id and head->cause link it.
+ * All borrowed. Call only when watched. */
+struct cor_foreign {
+    const char *wire; /* name shown as endpoint */
+    const char *from, *to;
+    bool sent; /* by this service; else received */
+    uint16_t number;
+    uint64_t id, cause;
+    const void *body;
+};
+void cor_bus_show(struct cor_bus *bus, const struct cor_foreign *foreign);
+
 /* Adds "name":value pairs of the service to the answer of "stats": fn appends members to out, each
  * preceded by a comma. */
 void cor_bus_stats(struct cor_bus *bus, void (*fn)(void *self, struct cor_buf *out), void *self);
