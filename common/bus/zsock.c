@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zmq.h>
 
 #include "common/base/mem.h"
@@ -189,6 +190,11 @@ static enum cor_code open_sockets(struct cor_zsock *z, struct cor_err *err)
         return cor_err_set(err, COR_IO, "ZeroMQ socket: %s", zmq_strerror(zmq_errno()));
     }
     int done = z->spec.binds ? zmq_bind(z->sock, address) : zmq_connect(z->sock, address);
+    /* Connecting takes the right to write, which umask denies the group; peers run as other users.
+     */
+    if (done == 0 && z->spec.binds && chmod(z->path, 0660) != 0) {
+        return cor_err_sys(err, COR_IO, errno, "%s", z->path);
+    }
     if (done != 0) {
         return cor_err_set(err, COR_IO, "%s: %s", z->path, zmq_strerror(zmq_errno()));
     }

@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# A supervision tree: RUN/tree/SIDE has a folder per service for s6-supervise, under one s6-svscan.
+
+# tree_row FOLDER NAME USER RIGHTS FILES MEMORY: writes what s6/run reads. start COMMAND... is written
+# by the caller, from stdin.
+tree_row() {
+    local mask=0027
+    [ "$2" != mosquitto ] || mask=0007 # its socket is for the group
+    mkdir -p "$1"
+    {
+        echo "service=$2 user=$3 rights=$4 files=$5 memory=$6 mask=$mask"
+        cat
+    } >"$1/row"
+    ln -sfn "$LIB/s6/run" "$1/run"
+    ln -sfn "$LIB/s6/finish" "$1/finish"
+    echo 3 >"$1/notification-fd"
+    echo 10000 >"$1/timeout-kill"
+}
+
+# tree_check FOLDER: a shell command from stdin that says whether a foreign service is ready.
+tree_check() {
+    { echo '#!/bin/sh' && cat; } >"$1/check"
+    chmod 0755 "$1/check"
+}
+
+tree_log() { # scan directory, folder
+    mkdir -p "$1/log"
+    echo "folder=$2" >"$1/log/row"
+    [ -p "$1/log/fifo" ] || mkfifo -m 0600 "$1/log/fifo"
+    ln -sfn "$LIB/s6/log" "$1/log/run"
+    echo 3 >"$1/log/notification-fd"
+}
+
+tree_alive() { s6-svscanctl -z "$1" 2>/dev/null; }
+
+# tree_scan SCANDIR NETNS: starts s6-svscan, unless it runs; its output and all its services' goes to
+# the log's fifo, which it keeps open for reading too, so that nobody is cut off.
+tree_scan() {
+    local prefix=()
+    tree_alive "$1" && return 0
+    [ -z "$2" ] || prefix=(nsenter "--net=/run/netns/$2")
+    (cd / && exec setsid "${prefix[@]}" s6-svscan -t 0 "$1" </dev/null 1<>"$1/log/fifo" 2>&1 9<&-) &
+    until_true 5 tree_alive "$1" || die "supervisor" "s6-svscan does not answer in $1" "Run up again"
+    s6-svwait -U -t 5000 "$1/log" || die "supervisor" "the log process does not start" "See $1/log"
+}
+
+# tree_up SCANDIR NAME...: starts services that do not run and waits until all are ready.
+tree_up() {
+    local scan=$1 name folders=()
+    shift
+    for name; do
+        until_true 5 test -p "$scan/$name/supervise/control" || die "$name" "not supervised" "Run up again"
+        rm -f "$scan/$name/down"
+        s6-svc -u "$scan/$name"
+        folders+=("$scan/$name")
+    done
+    s6-svwait -U -a -t 30000 "${folders[@]}" 2>/dev/null && return 0
+    for name; do
+        [ "$(s6-svstat -o ready "$scan/$name" 2>/dev/null)" = true ] ||
+            die "$name" "not ready after 30 s: $(tree_reason "$name" "$scan")" "Log: $(tree_log_of "$scan")/current"
+    done
+}
+
+tree_log_of() { sed -n 's/^folder=//p' "$1/log/row"; }
+
+# tree_reason NAME SCANDIR: the last thing that a service complained of.
+tree_reason() {
+    grep -aE "$1.*(error|failed|fatal)|^[^ ]* $1: " "$(tree_log_of "$2")/current" 2>/dev/null | tail -1 | cut -c1-300
+}
+
+# tree_start SIDE SCANDIR NETNS: the services, level after level (column start of the table).
+tree_start() {
+    local level names name
+    tree_scan "$2" "$3"
+    s6-svscanctl -a "$2"
+    for level in $(rows "$1" | awk '{ print $6 }' | sort -un); do
+        mapfile -t names < <(rows "$1" | awk -v level="$level" '$6 == level { print $1 }')
+        tree_up "$2" "${names[@]}"
+    done
+    for name in "${CHANGED[@]}"; do
+        [ ! -d "$2/$name" ] || [ "${FRESH[$2]:-no}" = yes ] || s6-svc -r "$2/$name"
+    done
+}
+
+# tree_stop SCANDIR: ends services, supervisors and s6-svscan; waits until they are gone.
+tree_stop() {
+    local pid pids
+    [ -d "$1" ] || return 0
+    pids=$(tree_pids "$1" || true)
+    if tree_alive "$1"; then
+        s6-svscanctl -t "$1"
+    fi
+    for pid in $pids; do
+        until_true 20 gone "$pid" || kill -KILL "$pid" 2>/dev/null
+    done
+    rm -rf "$1"
+}
+
+# tree_pids SCANDIR: s6-svscan's, its supervisors' and their services' process ids.
+tree_pids() {
+    local folder
+    pgrep -f -x "s6-svscan -t 0 $1" || true
+    for folder in "$1"/*/; do
+        s6-svstat -o pid "$folder" 2>/dev/null | sed '/^-1$/d'
+    done
+}
+
+# gone PID: not there, or a zombie that nobody has reaped yet.
+gone() { ! grep -qa . "/proc/$1/cmdline" 2>/dev/null; }
