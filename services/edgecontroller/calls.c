@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+// What nodes ask of the API. A node may touch what is its own and no more: its Node and Lease, Pods
+// bound to it, and what these Pods name.
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/kube/path.h"
+#include "edgecontroller.h"
+#include "route.h"
+
+enum {
+    OK = 200,
+    CREATED = 201,
+    FORBIDDEN = 403,
+    NOT_FOUND = 404,
+    CONFLICT = 409,
+    UNAVAILABLE = 503
+};
+
+/* A call under way. */
+struct call {
+    struct ec *ec;
+    struct cor_ticket ticket;
+    char *node; /* owned */
+    char *key;  /* owned */
+    char *uid;  /* of the Pod that a patch or delete is about; owned; "" if not known */
+    enum px_verb verb;
+    uint64_t cause;
+};
+
+static void call_free(struct call *call)
+{
+    cor_free(call->node);
+    cor_free(call->key);
+    cor_free(call->uid);
+    cor_free(call);
+}
+
+static void status_text(uint64_t code, const char *reason, const char *message, struct cor_buf *out)
+{
+    auto_(cor_json_free) struct cor_json *status = cor_json_object();
+    cor_json_set(status, "kind", cor_json_str("Status"));
+    cor_json_set(status, "apiVersion", cor_json_str("v1"));
+    cor_json_set(status, "metadata", cor_json_object());
+    cor_json_set(status, "status", cor_json_str("Failure"));
+    cor_json_set(status, "message", cor_json_str(message));
+    cor_json_set(status, "reason", cor_json_str(reason));
+    cor_json_set(status, "code", cor_json_int((int64_t)code));
+    cor_json_write(status, out);
+}
+
+static void refuse(struct cor_in *in, uint64_t code, const char *reason, const char *message)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    status_text(code, reason, message, &text);
+    struct px_api_reply reply = {.status = code, .body = cor_buf_as_view(&text)};
+    cor_reply(in, &reply);
+}
+
+/* ---- whose is it?
+ * --------------------------------------------------------------------------------- */
+
+static bool own_pod(const struct ec *ec, const char *node, const struct px_key *key)
+{
+    auto_(cor_freep) char *ns = cor_view_dup(key->ns);
+    auto_(cor_freep) char *name = cor_view_dup(key->name);
+    const struct cor_json *pod = ec_get(ec, EC_PODS, ns, name);
+    /* A Pod that is not there is nobody's: the API's own answer is the right one. */
+    return pod == NULL || strcmp(ec_node_of(pod), node) == 0;
+}
+
+static bool needed(const struct ec *ec, const char *node, const struct px_key *key)
+{
+    auto_(cor_freep) char *type = cor_view_dup(key->type);
+    auto_(cor_freep) char *name = cor_view_dup(key->name);
+    size_t at = 0;
+    const struct cor_json *pod = NULL;
+    while ((pod = ec_next(ec, EC_PODS, &at)) != NULL) {
+        if (strcmp(ec_node_of(pod), node) == 0 && cor_view_is(key->ns, ec_ns(pod)) &&
+            ec_pod_has_ref(pod, type, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_account(const struct ec *ec, const char *node, const struct px_key *key)
+{
+    size_t at = 0;
+    const struct cor_json *pod = NULL;
+    while ((pod = ec_next(ec, EC_PODS, &at)) != NULL) {
+        if (strcmp(ec_node_of(pod), node) == 0 && cor_view_is(key->ns, ec_ns(pod)) &&
+            cor_view_is(key->name, cor_json_str_at(pod, "spec.serviceAccountName", "default"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool own_name(const struct ec *ec, const char *node, const struct px_key *key)
+{
+    (void)ec;
+    return cor_view_is(key->name, node);
+}
+
+static bool anything(const struct ec *ec, const char *node, const struct px_key *key)
+{
+    (void)ec;
+    (void)node;
+    (void)key;
+    return true;
+}
+
+static bool is_allowed(const struct ec *ec, const char *node, const struct px_key *key)
+{
+    static const struct {
+        const char *type;
+        bool (*rule)(const struct ec *, const char *, const struct px_key *);
+    } RULES[] = {
+        {"node", own_name},
+        {"nodepatch", own_name},
+        {"lease", own_name},
+        {"pod", own_pod},
+        {"podpatch", own_pod},
+        {"configmap", needed},
+        {"secret", needed},
+        {"event", anything},
+        {"serviceaccounttoken", has_account},
+        {"persistentvolume", anything},
+        {"persistentvolumeclaim", anything},
+    };
+    for (size_t i = 0; i < COR_COUNT(RULES); i++) {
+        if (cor_view_is(key->type, RULES[i].type)) {
+            return RULES[i].rule(ec, node, key);
+        }
+    }
+    return false;
+}
+
+/* ---- answers
+ * --------------------------------------------------------------------------------------- */
+
+static void reply_with(const struct call *call, uint64_t status, const struct cor_json *body)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    if (body != NULL) {
+        cor_json_write(body, &text);
+    }
+    struct px_api_reply reply = {
+        .status = status,
+        .body = cor_buf_as_view(&text),
+        .version = cor_json_as_view(cor_json_at(body, "metadata.resourceVersion")),
+    };
+    cor_ticket_reply(&call->ticket, &reply);
+}
+
+/* A node that is there already is told what the API knows of it (kubeedge-protocol: the kubelet of
+ * an EdgeCore reads its Node from the edge's own store only). */
+static void on_known_node(void *self, const struct cor_kube_response *response)
+{
+    struct call *call = self;
+    if (response->code == COR_OK && response->body != NULL) {
+        ec_send(call->ec, call->node, EC_NODES, response->body, false);
+    }
+    call_free(call);
+}
+
+static void push_node(struct call *call)
+{
+    auto_(cor_buf_free) struct cor_buf path = {0};
+    struct cor_kube_ref ref = {.group_version = "v1", .plural = "nodes", .name = call->node};
+    cor_kube_path(&ref, &path);
+    struct cor_kube_request request = {.method = "GET", .path = path.data};
+    (void)cor_kube_send(call->ec->kube, &request, on_known_node, call);
+}
+
+/* The API knows no such Pod, or another one of that name: what the node runs is to go. */
+static bool pod_is_no_more(const struct call *call, const struct px_key *key,
+                           const struct cor_kube_response *response)
+{
+    bool about_pod = cor_view_is(key->type, "pod") || cor_view_is(key->type, "podpatch");
+    if (!about_pod || call->verb != PX_VERB_PATCH) {
+        return false;
+    }
+    return response->status == NOT_FOUND || response->status == CONFLICT || response->status == 422;
+}
+
+static void on_answer(void *self, const struct cor_kube_response *response)
+{
+    struct call *call = self;
+    struct ec *ec = call->ec;
+    struct px_key key;
+    cor_bus_set_cause(ec->service->bus, call->cause);
+    bool readable = px_key_parse(cor_view_of(call->key), &key);
+    bool is_pod = readable && cor_view_is(key.type, "pod");
+    uint64_t status = (uint64_t)response->status;
+    if (response->status == 0) {
+        auto_(cor_buf_free) struct cor_buf text = {0};
+        status_text(UNAVAILABLE, "ServiceUnavailable", response->text, &text);
+        struct px_api_reply reply = {.status = UNAVAILABLE, .body = cor_buf_as_view(&text)};
+        cor_ticket_reply(&call->ticket, &reply);
+    } else if (is_pod && call->verb == PX_VERB_DELETE &&
+               (status == NOT_FOUND || status == CONFLICT)) {
+        reply_with(call, OK, NULL); /* it is gone: that was what was wanted */
+        ec_send_no_pod(ec, call->node, key.ns, key.name, cor_view_of(call->uid));
+    } else {
+        reply_with(call, status, response->body);
+        if (readable && pod_is_no_more(call, &key, response)) {
+            ec_send_no_pod(ec, call->node, key.ns, key.name, cor_view_of(call->uid));
+        }
+    }
+    bool made_node = readable && cor_view_is(key.type, "node") && call->verb == PX_VERB_CREATE;
+    cor_bus_set_cause(ec->service->bus, 0);
+    if (made_node && (status == CREATED || status == CONFLICT)) {
+        push_node(call);
+        return;
+    }
+    call_free(call);
+}
+
+/* ---- questions
+ * ------------------------------------------------------------------------------------- */
+
+/* The uid a patch or DeleteOptions speaks of. */
+static char *uid_in(struct cor_view body)
+{
+    auto_(cor_json_free) struct cor_json *json = NULL;
+    if (body.len == 0 || cor_json_parse(body, body.len, 0, &json, NULL) != COR_OK) {
+        return cor_strdup("");
+    }
+    const char *uid = cor_json_str_at(json, "metadata.uid", NULL);
+    return cor_strdup(uid != NULL ? uid : cor_json_str_at(json, "preconditions.uid", ""));
+}
+
+/* An update of a Node means its labels and annotations (upstream.go updateNode). */
+static char *node_update(struct cor_view body)
+{
+    auto_(cor_json_free) struct cor_json *node = NULL;
+    auto_(cor_json_free) struct cor_json *patch = cor_json_object();
+    if (cor_json_parse(body, body.len, 0, &node, NULL) != COR_OK) {
+        return cor_strdup("{}");
+    }
+    static const char *const PARTS[] = {"metadata.labels", "metadata.annotations"};
+    for (size_t i = 0; i < COR_COUNT(PARTS); i++) {
+        struct cor_json *part = cor_json_at(node, PARTS[i]);
+        if (part != NULL) {
+            cor_json_set_at(patch, PARTS[i], cor_json_ref(part));
+        }
+    }
+    return cor_json_text(patch);
+}
+
+static void start_call(struct ec *ec, struct cor_in *in, const struct px_node_call *body,
+                       const struct ec_route *route, const struct px_key *key)
+{
+    struct call *call = cor_alloc(sizeof(*call));
+    call->ec = ec;
+    call->ticket = cor_defer(in);
+    call->node = cor_view_dup(body->node);
+    call->key = cor_view_dup(body->key);
+    call->verb = (enum px_verb)body->verb;
+    call->uid = uid_in(body->body);
+    call->cause = cor_bus_cause(ec->service->bus);
+    struct cor_kube_request request = {
+        .method = route->method,
+        .path = route->path,
+        .content_type = route->content_type,
+        .body = body->body,
+    };
+    auto_(cor_freep) char *patch = NULL;
+    if (cor_view_is(key->type, "node") && call->verb == PX_VERB_UPDATE) {
+        patch = node_update(body->body);
+        request.method = "PATCH";
+        request.content_type = COR_KUBE_MERGE;
+        request.body = cor_view_of(patch);
+    }
+    (void)cor_kube_send(ec->kube, &request, on_answer, call);
+}
+
+/* ConfigMaps and Secrets are in the mirror already. */
+static bool answer_from_mirror(struct ec *ec, struct cor_in *in, const struct px_key *key)
+{
+    bool is_secret = cor_view_is(key->type, "secret");
+    if (!is_secret && !cor_view_is(key->type, "configmap")) {
+        return false;
+    }
+    auto_(cor_freep) char *ns = cor_view_dup(key->ns);
+    auto_(cor_freep) char *name = cor_view_dup(key->name);
+    struct cor_json *object = ec_get(ec, is_secret ? EC_SECRETS : EC_CONFIGMAPS, ns, name);
+    if (object == NULL) {
+        return false;
+    }
+    auto_(cor_json_free) struct cor_json *copy = cor_json_copy(object);
+    cor_json_set(copy, "apiVersion", cor_json_str("v1"));
+    cor_json_set(copy, "kind", cor_json_str(is_secret ? "Secret" : "ConfigMap"));
+    auto_(cor_freep) char *text = cor_json_text(copy);
+    struct px_api_reply reply = {
+        .status = OK,
+        .body = cor_view_of(text),
+        .version = cor_json_as_view(cor_json_at(copy, "metadata.resourceVersion")),
+    };
+    cor_reply(in, &reply);
+    return true;
+}
+
+enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    struct ec *ec = self;
+    const struct px_node_call *call = body;
+    struct px_key key;
+    ec->calls++;
+    if (!px_key_parse(call->key, &key)) {
+        return cor_err_set(err, COR_INVALID, "key %s", cor_log_esc(call->key));
+    }
+    auto_(cor_freep) char *node = cor_view_dup(call->node);
+    if (!ec_is_synced(ec, EC_PODS)) {
+        refuse(in, UNAVAILABLE, "ServiceUnavailable", "the cloud side is still starting");
+        return COR_OK;
+    }
+    if (!is_allowed(ec, node, &key)) {
+        ec->denied++;
+        LOGW(ec->service->log, "controller.denied", "node=%s verb=%" PRIu64 " key=%s", node,
+             call->verb, cor_log_esc(call->key));
+        refuse(in, FORBIDDEN, "Forbidden", "a node may only touch what is its own");
+        return COR_OK;
+    }
+    if (call->verb == PX_VERB_GET && answer_from_mirror(ec, in, &key)) {
+        return COR_OK;
+    }
+    auto_(ec_route_free) struct ec_route route = {0};
+    if (call->verb > PX_VERB_DELETE ||
+        !ec_route((enum px_verb)call->verb, (enum px_patch)call->patch, call->key, &route)) {
+        return cor_err_set(err, COR_UNSUPPORTED, "verb %" PRIu64 " on %s", call->verb,
+                           cor_log_esc(call->key));
+    }
+    start_call(ec, in, call, &route, &key);
+    return COR_OK;
+}

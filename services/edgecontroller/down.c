@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// Objects to nodes. Only to those that are connected: one that comes is sent everything.
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "edgecontroller.h"
+
+static const struct {
+    const char *type; /* in a key */
+    const char *api_version;
+    const char *kind;
+    const char *source;
+} KINDS[EC_KINDS] = {
+    [EC_NODES] = {"node", "v1", "Node", "edgecontroller"},
+    [EC_PODS] = {"pod", "v1", "Pod", "edgecontroller"},
+    [EC_CONFIGMAPS] = {"configmap", "v1", "ConfigMap", "edgecontroller"},
+    [EC_SECRETS] = {"secret", "v1", "Secret", "edgecontroller"},
+    [EC_DEVICES] = {"device", "devices.kubeedge.io/v1beta1", "Device", "devicecontroller"},
+    [EC_MODELS] = {"devicemodel", "devices.kubeedge.io/v1beta1", "DeviceModel", "devicecontroller"},
+};
+
+void ec_session_drop(void *session)
+{
+    struct ec_session *self = session;
+    if (self != NULL) {
+        cor_free(self->node);
+        cor_free(self);
+    }
+}
+
+static struct ec_session *session_of(const struct ec *ec, const char *node)
+{
+    return node[0] == '\0' ? NULL : cor_map_get(ec->sessions, cor_view_of(node));
+}
+
+/* The object's text with apiVersion and kind, which items of lists lack. */
+static char *text_of(const struct cor_json *object, enum ec_kind kind)
+{
+    struct cor_json *mutable = cor_json_ref((struct cor_json *)(uintptr_t)object);
+    auto_(cor_json_free) struct cor_json *copy = NULL;
+    if (cor_json_get(object, "kind") == NULL) {
+        copy = cor_json_object();
+        cor_json_set(copy, "apiVersion", cor_json_str(KINDS[kind].api_version));
+        cor_json_set(copy, "kind", cor_json_str(KINDS[kind].kind));
+        void *at = NULL;
+        const char *key = NULL;
+        struct cor_json *value = NULL;
+        while (cor_json_each(object, &at, &key, &value)) {
+            cor_json_set(copy, key, cor_json_ref(value));
+        }
+    }
+    char *text = cor_json_text(copy == NULL ? mutable : copy);
+    cor_json_free(&mutable);
+    return text;
+}
+
+static void send(struct ec *ec, struct ec_session *session, struct px_node_object *message)
+{
+    auto_(cor_freep) char *path = cor_sprintf("%s/%.*s", session->node, COR_VIEW_ARG(message->key));
+    message->path = cor_view_of(path);
+    message->node = cor_view_of(session->node);
+    enum cor_code code = cor_send(ec->hub, PX_node_object, message);
+    if (code == COR_OK) {
+        ec->sent++;
+    } else if (code == COR_BUSY) {
+        session->behind = true;
+    } else if (code == COR_TOOBIG) {
+        LOGE(ec->service->log, "controller.too-big", "node=%s key=%s", session->node,
+             cor_log_esc(message->key));
+    }
+}
+
+void ec_send(struct ec *ec, const char *node, enum ec_kind kind, const struct cor_json *object,
+             bool gone)
+{
+    struct ec_session *session = session_of(ec, node);
+    if (session == NULL) {
+        return;
+    }
+    const char *ns = ec_ns(object);
+    auto_(cor_freep) char *key =
+        cor_sprintf("%s/%s/%s", ns[0] == '\0' ? "null" : ns, KINDS[kind].type, ec_name(object));
+    auto_(cor_freep) char *text = text_of(object, kind);
+    struct px_node_object message = {
+        .key = cor_view_of(key),
+        .gone = gone,
+        .uid = cor_json_as_view(cor_json_at(object, "metadata.uid")),
+        .version = cor_json_as_view(cor_json_at(object, "metadata.resourceVersion")),
+        .source = cor_view_of(KINDS[kind].source),
+        .body = cor_view_of(text),
+    };
+    send(ec, session, &message);
+}
+
+void ec_send_no_pod(struct ec *ec, const char *node, struct cor_view ns, struct cor_view name,
+                    struct cor_view uid)
+{
+    struct ec_session *session = session_of(ec, node);
+    if (session == NULL) {
+        return;
+    }
+    auto_(cor_json_free) struct cor_json *object = cor_json_object();
+    cor_json_set_at(object, "metadata.namespace", cor_json_view(ns));
+    cor_json_set_at(object, "metadata.name", cor_json_view(name));
+    cor_json_set_at(object, "metadata.uid", cor_json_view(uid));
+    auto_(cor_freep) char *key = cor_sprintf("%.*s/pod/%.*s", COR_VIEW_ARG(ns), COR_VIEW_ARG(name));
+    auto_(cor_freep) char *text = cor_json_text(object);
+    struct px_node_object message = {
+        .key = cor_view_of(key),
+        .gone = true,
+        .uid = uid,
+        .source = COR_VIEW("edgecontroller"),
+        .body = cor_view_of(text),
+    };
+    send(ec, session, &message);
+}
+
+/* ---- what Pods need -----------------------------------------------------------------------------
+ */
+
+/* A walk over the references of one Pod, to send what they name. */
+struct needs {
+    struct ec *ec;
+    const char *node;
+    const char *ns;
+    const struct cor_json *old; /* what it names needs not be sent again; may be NULL */
+};
+
+static void send_need(void *self, const char *type, const char *name)
+{
+    const struct needs *needs = self;
+    enum ec_kind kind = strcmp(type, "secret") == 0 ? EC_SECRETS : EC_CONFIGMAPS;
+    if (needs->old != NULL && ec_pod_has_ref(needs->old, type, name)) {
+        return;
+    }
+    const struct cor_json *object = ec_get(needs->ec, kind, needs->ns, name);
+    if (object != NULL) {
+        ec_send(needs->ec, needs->node, kind, object, false);
+    }
+}
+
+/* First what the Pod needs, then the Pod: so it can start at once. */
+static void send_pod(struct ec *ec, const struct cor_json *pod, const struct cor_json *old)
+{
+    struct needs needs = {ec, ec_node_of(pod), ec_ns(pod), old};
+    if (session_of(ec, needs.node) != NULL) {
+        ec_pod_refs(pod, send_need, &needs);
+        ec_send(ec, needs.node, EC_PODS, pod, false);
+    }
+}
+
+void ec_on_pod(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)
+{
+    struct ec *ec = self;
+    const char *node = ec_node_of(object);
+    if (change == COR_DELETED) {
+        ec_send(ec, node, EC_PODS, object, true);
+        return;
+    }
+    bool was_there = old != NULL && strcmp(ec_node_of(old), node) == 0;
+    if (!was_there || ec_differs(object, old)) {
+        send_pod(ec, object, was_there ? old : NULL);
+    }
+}
+
+/* To every node with a Pod that names it. */
+static void spread(struct ec *ec, enum ec_kind kind, const char *type, enum cor_change change,
+                   struct cor_json *object)
+{
+    auto_(cor_map_free) struct cor_map *told = cor_map_new(NULL);
+    size_t at = 0;
+    const struct cor_json *pod = NULL;
+    while ((pod = ec_next(ec, EC_PODS, &at)) != NULL) {
+        const char *node = ec_node_of(pod);
+        if (session_of(ec, node) == NULL || strcmp(ec_ns(pod), ec_ns(object)) != 0 ||
+            cor_map_get(told, cor_view_of(node)) != NULL ||
+            !ec_pod_has_ref(pod, type, ec_name(object))) {
+            continue;
+        }
+        cor_map_set(told, cor_view_of(node), ec);
+        ec_send(ec, node, kind, object, change == COR_DELETED);
+    }
+}
+
+void ec_on_configmap(void *self, enum cor_change change, struct cor_json *object,
+                     struct cor_json *old)
+{
+    (void)old;
+    spread(self, EC_CONFIGMAPS, "configmap", change, object);
+}
+
+void ec_on_secret(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)
+{
+    (void)old;
+    spread(self, EC_SECRETS, "secret", change, object);
+}
+
+void ec_on_node(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)
+{
+    struct ec *ec = self;
+    if (change == COR_DELETED) {
+        ec_send(ec, ec_name(object), EC_NODES, object, true);
+    } else if (old == NULL || ec_differs(object, old)) {
+        ec_send(ec, ec_name(object), EC_NODES, object, false);
+    }
+}
+
+/* ---- sessions -----------------------------------------------------------------------------------
+ */
+
+void ec_send_all(struct ec *ec, struct ec_session *session)
+{
+    session->behind = false;
+    const struct cor_json *node = ec_get(ec, EC_NODES, "", session->node);
+    if (node != NULL) {
+        ec_send(ec, session->node, EC_NODES, node, false);
+    }
+    size_t at = 0;
+    const struct cor_json *pod = NULL;
+    while ((pod = ec_next(ec, EC_PODS, &at)) != NULL) {
+        if (strcmp(ec_node_of(pod), session->node) == 0) {
+            send_pod(ec, pod, NULL);
+        }
+    }
+    ec_send_devices(ec, session->node);
+}
+
+enum cor_code ec_on_session(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    (void)in;
+    (void)err;
+    struct ec *ec = self;
+    const struct px_node_session *message = body;
+    if (!message->up) {
+        const struct ec_session *old = cor_map_get(ec->sessions, message->node);
+        if (old != NULL && old->epoch == message->epoch) {
+            (void)cor_map_del(ec->sessions, message->node);
+        }
+        return COR_OK;
+    }
+    struct ec_session *session = cor_alloc(sizeof(*session));
+    session->node = cor_view_dup(message->node);
+    session->epoch = message->epoch;
+    cor_map_set(ec->sessions, message->node, session);
+    LOGI(ec->service->log, "controller.node-up", "node=%s epoch=%" PRIu64, session->node,
+         session->epoch);
+    ec_send_all(ec, session);
+    return COR_OK;
+}
+
+void ec_on_hub_room(void *self, struct cor_port *port)
+{
+    (void)port;
+    struct ec *ec = self;
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(ec->sessions, &at, NULL, &value)) {
+        struct ec_session *session = value;
+        if (session->behind) {
+            ec_send_all(ec, session);
+        }
+    }
+}
+
+/* cloudhub tells all its nodes again when it comes back. */
+void ec_on_hub_down(void *self, struct cor_port *port)
+{
+    (void)port;
+    struct ec *ec = self;
+    cor_map_free(&ec->sessions);
+    ec->sessions = cor_map_new(ec_session_drop);
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "edgecontroller.h"
+
+#include <inttypes.h>
+
+#include "common/base/mem.h"
+#include "common/kube/path.h"
+
+static const struct cor_conf_row ROWS[] = {
+    COR_SERVICE_ROWS(struct ec_cfg),
+    COR_CONF_STR_ROW(struct ec_cfg, kubeconfig, "kubeconfig",
+                     "/etc/coracle/edgecontroller.kubeconfig", "kubeconfig of the Kubernetes API"),
+};
+
+static const struct {
+    const char *group_version;
+    const char *plural;
+    const char *selector;
+    void (*changed)(void *self, enum cor_change change, struct cor_json *object,
+                    struct cor_json *old);
+} WATCHES[EC_KINDS] = {
+    [EC_NODES] = {"v1", "nodes", "labelSelector=node-role.kubernetes.io%2Fedge", ec_on_node},
+    [EC_PODS] = {"v1", "pods", "fieldSelector=spec.nodeName%21%3D", ec_on_pod},
+    [EC_CONFIGMAPS] = {"v1", "configmaps", NULL, ec_on_configmap},
+    [EC_SECRETS] = {"v1", "secrets", NULL, ec_on_secret},
+    [EC_DEVICES] = {"devices.kubeedge.io/v1beta1", "devices", NULL, ec_on_device},
+    [EC_MODELS] = {"devices.kubeedge.io/v1beta1", "devicemodels", NULL, ec_on_model},
+    [EC_STATUSES] = {"devices.kubeedge.io/v1beta1", "devicestatuses", NULL, ec_on_status},
+};
+
+struct cor_json *ec_get(const struct ec *ec, enum ec_kind kind, const char *ns, const char *name)
+{
+    return cor_reflector_get(cor_informer_mirror(ec->informers[kind]), ns, name);
+}
+
+struct cor_json *ec_next(const struct ec *ec, enum ec_kind kind, size_t *at)
+{
+    return cor_reflector_next(cor_informer_mirror(ec->informers[kind]), at);
+}
+
+bool ec_is_synced(const struct ec *ec, enum ec_kind kind)
+{
+    return cor_reflector_is_synced(cor_informer_mirror(ec->informers[kind]));
+}
+
+const char *ec_ns(const struct cor_json *object)
+{
+    return cor_json_str_at(object, "metadata.namespace", "");
+}
+
+const char *ec_name(const struct cor_json *object)
+{
+    return cor_json_str_at(object, "metadata.name", "");
+}
+
+static const struct cor_handler HANDLERS[] = {
+    {PX_node_session, ec_on_session},
+    {PX_node_call, ec_on_call},
+    {PX_node_report, ec_on_report},
+    {PX_node_upload, ec_on_upload},
+};
+
+static const struct cor_port_ops HUB_OPS = {
+    .down = ec_on_hub_down,
+    .room = ec_on_hub_room,
+    .handlers = HANDLERS,
+    .handler_count = COR_COUNT(HANDLERS),
+};
+
+static void start_informer(struct ec *ec, enum ec_kind kind)
+{
+    auto_(cor_buf_free) struct cor_buf path = {0};
+    struct cor_kube_ref ref = {.group_version = WATCHES[kind].group_version,
+                               .plural = WATCHES[kind].plural};
+    cor_kube_path(&ref, &path);
+    struct cor_informer_spec spec = {
+        .path = path.data,
+        .selector = WATCHES[kind].selector,
+        .sink = {.self = ec, .changed = WATCHES[kind].changed},
+    };
+    ec->informers[kind] = cor_informer_new(ec->service->loop, ec->kube, ec->service->log, &spec);
+}
+
+static enum cor_code open_kube(struct ec *ec, struct cor_err *err)
+{
+    auto_(cor_kube_config_free) struct cor_kube_config config = {0};
+    enum cor_code code = cor_kube_config_load(ec->cfg->kubeconfig, &config, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    return cor_kube_new(ec->service->loop, &config, &ec->kube, err);
+}
+
+static void add_stats(void *self, struct cor_buf *out)
+{
+    const struct ec *ec = self;
+    cor_buf_fmt(out,
+                ",\"nodes\":%zu,\"sentObjects\":%" PRIu64 ",\"calls\":%" PRIu64
+                ",\"denied\":%" PRIu64 ",\"reports\":%" PRIu64 ",\"uploads\":%" PRIu64,
+                cor_map_count(ec->sessions), ec->sent, ec->calls, ec->denied, ec->reports,
+                ec->uploads);
+}
+
+static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
+{
+    struct ec *ec = cor_alloc(sizeof(*ec));
+    ec->service = service;
+    ec->cfg = service->cfg;
+    ec->sessions = cor_map_new(ec_session_drop);
+    ec->overlays = cor_map_new(ec_overlay_drop);
+    *self_r = ec;
+    enum cor_code code = open_kube(ec, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    for (unsigned kind = 0; kind < EC_KINDS; kind++) {
+        start_informer(ec, (enum ec_kind)kind);
+    }
+    code = cor_port_open(service->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER), &HUB_OPS, ec,
+                         &ec->hub, err);
+    if (code == COR_OK) {
+        cor_bus_stats(service->bus, add_stats, ec);
+        cor_service_ready(service);
+    }
+    return code;
+}
+
+static void stop(void *self)
+{
+    struct ec *ec = self;
+    cor_port_close(&ec->hub);
+    for (unsigned kind = 0; kind < EC_KINDS; kind++) {
+        if (ec->informers[kind] != NULL) {
+            cor_informer_free(&ec->informers[kind]);
+        }
+    }
+    if (ec->kube != NULL) {
+        cor_kube_free(&ec->kube);
+    }
+    cor_map_free(&ec->overlays);
+    cor_map_free(&ec->sessions);
+    cor_free(ec);
+}
+
+const struct cor_service_spec *ec_spec(void)
+{
+    static const struct cor_service_spec SPEC = {
+        .name = "edgecontroller",
+        .summary =
+            "Carries Kubernetes objects to edge nodes and what nodes say back to Kubernetes.",
+        .conf = {ROWS, COR_COUNT(ROWS)},
+        .cfg_size = sizeof(struct ec_cfg),
+        .messages = px_messages,
+        .start = start,
+        .stop = stop,
+    };
+    return &SPEC;
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "refs.h"
+
+#include <string.h>
+
+static void tell(const struct cor_json *object, const char *path, const char *type, ec_ref_fn fn,
+                 void *self)
+{
+    const char *name = cor_json_str_at(object, path, "");
+    if (name[0] != '\0') {
+        fn(self, type, name);
+    }
+}
+
+static void container_refs(const struct cor_json *container, ec_ref_fn fn, void *self)
+{
+    const struct cor_json *env = cor_json_get(container, "env");
+    for (size_t i = 0; i < cor_json_count(env); i++) {
+        const struct cor_json *from = cor_json_get(cor_json_item(env, i), "valueFrom");
+        tell(from, "configMapKeyRef.name", "configmap", fn, self);
+        tell(from, "secretKeyRef.name", "secret", fn, self);
+    }
+    const struct cor_json *sources = cor_json_get(container, "envFrom");
+    for (size_t i = 0; i < cor_json_count(sources); i++) {
+        tell(cor_json_item(sources, i), "configMapRef.name", "configmap", fn, self);
+        tell(cor_json_item(sources, i), "secretRef.name", "secret", fn, self);
+    }
+}
+
+static void volume_refs(const struct cor_json *volume, ec_ref_fn fn, void *self)
+{
+    tell(volume, "configMap.name", "configmap", fn, self);
+    tell(volume, "secret.secretName", "secret", fn, self);
+    const struct cor_json *sources = cor_json_at(volume, "projected.sources");
+    for (size_t i = 0; i < cor_json_count(sources); i++) {
+        tell(cor_json_item(sources, i), "configMap.name", "configmap", fn, self);
+        tell(cor_json_item(sources, i), "secret.name", "secret", fn, self);
+    }
+}
+
+static void each(const struct cor_json *list,
+                 void (*part)(const struct cor_json *, ec_ref_fn, void *), ec_ref_fn fn, void *self)
+{
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        part(cor_json_item(list, i), fn, self);
+    }
+}
+
+void ec_pod_refs(const struct cor_json *pod, ec_ref_fn fn, void *self)
+{
+    const struct cor_json *spec = cor_json_get(pod, "spec");
+    each(cor_json_get(spec, "volumes"), volume_refs, fn, self);
+    each(cor_json_get(spec, "initContainers"), container_refs, fn, self);
+    each(cor_json_get(spec, "containers"), container_refs, fn, self);
+    const struct cor_json *pulls = cor_json_get(spec, "imagePullSecrets");
+    for (size_t i = 0; i < cor_json_count(pulls); i++) {
+        tell(cor_json_item(pulls, i), "name", "secret", fn, self);
+    }
+}
+
+struct search {
+    const char *type;
+    const char *name;
+    bool found;
+};
+
+static void compare(void *self, const char *type, const char *name)
+{
+    struct search *s = self;
+    s->found = s->found || (strcmp(type, s->type) == 0 && strcmp(name, s->name) == 0);
+}
+
+bool ec_pod_has_ref(const struct cor_json *pod, const char *type, const char *name)
+{
+    struct search search = {type, name, false};
+    ec_pod_refs(pod, compare, &search);
+    return search.found;
+}
+
+static struct cor_json *essence(const struct cor_json *object)
+{
+    static const char *const NOISE[] = {"resourceVersion", "generation", "managedFields"};
+    struct cor_json *copy = cor_json_copy(object);
+    struct cor_json *metadata = cor_json_get(copy, "metadata");
+    cor_json_del(copy, "status");
+    for (size_t i = 0; metadata != NULL && i < COR_COUNT(NOISE); i++) {
+        cor_json_del(metadata, NOISE[i]);
+    }
+    return copy;
+}
+
+bool ec_differs(const struct cor_json *a, const struct cor_json *b)
+{
+    auto_(cor_json_free) struct cor_json *x = essence(a);
+    auto_(cor_json_free) struct cor_json *y = essence(b);
+    return !cor_json_equal(x, y);
+}
+
+const char *ec_node_of(const struct cor_json *object)
+{
+    return cor_json_str_at(object, "spec.nodeName", "");
+}
