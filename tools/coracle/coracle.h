@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to the coracle command: its verbs. Each parses its own arguments and returns an exit
+// code: 0 done, 1 failed, 100 wrong usage.
+#ifndef CORACLE_CORACLE_H
+#define CORACLE_CORACLE_H
+
+#include "common/base/err.h"
+#include "tools/ctl/ctl.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 100 };
+
+int coracle_status(int argc, char **argv);
+int coracle_token(int argc, char **argv);
+int coracle_restart(int argc, char **argv);
+int coracle_completion(int argc, char **argv);
+
+/* One line on stderr: "coracle: what: why". Returns EXIT_FAILED. */
+int coracle_fail(const char *what, const struct cor_err *err);
+
+/* Where sockets are unless --run-dir says otherwise. */
+#define CORACLE_RUN "/run/coracle"
+
+#endif

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// coracle status: every service that runs here, its peers and what it counts.
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "coracle.h"
+
+enum format { TABLE, WIDE, JSON, YAML, NAME };
+enum { ASK_MS = 2000, OPT_RUN = 256, STATS_MAX = 1 << 20 };
+
+struct options {
+    const char *run;
+    enum format format;
+};
+
+static const struct argp_option OPTIONS[] = {
+    {"output", 'o', "FORMAT", 0, "table (default), wide, json, yaml or name", 0},
+    {"run-dir", OPT_RUN, "DIR", 0, "Where the services' sockets are (" CORACLE_RUN ")", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+    static const char *const FORMATS[] = {"table", "wide", "json", "yaml", "name"};
+    struct options *o = state->input;
+    switch (key) {
+    case 'o':
+        for (size_t i = 0; i < COR_COUNT(FORMATS); i++) {
+            if (strcmp(arg, FORMATS[i]) == 0) {
+                o->format = (enum format)i;
+                return 0;
+            }
+        }
+        argp_error(state, "--output: expected table, wide, json, yaml or name");
+        return 0;
+    case OPT_RUN:
+        o->run = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument \"%s\"", arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* One service's stats, or why there are none: {"service","folder","state","error"?,...}. */
+static struct cor_json *ask(const struct tool_service *service)
+{
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_buf_free) struct cor_buf answer = {0};
+    struct cor_json *stats = NULL;
+    enum cor_code code =
+        tool_ask(service->path, "stats", (struct cor_view){0}, ASK_MS, &answer, &err);
+    if (code == COR_OK) {
+        code = cor_json_parse(cor_buf_as_view(&answer), STATS_MAX, 0, &stats, &err);
+    }
+    if (code != COR_OK) {
+        stats = cor_json_object();
+        cor_json_set(stats, "service", cor_json_str(service->name));
+        cor_json_set(stats, "error", cor_json_str(err.text));
+    }
+    cor_json_set(stats, "folder", cor_json_str(service->run));
+    return stats;
+}
+
+static size_t peers_up(const struct cor_json *stats, size_t *all_r)
+{
+    const struct cor_json *ports = cor_json_get(stats, "ports");
+    size_t up = 0;
+    *all_r = cor_json_count(ports);
+    for (size_t i = 0; i < *all_r; i++) {
+        up += cor_json_bool_at(cor_json_item(ports, i), "up", false) ? 1 : 0;
+    }
+    return up;
+}
+
+static const char *state_of(const struct cor_json *stats)
+{
+    size_t all = 0;
+    if (cor_json_get(stats, "error") != NULL) {
+        return "silent";
+    }
+    return peers_up(stats, &all) == all ? "ok" : "waiting";
+}
+
+static void print_seconds(int64_t seconds)
+{
+    char text[32];
+    if (seconds < 120) {
+        (void)snprintf(text, sizeof(text), "%" PRId64 "s", seconds);
+    } else if (seconds < 7200) {
+        (void)snprintf(text, sizeof(text), "%" PRId64 "m", seconds / 60);
+    } else {
+        (void)snprintf(text, sizeof(text), "%" PRId64 "h", seconds / 3600);
+    }
+    (void)printf("%-6s", text);
+}
+
+/* Names of the peers that are not there. */
+static void print_missing(const struct cor_json *stats)
+{
+    const struct cor_json *ports = cor_json_get(stats, "ports");
+    const char *gap = "";
+    for (size_t i = 0; i < cor_json_count(ports); i++) {
+        const struct cor_json *port = cor_json_item(ports, i);
+        if (!cor_json_bool_at(port, "up", false)) {
+            (void)printf("%s%s", gap, cor_json_str_at(port, "peer", "?"));
+            gap = ",";
+        }
+    }
+    if (gap[0] == '\0') {
+        (void)printf("-");
+    }
+}
+
+static void print_row(const struct cor_json *stats, bool wide, bool colour)
+{
+    size_t all = 0;
+    size_t up = peers_up(stats, &all);
+    const char *state = state_of(stats);
+    const char *paint = !colour ? "" : strcmp(state, "ok") == 0 ? "\033[32m" : "\033[33m";
+    (void)printf("%-15s %s%-8s%s ", cor_json_str_at(stats, "service", "?"), paint, state,
+                 colour ? "\033[0m" : "");
+    (void)printf("%-7" PRId64 " ", cor_json_int_at(stats, "pid", 0));
+    print_seconds(cor_json_int_at(stats, "upSeconds", 0));
+    (void)printf(" %zu/%zu   ", up, all);
+    print_missing(stats);
+    if (wide) {
+        (void)printf("  %s  %s", cor_json_str_at(stats, "version", "-"),
+                     cor_json_str_at(stats, "folder", ""));
+    }
+    const char *error = cor_json_str_at(stats, "error", NULL);
+    (void)printf(error == NULL ? "\n" : "  %s\n", error);
+}
+
+static void print_table(const struct cor_json *list, bool wide)
+{
+    bool colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
+    (void)printf("%-15s %-8s %-7s %-6s %-5s %s%s\n", "SERVICE", "STATE", "PID", "AGE", "PEERS",
+                 "MISSING", wide ? "  VERSION  FOLDER" : "");
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        print_row(cor_json_item(list, i), wide, colour);
+    }
+}
+
+/* YAML of a value: JSON scalars are YAML scalars. */
+static void print_yaml(const struct cor_json *value, int depth, struct cor_buf *out)
+{
+    if (cor_json_is_object(value) && cor_json_count(value) > 0) {
+        void *at = NULL;
+        const char *key = NULL;
+        struct cor_json *child = NULL;
+        while (cor_json_each(value, &at, &key, &child)) {
+            cor_buf_fmt(out, "\n%*s%s:", depth * 2, "", key);
+            print_yaml(child, depth + 1, out);
+        }
+    } else if (cor_json_is_array(value) && cor_json_count(value) > 0) {
+        for (size_t i = 0; i < cor_json_count(value); i++) {
+            cor_buf_fmt(out, "\n%*s-", depth * 2, "");
+            print_yaml(cor_json_item(value, i), depth + 1, out);
+        }
+    } else {
+        cor_buf_str(out, " ");
+        cor_json_write(value, out);
+    }
+}
+
+static void print(const struct cor_json *list, enum format format)
+{
+    auto_(cor_buf_free) struct cor_buf out = {0};
+    switch (format) {
+    case TABLE:
+    case WIDE:
+        print_table(list, format == WIDE);
+        return;
+    case NAME:
+        for (size_t i = 0; i < cor_json_count(list); i++) {
+            (void)printf("%s\n", cor_json_str_at(cor_json_item(list, i), "service", "?"));
+        }
+        return;
+    case JSON:
+        cor_json_write_pretty(list, &out);
+        break;
+    case YAML:
+        print_yaml(list, 0, &out);
+        break;
+    }
+    (void)printf("%s\n", out.data[0] == '\n' ? out.data + 1 : out.data);
+}
+
+int coracle_status(int argc, char **argv)
+{
+    static const char DOC[] =
+        "Shows every Coracle service that runs on this machine, and whether its peers are there."
+        "\vSTATE is ok, waiting (a peer is not there) or silent (it does not answer). The exit "
+        "code "
+        "is 0 if all are ok, 1 if not.";
+    struct options o = {.run = CORACLE_RUN};
+    const struct argp argp = {OPTIONS, parse_option, NULL, DOC, NULL, NULL, NULL};
+    static char name[] = "coracle status"; /* argp prints it, and wants it writable */
+    argv[0] = name;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
+    auto_(tool_services_free) struct tool_services found = {0};
+    tool_find(o.run, &found);
+    if (found.count == 0) {
+        (void)fprintf(stderr, "coracle: no service runs under %s\n", o.run);
+        return EXIT_FAILED;
+    }
+    auto_(cor_json_free) struct cor_json *list = cor_json_array();
+    bool well = true;
+    for (size_t i = 0; i < found.count; i++) {
+        struct cor_json *stats = ask(&found.items[i]);
+        well = well && strcmp(state_of(stats), "ok") == 0;
+        cor_json_add(list, stats);
+    }
+    print(list, o.format);
+    return well ? EXIT_DONE : EXIT_FAILED;
+}
