@@ -31,8 +31,8 @@ void cor_print(const struct cor_table *table, const void *object, size_t most, s
 
 /* Fills object_r with a random valid instance; lists and strings live in arena. state is the random
  * state (changed), never 0. For tests and fuzz seeds. */
-void cor_random(const struct cor_table *table, struct cor_arena *arena, uint64_t *state,
-                void *object_r);
+void cor_random_instance(const struct cor_table *table, struct cor_arena *arena, uint64_t *state,
+                         void *object_r);
 
 /* Same content, field by field. */
 bool cor_same(const struct cor_table *table, const void *a, const void *b);

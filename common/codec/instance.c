@@ -130,7 +130,7 @@ static void random_field(const struct cor_field *f, struct cor_arena *arena, uin
         char *items = cor_arena_alloc(arena, count * f->sub->size);
         must(items != NULL);
         for (size_t i = 0; i < count; i++) {
-            cor_random(f->sub, arena, state, items + i * f->sub->size);
+            cor_random_instance(f->sub, arena, state, items + i * f->sub->size);
         }
         *(struct cor_list *)at = (struct cor_list){count == 0 ? NULL : items, count};
         break;
@@ -138,8 +138,8 @@ static void random_field(const struct cor_field *f, struct cor_arena *arena, uin
     }
 }
 
-void cor_random(const struct cor_table *table, struct cor_arena *arena, uint64_t *state,
-                void *object_r)
+void cor_random_instance(const struct cor_table *table, struct cor_arena *arena, uint64_t *state,
+                         void *object_r)
 {
     memset(object_r, 0, table->size);
     for (size_t i = 0; i < table->count; i++) {
