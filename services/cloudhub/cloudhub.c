@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cloudhub.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "front.h"
+#include "hub.h"
+
+struct config {
+    struct cor_service_cfg common;
+    char *kubeconfig;
+    char *ns;
+    struct cor_conf_strs names;
+    char *address;
+    int64_t port;
+    char *enrol_address;
+    int64_t enrol_port;
+    int64_t keepalive_ms;
+    int64_t window;
+    int64_t resend_ms;
+    int64_t call_ms;
+    int64_t nodes;
+    int64_t cert_days;
+    int64_t token_hours;
+    bool reusable_token;
+};
+
+/* Ten years. */
+enum { TTL_MAX_S = 315360000 };
+
+#define C struct config
+static const struct cor_conf_row ROWS[] = {
+    COR_SERVICE_ROWS(C),
+    COR_CONF_STR_ROW(C, kubeconfig, "kubeconfig", "/etc/coracle/cloudhub.kubeconfig",
+                     "how to reach the Kubernetes API"),
+    COR_CONF_STR_ROW(C, ns, "namespace", "kubeedge", "where the CA and the tokens are kept"),
+    COR_CONF_STRS_ROW(C, names, "names", "localhost,127.0.0.1",
+                      "names and addresses under which nodes reach this server"),
+    COR_CONF_STR_ROW(C, address, "listen.address", "0.0.0.0", "for links of nodes"),
+    COR_CONF_INT_ROW(C, port, "listen.port", "10000", 0, 65535, "for links of nodes; 0: any"),
+    COR_CONF_STR_ROW(C, enrol_address, "enrol.address", "0.0.0.0", "for enrolment"),
+    COR_CONF_INT_ROW(C, enrol_port, "enrol.port", "10002", 0, 65535, "for enrolment; 0: any"),
+    COR_CONF_INT_ROW(C, cert_days, "enrol.cert-days", "365", 1, 36500,
+                     "validity of nodes' certificates"),
+    COR_CONF_INT_ROW(C, token_hours, "enrol.token-hours", "24", 1, 87600,
+                     "validity of tokens, unless asked otherwise"),
+    COR_CONF_BOOL_ROW(C, reusable_token, "enrol.reusable-token", "false",
+                      "keep a token for any node in tokensecret, as KubeEdge does"),
+    COR_CONF_INT_ROW(C, keepalive_ms, "link.keepalive-ms", "35000", 100, 3600000,
+                     "a link without a keepalive for so long is closed; nodes send one in 15 s"),
+    COR_CONF_INT_ROW(C, window, "link.window", "16", 1, 90,
+                     "objects sent to a node and not yet acknowledged"),
+    COR_CONF_INT_ROW(C, resend_ms, "link.resend-ms", "5000", 50, 600000,
+                     "an object not acknowledged is sent again after this"),
+    COR_CONF_INT_ROW(C, call_ms, "link.call-ms", "30000", 100, 600000,
+                     "time that a node's request may take"),
+    COR_CONF_INT_ROW(C, nodes, "link.nodes", "10000", 1, 100000, "links at once"),
+};
+#undef C
+
+struct cloudhub {
+    struct cor_service *service;
+    const struct config *cfg;
+    struct cor_kube_config kube_config;
+    struct cor_kube *kube;
+    struct authority *authority;
+    struct ledger *ledger;
+    struct cor_ws *ws;
+    struct front *front;
+    struct hub *hub;
+    bool ready;
+};
+
+/* ---- ctl ---- */
+
+/* What a token is asked for. */
+struct wish {
+    char *node; /* NULL: reusable */
+    int64_t ttl_s;
+};
+
+static enum cor_code read_wish(const struct cloudhub *s, struct cor_view args, struct wish *wish,
+                               struct cor_err *err)
+{
+    auto_(cor_json_free) struct cor_json *tree = NULL;
+    enum cor_code code =
+        cor_json_parse(args.len == 0 ? COR_VIEW("{}") : args, 65536, 0, &tree, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    struct cor_view node = cor_json_as_view(cor_json_get(tree, "node"));
+    wish->ttl_s = cor_json_int_at(tree, "ttlSeconds", s->cfg->token_hours * 3600);
+    if (wish->ttl_s < 1 || wish->ttl_s > TTL_MAX_S) {
+        return cor_err_set(err, COR_INVALID, "ttlSeconds: expected 1 to %d", TTL_MAX_S);
+    }
+    if (cor_json_bool_at(tree, "reusable", false)) {
+        return s->cfg->reusable_token ? COR_OK
+                                      : cor_err_set(err, COR_DENIED,
+                                                    "enrol.reusable-token is false in cloudhub's "
+                                                    "configuration");
+    }
+    if (!cor_is_dns_subdomain(node)) {
+        return cor_err_set(err, COR_INVALID, "node: expected a DNS name in lower case");
+    }
+    wish->node = cor_view_dup(node);
+    return COR_OK;
+}
+
+static enum cor_code token_create(void *self, struct cor_ctl_in *in, struct cor_view args,
+                                  struct cor_buf *result, struct cor_err *err)
+{
+    struct cloudhub *s = self;
+    struct wish wish = {0};
+    (void)in;
+    if (!s->ready) {
+        return cor_err_set(err, COR_RETRY, "the CA is not loaded yet");
+    }
+    enum cor_code code = read_wish(s, args, &wish, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    auto_(cor_secret_free) struct cor_buf token = {0};
+    char id[COR_UUID_LEN + 1];
+    cor_uuid_new(id);
+    struct token_maker maker = authority_maker(s->authority);
+    struct cor_wall until = {cor_wall_now().us + COR_SEC(wish.ttl_s)};
+    token_make(&maker, wish.node, id, until, &token);
+    LOGI(s->service->log, "hub.token.made", "node=%s id=%s seconds=%" PRId64,
+         wish.node == NULL ? "any" : wish.node, id, wish.ttl_s);
+    cor_buf_fmt(result, "{\"node\":\"%s\",\"id\":\"%s\",\"token\":\"%s\"}",
+                wish.node == NULL ? "" : wish.node, id, token.data);
+    cor_free(wish.node);
+    return COR_OK;
+}
+
+static enum cor_code list_nodes(void *self, struct cor_ctl_in *in, struct cor_view args,
+                                struct cor_buf *result, struct cor_err *err)
+{
+    struct cloudhub *s = self;
+    size_t at = 0;
+    void *value = NULL;
+    const char *comma = "";
+    (void)in;
+    (void)args;
+    (void)err;
+    cor_buf_str(result, "[");
+    while (cor_map_next(s->hub->sessions, &at, NULL, &value)) {
+        const struct session *session = value;
+        cor_buf_fmt(result, "%s{\"node\":\"%s\",\"address\":\"%s\",\"waiting\":%zu,\"flying\":%zu}",
+                    comma, session->node, session->address, outbox_count(session->outbox),
+                    outbox_flying(session->outbox));
+        comma = ",";
+    }
+    cor_buf_str(result, "]");
+    return COR_OK;
+}
+
+static const struct cor_ctl_verb VERBS[] = {
+    {"token-create", "a token: {\"node\": NAME, \"ttlSeconds\": N, \"reusable\": false}",
+     token_create},
+    {"nodes", "the nodes that are connected", list_nodes},
+};
+
+static void stats(void *self, struct cor_buf *out)
+{
+    struct cloudhub *s = self;
+    const struct hub_stats *st = &s->hub->stats;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"nodes", cor_map_count(s->hub->sessions)},
+        {"accepted", st->accepted},
+        {"refused", st->refused},
+        {"closed", st->closed},
+        {"down", st->down},
+        {"acked", st->acked},
+        {"up", st->up},
+        {"up_bad", st->up_bad},
+        {"up_dropped", st->up_dropped},
+        {"calls", st->calls},
+        {"reports", st->reports},
+        {"uploads", st->uploads},
+        {"ready", s->ready},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        cor_buf_fmt(out, ",\"%s\":%" PRIu64, rows[i].name, rows[i].value);
+    }
+}
+
+/* ---- life ---- */
+
+static enum cor_code listen_all(struct cloudhub *s, struct cor_err *err)
+{
+    struct front_spec front = {
+        .ws = s->ws,
+        .kube = s->kube,
+        .log = s->service->log,
+        .authority = s->authority,
+        .ledger = s->ledger,
+        .address = s->cfg->enrol_address,
+        .port = (int)s->cfg->enrol_port,
+        .cert_days = s->cfg->cert_days,
+        .reusable_token = s->cfg->reusable_token,
+    };
+    enum cor_code code = front_new(&front, &s->front, err);
+    return code != COR_OK
+               ? code
+               : hub_listen(s->hub, s->ws, s->cfg->address, (int)s->cfg->port, s->authority, err);
+}
+
+/* The CA is there: nodes may come. */
+static void on_authority(void *self)
+{
+    struct cloudhub *s = self;
+    struct cor_err err = COR_ERR_NONE;
+    if (listen_all(s, &err) != COR_OK) {
+        cor_service_fail(s->service, &err);
+        return;
+    }
+    s->ready = true;
+    LOGI(s->service->log, "hub.listening", "link=%d enrol=%d", cor_ws_port(s->hub->server),
+         front_port(s->front));
+    cor_service_ready(s->service);
+}
+
+static struct hub_limits limits_of(const struct config *cfg)
+{
+    return (struct hub_limits){
+        .outbox = {.window = (size_t)cfg->window,
+                   .resend_us = COR_MS(cfg->resend_ms),
+                   .writes = 5,
+                   .rest_us = COR_MS(cfg->resend_ms) * 3},
+        .keepalive_us = COR_MS(cfg->keepalive_ms),
+        .call_us = COR_MS(cfg->call_ms),
+        .nodes = (size_t)cfg->nodes,
+    };
+}
+
+static enum cor_code start_parts(struct cloudhub *s, struct cor_err *err)
+{
+    struct cor_ws_limits ws_limits = {.message = PX_KUBEEDGE_MAX,
+                                      .unfinished = 2 * (size_t)PX_KUBEEDGE_MAX,
+                                      .queue = PX_KUBEEDGE_MAX};
+    struct hub_limits limits = limits_of(s->cfg);
+    enum cor_code code = cor_kube_config_load(s->cfg->kubeconfig, &s->kube_config, err);
+    if (code != COR_OK) {
+        return code == COR_NOTFOUND ? COR_RETRY : code; /* it may be written later */
+    }
+    code = cor_kube_new(s->service->loop, &s->kube_config, &s->kube, err);
+    if (code == COR_OK) {
+        code = cor_ws_new(s->service->loop, s->service->log, &ws_limits, &s->ws, err);
+    }
+    if (code == COR_OK) {
+        code = hub_new(s->service, &limits, &s->hub, err);
+    }
+    return code;
+}
+
+static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
+{
+    struct cloudhub *s = cor_alloc(sizeof(*s));
+    *self_r = s;
+    s->service = service;
+    s->cfg = service->cfg;
+    enum cor_code code = start_parts(s, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    s->hub->ca_pem = s->kube_config.ca_pem;
+    s->ledger = ledger_new(s->kube, s->cfg->ns);
+    struct authority_spec spec = {.loop = service->loop,
+                                  .kube = s->kube,
+                                  .log = service->log,
+                                  .ns = s->cfg->ns,
+                                  .names = &s->cfg->names,
+                                  .reusable_token = s->cfg->reusable_token,
+                                  .ready = on_authority,
+                                  .self = s};
+    s->authority = authority_new(&spec);
+    cor_bus_ctl(service->bus, VERBS, COR_COUNT(VERBS), s);
+    cor_bus_stats(service->bus, stats, s);
+    return COR_OK;
+}
+
+static void stop(void *self)
+{
+    struct cloudhub *s = self;
+    ledger_free(&s->ledger);
+    cor_ws_free(&s->ws);
+    front_free(&s->front);
+    hub_free(&s->hub);
+    authority_free(&s->authority);
+    cor_kube_free(&s->kube);
+    cor_kube_config_free(&s->kube_config);
+    cor_free(s);
+}
+
+static enum cor_code check(const void *cfg, struct cor_err *err)
+{
+    const struct config *config = cfg;
+    return config->names.count > 0
+               ? COR_OK
+               : cor_err_set(err, COR_INVALID, "names: expected at least one name or address");
+}
+
+const struct cor_service_spec *cloudhub_spec(void)
+{
+    static const struct cor_service_spec spec = {
+        .name = "cloudhub",
+        .summary = "server of the nodes' links: enrolment, sessions, acknowledgements",
+        .conf = {ROWS, COR_COUNT(ROWS)},
+        .cfg_size = sizeof(struct config),
+        .messages = px_messages,
+        .check = check,
+        .start = start,
+        .stop = stop,
+    };
+    return &spec;
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hub.h"
+
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "enrol.h"
+#include "proto/kubeedge/id.h"
+
+enum { SESSIONS_MAX = 100000 };
+
+void hub_tell(struct hub *hub, const struct session *session, bool up)
+{
+    struct px_node_session body = {
+        .node = cor_view_of(session->node), .up = up, .epoch = session->epoch};
+    if (cor_port_is_up(hub->port) && cor_send(hub->port, PX_node_session, &body) == COR_BUSY) {
+        LOGE(hub->service->log, "hub.session.untold", "node=%s", session->node);
+    }
+}
+
+/* ---- from the controller ---- */
+
+static struct session *session_of(const struct hub *hub, struct cor_view node)
+{
+    return cor_map_get(hub->sessions, node);
+}
+
+/* The Node itself is gone: so is its link; nothing is written to it (session/node_session.go). */
+static bool is_own_end(const struct px_node_object *object)
+{
+    struct px_key key;
+    return object->gone && px_key_parse(object->key, &key) && cor_view_is(key.type, "node") &&
+           cor_view_eq(key.name, object->node);
+}
+
+static enum cor_code on_object(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    struct hub *hub = self;
+    const struct px_node_object *object = body;
+    struct session *session = session_of(hub, object->node);
+    char id[COR_UUID_LEN + 1];
+    (void)err;
+    if (session == NULL) {
+        return COR_OK; /* when the node comes, the controller sends everything again */
+    }
+    if (is_own_end(object)) {
+        session_close(session, "the Node was deleted");
+        return COR_OK;
+    }
+    px_kubeedge_id_to_uuid(in->head->id, hub->nonce++, id);
+    struct outbox_put put = {.key = object->key,
+                             .uid = object->uid,
+                             .version = object->version,
+                             .source = object->source,
+                             .body = object->body,
+                             .gone = object->gone,
+                             .id = id};
+    if (outbox_put(session->outbox, &put)) {
+        session_pump(session);
+    }
+    return COR_OK;
+}
+
+static enum cor_code on_membership(void *self, struct cor_in *in, const void *body,
+                                   struct cor_err *err)
+{
+    struct hub *hub = self;
+    const struct px_node_membership *membership = body;
+    struct session *session = session_of(hub, membership->node);
+    (void)err;
+    if (session != NULL) {
+        struct px_kubeedge_out out = {.source = "devicecontroller",
+                                      .group = "twin",
+                                      .operation = "update",
+                                      .resource = "membership",
+                                      .content = membership->body};
+        session_write(session, &out);
+    }
+    if (in->head->stream != 0) {
+        cor_commit(in->port, in->head->stream, in->head->seq);
+    }
+    return COR_OK;
+}
+
+/* A controller that has (re)started must hear of every node. */
+static void on_up(void *self, struct cor_port *port)
+{
+    struct hub *hub = self;
+    size_t at = 0;
+    void *session = NULL;
+    (void)port;
+    while (cor_map_next(hub->sessions, &at, NULL, &session)) {
+        hub_tell(hub, session, true);
+    }
+}
+
+static const struct cor_handler HANDLERS[] = {
+    {PX_node_object, on_object},
+    {PX_node_membership, on_membership},
+};
+
+static const struct cor_port_ops OPS = {
+    .up = on_up,
+    .handlers = HANDLERS,
+    .handler_count = COR_COUNT(HANDLERS),
+};
+
+/* ---- from the nodes ---- */
+
+/* Node names of the headers are only believed when the certificate says the same. */
+static const char *refusal(const struct cor_cert *cert, const char *node, const char *use)
+{
+    if (strcmp(use, "msg") != 0) {
+        return "header Connectionuse is not msg";
+    }
+    if (!cor_is_dns_subdomain(cor_view_of(node))) {
+        return "header node_id is no node name";
+    }
+    return enrol_is_node(cert, cor_view_of(node)) ? NULL : "certificate is for another node";
+}
+
+static void *on_accept(void *self, const struct cor_ws_ask *ask)
+{
+    struct hub *hub = self;
+    char node[256];
+    char use[16];
+    cor_ws_ask_header(ask, "node_id", node, sizeof(node));
+    cor_ws_ask_header(ask, "connectionuse", use, sizeof(use));
+    const char *reason = refusal(cor_ws_ask_cert(ask), node, use);
+    if (reason == NULL && cor_pool_count(hub->handles) >= hub->limits.nodes) {
+        reason = "too many nodes";
+    }
+    if (reason != NULL) {
+        hub->stats.refused++;
+        LOGW(hub->service->log, "hub.session.refused", "node=%s address=%s reason=%s",
+             cor_log_esc(cor_view_of(node)), cor_ws_ask_address(ask),
+             cor_log_esc(cor_view_of(reason)));
+        return NULL;
+    }
+    return session_new(hub, node, cor_ws_ask_address(ask), cor_cert_until(cor_ws_ask_cert(ask)));
+}
+
+enum cor_code hub_listen(struct hub *hub, struct cor_ws *ws, const char *address, int port,
+                         const struct authority *authority, struct cor_err *err)
+{
+    struct cor_ws_listen listen = {
+        .address = address,
+        .port = port,
+        .tls = authority_tls(authority),
+        .client_cert = COR_WS_CERT_REQUIRED,
+        .self = hub,
+        .accept = on_accept,
+        .events = SESSION_EVENTS,
+    };
+    hub->ws = ws;
+    return cor_ws_listen(ws, &listen, &hub->server, err);
+}
+
+enum cor_code hub_new(struct cor_service *service, const struct hub_limits *limits,
+                      struct hub **hub_r, struct cor_err *err)
+{
+    struct hub *hub = cor_alloc(sizeof(*hub));
+    hub->service = service;
+    hub->limits = *limits;
+    hub->sessions = cor_map_new(NULL);
+    hub->handles = cor_pool_new(SESSIONS_MAX);
+    *hub_r = hub;
+    enum cor_code code = cor_port_open(service->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER), &OPS,
+                                       hub, &hub->port, err);
+    if (code != COR_OK) {
+        hub_free(hub_r);
+    }
+    return code;
+}
+
+void hub_free(struct hub **hub)
+{
+    if (*hub != NULL) {
+        cor_port_close(&(*hub)->port);
+        cor_map_free(&(*hub)->sessions);
+        cor_pool_free(&(*hub)->handles);
+        cor_freep(hub);
+    }
+}

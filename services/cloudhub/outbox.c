@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "outbox.h"
+
+#include <string.h>
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/base/mem.h"
+#include "common/base/must.h"
+
+/* Versions of one object that wait in order: only another uid (deleted and made anew) makes a
+ * second one; beyond this number the newest wins anyway. */
+enum { CHAIN_MAX = 4 };
+
+enum place { READY, FLYING, RESTING };
+
+struct version {
+    struct cor_link link;
+    struct outbox_item item;
+};
+
+struct entry {
+    struct cor_link link; /* in ready, flying or resting, oldest first */
+    struct cor_link versions;
+    size_t count;
+    enum place place;
+    unsigned writes;
+    struct cor_mono since; /* last write, or begin of the rest */
+    char *key;
+};
+
+struct outbox {
+    struct outbox_limits limits;
+    struct cor_map *entries; /* key to struct entry */
+    struct cor_map *ids;     /* id in flight to struct entry (borrowed) */
+    struct cor_map *known;   /* keys that the node has */
+    struct cor_link ready;
+    struct cor_link flying;
+    struct cor_link resting;
+    size_t flying_count;
+};
+
+static void version_free(struct version *version)
+{
+    cor_list_del(&version->link);
+    cor_free(version->item.key);
+    cor_free(version->item.uid);
+    cor_free(version->item.version);
+    cor_free(version->item.source);
+    cor_free(version->item.body);
+    cor_free(version);
+}
+
+static void entry_free(void *value)
+{
+    struct entry *entry = value;
+    cor_list_del(&entry->link);
+    COR_LIST_EACH (node, &entry->versions) {
+        version_free(COR_LIST_OBJECT(node, struct version, link));
+    }
+    cor_free(entry->key);
+    cor_free(entry);
+}
+
+struct outbox *outbox_new(const struct outbox_limits *limits)
+{
+    struct outbox *outbox = cor_alloc(sizeof(*outbox));
+    outbox->limits = *limits;
+    outbox->entries = cor_map_new(entry_free);
+    outbox->ids = cor_map_new(NULL);
+    outbox->known = cor_map_new(NULL);
+    cor_list_init(&outbox->ready);
+    cor_list_init(&outbox->flying);
+    cor_list_init(&outbox->resting);
+    return outbox;
+}
+
+void outbox_free(struct outbox **outbox)
+{
+    if (*outbox != NULL) {
+        cor_map_free(&(*outbox)->entries);
+        cor_map_free(&(*outbox)->ids);
+        cor_map_free(&(*outbox)->known);
+        cor_freep(outbox);
+    }
+}
+
+static struct version *first(const struct entry *entry)
+{
+    return COR_LIST_OBJECT(entry->versions.next, struct version, link);
+}
+
+static struct version *last(const struct entry *entry)
+{
+    return COR_LIST_OBJECT(entry->versions.prev, struct version, link);
+}
+
+static void move(struct outbox *outbox, struct entry *entry, enum place place)
+{
+    struct cor_link *lists[] = {&outbox->ready, &outbox->flying, &outbox->resting};
+    if (entry->place == FLYING && place != FLYING) {
+        outbox->flying_count--;
+        (void)cor_map_del(outbox->ids, cor_view_of(first(entry)->item.id));
+    } else if (entry->place != FLYING && place == FLYING) {
+        outbox->flying_count++;
+        cor_map_set(outbox->ids, cor_view_of(first(entry)->item.id), entry);
+    }
+    cor_list_del(&entry->link);
+    entry->place = place;
+    cor_list_add(lists[place], &entry->link);
+}
+
+static bool same_uid(const struct outbox_item *item, const struct outbox_put *put)
+{
+    return item->uid[0] == 0 || put->uid.len == 0 || cor_view_is(put->uid, item->uid);
+}
+
+/* Whether what is put says nothing that item does not say already. */
+static bool is_stale(const struct outbox_item *item, const struct outbox_put *put)
+{
+    uint64_t a = 0;
+    uint64_t b = 0;
+    if (!same_uid(item, put) || put->gone) {
+        return false;
+    }
+    if (item->gone && item->uid[0] != 0 && put->uid.len > 0) {
+        return true; /* a uid does not come back */
+    }
+    return !item->gone && cor_view_u64(put->version, &a) &&
+           cor_view_u64(cor_view_of(item->version), &b) && a <= b;
+}
+
+static struct version *version_new(const struct outbox_put *put)
+{
+    struct version *version = cor_alloc(sizeof(*version));
+    cor_list_init(&version->link);
+    version->item.key = cor_view_dup(put->key);
+    version->item.uid = cor_view_dup(put->uid);
+    version->item.version = cor_view_dup(put->version);
+    version->item.source = cor_view_dup(put->source);
+    version->item.body = put->body.ptr == NULL ? NULL : cor_view_dup(put->body);
+    version->item.body_len = put->body.len;
+    version->item.gone = put->gone;
+    must(strlen(put->id) == COR_UUID_LEN);
+    memcpy(version->item.id, put->id, COR_UUID_LEN);
+    return version;
+}
+
+static struct entry *entry_of(struct outbox *outbox, struct cor_view key)
+{
+    struct entry *entry = cor_map_get(outbox->entries, key);
+    if (entry == NULL) {
+        entry = cor_alloc(sizeof(*entry));
+        entry->key = cor_view_dup(key);
+        cor_list_init(&entry->link);
+        cor_list_init(&entry->versions);
+        cor_map_set(outbox->entries, key, entry);
+        move(outbox, entry, READY);
+    }
+    return entry;
+}
+
+bool outbox_put(struct outbox *outbox, const struct outbox_put *put)
+{
+    struct entry *entry = entry_of(outbox, put->key);
+    if (entry->count > 0 && is_stale(&last(entry)->item, put)) {
+        return false;
+    }
+    bool last_flies = entry->place == FLYING && entry->count == 1;
+    if (entry->count > 0 && !last_flies &&
+        (same_uid(&last(entry)->item, put) || entry->count >= CHAIN_MAX)) {
+        version_free(last(entry));
+        entry->count--;
+    }
+    cor_list_add(&entry->versions, &version_new(put)->link);
+    entry->count++;
+    if (entry->place == RESTING) {
+        entry->writes = 0;
+        move(outbox, entry, READY); /* perhaps the node can take this one */
+    }
+    return true;
+}
+
+static const struct outbox_item *write_first(struct outbox *outbox, struct entry *entry,
+                                             struct cor_mono now)
+{
+    entry->since = now;
+    entry->writes++;
+    move(outbox, entry, FLYING); /* to the end of the list */
+    first(entry)->item.fresh = cor_map_get(outbox->known, cor_view_of(entry->key)) == NULL;
+    return &first(entry)->item;
+}
+
+static void rest(struct outbox *outbox, struct entry *entry, struct cor_mono now)
+{
+    entry->writes = 0;
+    entry->since = now;
+    move(outbox, entry, RESTING);
+}
+
+static struct entry *due(const struct cor_link *list, int64_t after_us, struct cor_mono now)
+{
+    if (cor_list_empty(list)) {
+        return NULL;
+    }
+    struct entry *entry = COR_LIST_OBJECT(list->next, struct entry, link);
+    return cor_mono_since(now, entry->since) >= after_us ? entry : NULL;
+}
+
+const struct outbox_item *outbox_next(struct outbox *outbox, struct cor_mono now)
+{
+    struct entry *entry = NULL;
+    while ((entry = due(&outbox->resting, outbox->limits.rest_us, now)) != NULL) {
+        move(outbox, entry, READY);
+    }
+    while ((entry = due(&outbox->flying, outbox->limits.resend_us, now)) != NULL) {
+        if (entry->writes < outbox->limits.writes) {
+            return write_first(outbox, entry, now);
+        }
+        rest(outbox, entry, now);
+    }
+    if (cor_list_empty(&outbox->ready) || outbox->flying_count >= outbox->limits.window) {
+        return NULL;
+    }
+    return write_first(outbox, COR_LIST_OBJECT(outbox->ready.next, struct entry, link), now);
+}
+
+bool outbox_acked(struct outbox *outbox, struct cor_view id)
+{
+    struct entry *entry = cor_map_get(outbox->ids, id);
+    if (entry == NULL) {
+        return false;
+    }
+    bool gone = first(entry)->item.gone;
+    move(outbox, entry, READY);
+    version_free(first(entry));
+    entry->count--;
+    entry->writes = 0;
+    if (gone) {
+        (void)cor_map_del(outbox->known, cor_view_of(entry->key));
+    } else {
+        cor_map_set(outbox->known, cor_view_of(entry->key), outbox);
+    }
+    if (entry->count == 0) {
+        auto_(cor_freep) char *key = take(&entry->key);
+        (void)cor_map_del(outbox->entries, cor_view_of(key));
+    }
+    return true;
+}
+
+bool outbox_failed(struct outbox *outbox, struct cor_view id, struct cor_mono now)
+{
+    struct entry *entry = cor_map_get(outbox->ids, id);
+    if (entry == NULL) {
+        return false;
+    }
+    rest(outbox, entry, now);
+    return true;
+}
+
+static int64_t until(const struct cor_link *list, int64_t after_us, struct cor_mono now)
+{
+    if (cor_list_empty(list)) {
+        return -1;
+    }
+    struct entry *entry = COR_LIST_OBJECT(list->next, struct entry, link);
+    int64_t left = after_us - cor_mono_since(now, entry->since);
+    return left > 0 ? left : 0;
+}
+
+int64_t outbox_wait(const struct outbox *outbox, struct cor_mono now)
+{
+    int64_t resend = until(&outbox->flying, outbox->limits.resend_us, now);
+    int64_t wake = until(&outbox->resting, outbox->limits.rest_us, now);
+    return resend < 0 ? wake : wake < 0 || resend < wake ? resend : wake;
+}
+
+size_t outbox_count(const struct outbox *outbox)
+{
+    return cor_map_count(outbox->entries);
+}
+
+size_t outbox_flying(const struct outbox *outbox)
+{
+    return outbox->flying_count;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one node still has to get: the newest version of each object, at most one in flight per
+// object and a window of them in all, sent again until acknowledged. Pure: time is a parameter.
+#ifndef CLOUDHUB_OUTBOX_H
+#define CLOUDHUB_OUTBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/text.h"
+#include "common/base/view.h"
+#include "common/clock/clock.h"
+
+struct outbox;
+
+struct outbox_limits {
+    size_t window;     /* un-acknowledged at once; an EdgeCore loses messages beyond some 90 */
+    int64_t resend_us; /* after this without an ack it is written again, with the same id */
+    unsigned writes;   /* after so many the object steps back, so that others are not held up */
+    int64_t rest_us;   /* for this long */
+};
+
+/* One version of one object. Texts are owned by the outbox. */
+struct outbox_item {
+    char *key;
+    char *uid;
+    char *version;
+    char *source;
+    char *body; /* JSON; NULL: none */
+    size_t body_len;
+    bool gone;
+    bool fresh; /* the node has acknowledged no version of it in this session */
+    char id[COR_UUID_LEN + 1];
+};
+
+/* What is put in; all borrowed. */
+struct outbox_put {
+    struct cor_view key;
+    struct cor_view uid;
+    struct cor_view version;
+    struct cor_view source;
+    struct cor_view body;
+    bool gone;
+    const char *id; /* message id on the link */
+};
+
+/* An empty one. Returns owned. */
+struct outbox *outbox_new(const struct outbox_limits *limits);
+
+/* Frees; *outbox becomes NULL. For auto_(). */
+void outbox_free(struct outbox **outbox);
+
+/* Takes a version in. It replaces a waiting one of the same object; an older one, or one that is
+ * there already, is dropped: false. */
+bool outbox_put(struct outbox *outbox, const struct outbox_put *put);
+
+/* What is to be written now: something new as long as the window has room, or something whose ack
+ * is overdue. NULL: nothing. Valid until the next call. */
+const struct outbox_item *outbox_next(struct outbox *outbox, struct cor_mono now);
+
+/* The node has acknowledged the message with this id. False if none such is in flight. */
+bool outbox_acked(struct outbox *outbox, struct cor_view id);
+
+/* The node could not take the message with this id: the object steps back now. False as above. */
+bool outbox_failed(struct outbox *outbox, struct cor_view id, struct cor_mono now);
+
+/* Time from now until outbox_next may have something because of time alone; -1: never. */
+int64_t outbox_wait(const struct outbox *outbox, struct cor_mono now);
+
+/* Objects that wait or are in flight. */
+size_t outbox_count(const struct outbox *outbox);
+
+/* Objects in flight. */
+size_t outbox_flying(const struct outbox *outbox);
+
+#endif

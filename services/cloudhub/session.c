@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "hub.h"
+#include "proto/kubeedge/id.h"
+
+/* What may wait in the socket's queue before more objects are written. */
+enum { QUEUE_FULL = 1024 * 1024 };
+
+static void on_timer(void *self);
+
+struct session *session_new(struct hub *hub, const char *node, const char *address,
+                            struct cor_wall cert_until)
+{
+    struct session *session = cor_alloc(sizeof(*session));
+    session->hub = hub;
+    session->node = cor_strdup(node);
+    (void)snprintf(session->address, sizeof(session->address), "%s", address);
+    session->cert_until = cert_until;
+    session->timer = cor_timer_new(hub->service->loop, on_timer, session);
+    session->outbox = outbox_new(&hub->limits.outbox);
+    session->handle = cor_pool_add(hub->handles, session);
+    return session;
+}
+
+static void session_free(struct session *session)
+{
+    (void)cor_pool_del(session->hub->handles, session->handle);
+    cor_timer_free(&session->timer);
+    outbox_free(&session->outbox);
+    cor_free(session->node);
+    cor_free(session);
+}
+
+static const char *current(const struct session *session)
+{
+    const struct session *it = cor_map_get(session->hub->sessions, cor_view_of(session->node));
+    return it == session ? session->node : NULL;
+}
+
+void session_close(struct session *session, const char *reason)
+{
+    if (session->conn != NULL) {
+        cor_ws_close(session->conn, 0, reason); /* frees the session */
+    }
+}
+
+/* One link a node: the new one wins, the old one is silent from now on. */
+static void replace_old(struct session *session)
+{
+    struct session *old = cor_map_take(session->hub->sessions, cor_view_of(session->node));
+    if (old != NULL) {
+        session_close(old, "replaced by a new connection");
+    }
+}
+
+static void on_opened(void *self, struct cor_ws_conn *conn)
+{
+    struct session *session = self;
+    struct hub *hub = session->hub;
+    replace_old(session);
+    session->conn = conn;
+    session->alive = cor_loop_now(hub->service->loop);
+    session->epoch = ++hub->epoch;
+    cor_map_set(hub->sessions, cor_view_of(session->node), session);
+    hub->stats.accepted++;
+    LOGI(hub->service->log, "hub.session.up", "node=%s address=%s", session->node,
+         session->address);
+    hub_tell(hub, session, true);
+    session_pump(session);
+}
+
+static void on_message(void *self, struct cor_view text)
+{
+    struct session *session = self;
+    struct hub *hub = session->hub;
+    auto_(px_kubeedge_in_free) struct px_kubeedge_in in = {0};
+    struct cor_err err = COR_ERR_NONE;
+    hub->stats.up++;
+    if (px_kubeedge_read(text, &in, &err) != COR_OK) {
+        hub->stats.up_bad++;
+        LOGW(hub->service->log, "hub.message.bad", "node=%s reason=%s", session->node,
+             cor_log_esc(cor_view_of(err.text)));
+        session_close(session, "message is not KubeEdge's");
+        return;
+    }
+    uint64_t cause = 0;
+    if (!px_kubeedge_id_from_uuid(cor_view_of(in.id), &cause)) {
+        cause = cor_bus_next_id(hub->service->bus);
+    }
+    cor_bus_set_cause(hub->service->bus, cause);
+    upstream_take(session, &in);
+    cor_bus_set_cause(hub->service->bus, 0);
+}
+
+static void on_drained(void *self)
+{
+    session_pump(self);
+}
+
+static void on_closed(void *self, const char *reason)
+{
+    struct session *session = self;
+    struct hub *hub = session->hub;
+    session->conn = NULL;
+    if (session->epoch != 0) {
+        hub->stats.closed++;
+        LOGI(hub->service->log, "hub.session.down", "node=%s reason=%s", session->node,
+             cor_log_esc(cor_view_of(reason)));
+    }
+    if (current(session) != NULL) {
+        (void)cor_map_del(hub->sessions, cor_view_of(session->node));
+        hub_tell(hub, session, false);
+    }
+    session_free(session);
+}
+
+const struct cor_ws_events SESSION_EVENTS = {
+    .opened = on_opened,
+    .message = on_message,
+    .drained = on_drained,
+    .closed = on_closed,
+};
+
+static bool write_text(struct session *session, const struct px_kubeedge_out *out)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    px_kubeedge_write(out, &text);
+    session->hub->stats.down++;
+    return cor_ws_send(session->conn, cor_buf_as_view(&text)) == COR_OK;
+}
+
+void session_write(struct session *session, struct px_kubeedge_out *out)
+{
+    char id[COR_UUID_LEN + 1];
+    if (session->conn == NULL) {
+        return;
+    }
+    px_kubeedge_id_to_uuid(cor_bus_next_id(session->hub->service->bus), session->hub->nonce++, id);
+    out->id = id;
+    out->timestamp = cor_wall_now().us / 1000;
+    if (!write_text(session, out)) {
+        session_close(session, "the node does not take what is sent");
+    }
+}
+
+/* Names of operations as EdgeController and DeviceController choose them: nodes and Secrets are
+ * always updates; an EdgeCore takes an insert of what it has, and an update of what it has not. */
+static const char *operation_of(const struct outbox_item *item)
+{
+    struct px_key key;
+    if (item->gone) {
+        return "delete";
+    }
+    bool always_update = px_key_parse(cor_view_of(item->key), &key) &&
+                         (cor_view_is(key.type, "node") || cor_view_is(key.type, "secret"));
+    return item->fresh && !always_update ? "insert" : "update";
+}
+
+static bool write_item(struct session *session, const struct outbox_item *item)
+{
+    struct px_kubeedge_out out = {
+        .id = item->id,
+        .timestamp = cor_wall_now().us / 1000,
+        .version = item->version,
+        .source = item->source[0] == 0 ? "edgecontroller" : item->source,
+        .group = "resource",
+        .operation = operation_of(item),
+        .resource = item->key,
+        .content = {item->body, item->body == NULL ? 0 : item->body_len},
+    };
+    return write_text(session, &out);
+}
+
+static int64_t left_of_cert(const struct session *session)
+{
+    int64_t left = session->cert_until.us - cor_wall_now().us;
+    int64_t most = COR_SEC(60); /* clocks are stepped: look again by and by */
+    return left < 0 ? 0 : left < most ? left : most;
+}
+
+static void set_timer(struct session *session, struct cor_mono now)
+{
+    int64_t keepalive = session->hub->limits.keepalive_us - cor_mono_since(now, session->alive);
+    int64_t wait = outbox_wait(session->outbox, now);
+    int64_t cert = left_of_cert(session);
+    int64_t next = keepalive < 0 ? 0 : keepalive;
+    next = wait >= 0 && wait < next ? wait : next;
+    cor_timer_start(session->timer, cert < next ? cert : next);
+}
+
+void session_pump(struct session *session)
+{
+    struct cor_mono now = cor_loop_now(session->hub->service->loop);
+    const struct outbox_item *item = NULL;
+    if (session->conn == NULL) {
+        return;
+    }
+    while (cor_ws_queued(session->conn) < QUEUE_FULL &&
+           (item = outbox_next(session->outbox, now)) != NULL) {
+        if (!write_item(session, item)) {
+            session_close(session, "the node does not take what is sent");
+            return;
+        }
+    }
+    set_timer(session, now);
+}
+
+static void on_timer(void *self)
+{
+    struct session *session = self;
+    struct cor_mono now = cor_loop_now(session->hub->service->loop);
+    if (cor_mono_since(now, session->alive) >= session->hub->limits.keepalive_us) {
+        session_close(session, "no keepalive");
+    } else if (cor_wall_now().us >= session->cert_until.us) {
+        session_close(session, "its certificate has expired");
+    } else {
+        session_pump(session);
+    }
+}

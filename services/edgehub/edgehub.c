@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "edgehub.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/pki/digest.h"
+#include "hub.h"
+
+enum { TOKEN_MAX = 16 * 1024, ASKS_MAX = 1024, ACKS_MAX = 1024, ENROL_RETRY_S = 5 };
+
+#define C struct config
+static const struct cor_conf_row ROWS[] = {
+    COR_SERVICE_ROWS(C),
+    COR_CONF_STR_ROW(C, node, "node", "", "name of this node"),
+    COR_CONF_STR_ROW(C, host, "cloud.host", "127.0.0.1",
+                     "the cloud's address or name, as its certificate says it"),
+    COR_CONF_INT_ROW(C, port, "cloud.port", "10000", 1, 65535, "port of the link"),
+    COR_CONF_INT_ROW(C, enrol_port, "cloud.enrol-port", "10002", 1, 65535, "port for enrolment"),
+    COR_CONF_STR_ROW(C, project, "cloud.project", "e632aba927ea4ac2b575ec1603d56f10",
+                     "KubeEdge's project id"),
+    COR_CONF_STR_ROW(C, identity_dir, "identity", "/var/lib/coracle/edgehub",
+                     "folder of this node's key and certificate"),
+    COR_CONF_STR_ROW(C, token_file, "token-file", "/etc/coracle/token",
+                     "file with the enrolment token; removed when it was used"),
+    COR_CONF_INT_ROW(C, keepalive_ms, "link.keepalive-ms", "15000", 50, 600000,
+                     "a sign of life is sent so often; CloudCore wants one in 30 s"),
+    COR_CONF_INT_ROW(C, first_ms, "link.retry-first-ms", "500", 10, 600000,
+                     "delay before the link is tried again, doubling"),
+    COR_CONF_INT_ROW(C, last_ms, "link.retry-last-ms", "30000", 10, 3600000, "longest such delay"),
+    COR_CONF_INT_ROW(C, call_ms, "link.call-ms", "60000", 100, 600000,
+                     "time that a question to the cloud may take"),
+};
+#undef C
+
+/* ---- the link's state ---- */
+
+void hub_tell_link(struct hub *hub, struct cor_port *port)
+{
+    struct cor_port *all[] = {hub->meta, hub->twin, hub->bus};
+    auto_(cor_freep) char *address = cor_sprintf("%s:%" PRId64, hub->cfg->host, hub->cfg->port);
+    struct px_link body = {.node = cor_view_of(hub->cfg->node),
+                           .up = link_is_up(hub->link),
+                           .epoch = link_epoch(hub->link),
+                           .address = cor_view_of(address)};
+    for (size_t i = 0; i < COR_COUNT(all); i++) {
+        if (all[i] != NULL && (port == NULL || port == all[i]) && cor_port_is_up(all[i]) &&
+            cor_send(all[i], PX_link, &body) == COR_BUSY) {
+            LOGW(hub->service->log, "link.untold", "port=%zu", i);
+        }
+    }
+}
+
+void hub_reopen_bus(struct hub *hub)
+{
+    struct cor_err err = COR_ERR_NONE;
+    hub->uploads_missed = false;
+    cor_port_close(&hub->bus);
+    if (cor_port_open(hub->service->bus, px_endpoint(PX_ENDPOINT_HUB_BUS), up_bus_ops(), hub,
+                      &hub->bus, &err) != COR_OK) {
+        cor_service_fail(hub->service, &err);
+    }
+}
+
+static void on_link_up(void *self)
+{
+    struct hub *hub = self;
+    hub->stats.connections++;
+    hub_tell_link(hub, NULL);
+    if (hub->uploads_missed) {
+        hub_reopen_bus(hub);
+    }
+}
+
+static void on_link_down(void *self)
+{
+    struct hub *hub = self;
+    up_link_lost(hub);
+    hub_tell_link(hub, NULL);
+    (void)malloc_trim(0);
+}
+
+static void on_frame(void *self, struct cor_view text)
+{
+    down_take(self, text);
+}
+
+static void on_keepalive(void *self)
+{
+    up_keepalive(self);
+}
+
+/* ---- enrolment and renewal ---- */
+
+static const char *address_of(const struct hub *hub)
+{
+    return hub->cfg->host;
+}
+
+static void plan_renewal(struct hub *hub)
+{
+    uint32_t random = 0;
+    cor_random(&random, sizeof(random));
+    hub->renew_at = identity_renew_at(&hub->identity, (double)random / 4294967296.0);
+    cor_timer_start(hub->retry, COR_SEC(60));
+}
+
+static void enrol(struct hub *hub)
+{
+    auto_(cor_secret_free) struct cor_buf text = {0};
+    struct cor_err err = COR_ERR_NONE;
+    if (cor_file_read(hub->cfg->token_file, TOKEN_MAX, &text, &err) != COR_OK) {
+        LOGW(hub->service->log, "enrol.no-token", "file=%s reason=%s", hub->cfg->token_file,
+             cor_log_esc(cor_view_of(err.text)));
+        cor_timer_start(hub->retry, COR_SEC(ENROL_RETRY_S));
+        return;
+    }
+    auto_(cor_freep) char *token = cor_view_dup(cor_view_trim(cor_buf_as_view(&text)));
+    join_start(hub->join, address_of(hub), token);
+    cor_wipe(token, strlen(token));
+}
+
+static void on_joined(void *self, enum cor_code code, const struct cor_err *err)
+{
+    struct hub *hub = self;
+    if (code != COR_OK) {
+        LOGW(hub->service->log, "enrol.fails", "reason=%s", cor_log_esc(cor_view_of(err->text)));
+        cor_timer_start(hub->retry, COR_SEC(ENROL_RETRY_S));
+        return;
+    }
+    LOGI(hub->service->log, "enrol.done", "node=%s days=%" PRId64, hub->cfg->node,
+         cor_cert_days_left(hub->identity.cert, cor_wall_now()));
+    (void)unlink(hub->cfg->token_file); /* it is good for one key only, which is here now */
+    plan_renewal(hub);
+    link_restart(hub->link, "the certificate is new");
+    if (hub->begun) {
+        link_start(hub->link, address_of(hub));
+    }
+}
+
+/* Every minute, or a little after a failure. */
+static void on_retry(void *self)
+{
+    struct hub *hub = self;
+    if (join_is_busy(hub->join)) {
+        return;
+    }
+    if (hub->identity.cert == NULL) {
+        enrol(hub);
+    } else if (cor_wall_now().us >= hub->renew_at.us) {
+        join_start(hub->join, address_of(hub), NULL);
+    } else {
+        cor_timer_start(hub->retry, COR_SEC(60));
+    }
+}
+
+void hub_begin(struct hub *hub)
+{
+    if (!hub->begun) {
+        hub->begun = true;
+        if (hub->identity.cert != NULL) {
+            link_start(hub->link, address_of(hub));
+        }
+    }
+}
+
+static void on_sweep(void *self)
+{
+    up_sweep(self);
+}
+
+/* ---- life ---- */
+
+static enum cor_code open_ports(struct hub *hub, struct cor_err *err)
+{
+    const struct {
+        enum px_endpoint endpoint;
+        const struct cor_port_ops *ops;
+        struct cor_port **port;
+    } rows[] = {
+        {PX_ENDPOINT_HUB_META, up_meta_ops(), &hub->meta},
+        {PX_ENDPOINT_HUB_TWIN, up_twin_ops(), &hub->twin},
+        {PX_ENDPOINT_HUB_BUS, up_bus_ops(), &hub->bus},
+    };
+    enum cor_code code = COR_OK;
+    for (size_t i = 0; code == COR_OK && i < COR_COUNT(rows); i++) {
+        code = cor_port_open(hub->service->bus, px_endpoint(rows[i].endpoint), rows[i].ops, hub,
+                             rows[i].port, err);
+    }
+    return code;
+}
+
+static void make_link(struct hub *hub)
+{
+    struct join_spec join = {.ws = hub->ws,
+                             .identity = &hub->identity,
+                             .host = hub->cfg->host,
+                             .port = (int)hub->cfg->enrol_port};
+    struct link_spec link = {
+        .loop = hub->service->loop,
+        .log = hub->service->log,
+        .ws = hub->ws,
+        .identity = &hub->identity,
+        .host = hub->cfg->host,
+        .port = (int)hub->cfg->port,
+        .project = hub->cfg->project,
+        .keepalive_us = COR_MS(hub->cfg->keepalive_ms),
+        .first_us = COR_MS(hub->cfg->first_ms),
+        .last_us = COR_MS(hub->cfg->last_ms),
+        .self = hub,
+        .up = on_link_up,
+        .down = on_link_down,
+        .message = on_frame,
+        .keepalive = on_keepalive,
+    };
+    hub->join = join_new(&join, on_joined, hub);
+    hub->link = link_new(&link);
+    hub->acks = acks_new(ACKS_MAX);
+    hub->asks = asks_new(ASKS_MAX);
+    hub->sweep = cor_timer_new(hub->service->loop, on_sweep, hub);
+    hub->retry = cor_timer_new(hub->service->loop, on_retry, hub);
+}
+
+static void stats(void *self, struct cor_buf *out)
+{
+    struct hub *hub = self;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"link_up", link_is_up(hub->link)},
+        {"enrolled", hub->identity.cert != NULL},
+        {"connections", hub->stats.connections},
+        {"up", hub->stats.up},
+        {"down", hub->stats.down},
+        {"down_bad", hub->stats.down_bad},
+        {"down_dropped", hub->stats.down_dropped},
+        {"acked", hub->stats.acked},
+        {"unacked", acks_count(hub->acks)},
+        {"asking", asks_count(hub->asks)},
+        {"unknown_answers", hub->stats.unknown_answers},
+        {"uploads", hub->stats.uploads},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        cor_buf_fmt(out, ",\"%s\":%" PRIu64, rows[i].name, rows[i].value);
+    }
+}
+
+static enum cor_code start_parts(struct hub *hub, struct cor_err *err)
+{
+    struct cor_ws_limits limits = {.connections = 8,
+                                   .message = PX_KUBEEDGE_MAX,
+                                   .unfinished = PX_KUBEEDGE_MAX,
+                                   .queue = 4 * 1024 * 1024};
+    enum cor_code code =
+        identity_load(hub->cfg->identity_dir, hub->cfg->node, cor_wall_now(), &hub->identity, err);
+    if (code != COR_OK && code != COR_NOTFOUND) {
+        return code;
+    }
+    code = cor_ws_new(hub->service->loop, hub->service->log, &limits, &hub->ws, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    make_link(hub);
+    return open_ports(hub, err);
+}
+
+static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
+{
+    struct hub *hub = cor_alloc(sizeof(*hub));
+    *self_r = hub;
+    hub->service = service;
+    hub->cfg = service->cfg;
+    enum cor_code code = start_parts(hub, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    cor_bus_stats(service->bus, stats, hub);
+    if (hub->identity.cert != NULL) {
+        plan_renewal(hub);
+    } else {
+        cor_timer_start(hub->retry, 0);
+    }
+    cor_service_ready(service); /* without a cloud, too: that is what an edge is for */
+    return COR_OK;
+}
+
+static void stop(void *self)
+{
+    struct hub *hub = self;
+    cor_ws_free(&hub->ws);
+    link_free(&hub->link);
+    join_free(&hub->join);
+    cor_port_close(&hub->bus);
+    cor_port_close(&hub->twin);
+    cor_port_close(&hub->meta);
+    cor_timer_free(&hub->sweep);
+    cor_timer_free(&hub->retry);
+    acks_free(&hub->acks);
+    asks_free(&hub->asks);
+    down_free_held(hub);
+    identity_free(&hub->identity);
+    cor_free(hub);
+}
+
+static enum cor_code check(const void *cfg, struct cor_err *err)
+{
+    const struct config *config = cfg;
+    if (!cor_is_dns_subdomain(cor_view_of(config->node))) {
+        return cor_err_set(err, COR_INVALID, "node: expected a DNS name in lower case");
+    }
+    return COR_OK;
+}
+
+const struct cor_service_spec *edgehub_spec(void)
+{
+    static const struct cor_service_spec spec = {
+        .name = "edgehub",
+        .summary = "the one link of this node to the cloud",
+        .conf = {ROWS, COR_COUNT(ROWS)},
+        .cfg_size = sizeof(struct config),
+        .messages = px_messages,
+        .check = check,
+        .start = start,
+        .stop = stop,
+    };
+    return &spec;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to edgehub: what its parts share. edgehub.c wires, up.c carries the node's words to the
+// cloud, down.c the cloud's to the node. Loop thread only.
+#ifndef EDGEHUB_HUB_H
+#define EDGEHUB_HUB_H
+
+#include "acks.h"
+#include "asks.h"
+#include "common/bus/bus.h"
+#include "common/service/service.h"
+#include "join.h"
+#include "link.h"
+#include "proto/kubeedge/message.h"
+#include "proto/proto.h"
+
+/* Configuration; see edgehub.c. */
+struct config {
+    struct cor_service_cfg common;
+    char *node;
+    char *host;
+    int64_t port;
+    int64_t enrol_port;
+    char *project;
+    char *identity_dir;
+    char *token_file;
+    int64_t keepalive_ms;
+    int64_t first_ms;
+    int64_t last_ms;
+    int64_t call_ms;
+};
+
+struct hub_stats {
+    uint64_t up, down, down_bad, down_dropped;
+    uint64_t acked, unknown_answers, uploads, connections;
+};
+
+/* Memberships that wait for devicetwin to be there. */
+enum { HELD_MAX = 64 };
+
+struct hub {
+    struct cor_service *service; /* borrowed */
+    const struct config *cfg;
+    struct cor_port *meta;
+    struct cor_port *twin;
+    struct cor_port *bus;
+    struct cor_ws *ws;
+    struct identity identity;
+    struct join *join;
+    struct link *link;
+    struct acks *acks;
+    struct asks *asks;
+    struct cor_timer *sweep; /* deadlines of asks */
+    struct cor_timer *retry; /* of enrolment, renewal, name resolution */
+    char *held[HELD_MAX];    /* owned JSON of memberships */
+    bool held_whole[HELD_MAX];
+    size_t held_count;
+    bool uploads_missed; /* some were not taken: ask for them again when the link is up */
+    bool begun;          /* the link was told to start */
+    struct cor_wall renew_at;
+    struct hub_stats stats;
+    uint16_t nonce;
+};
+
+/* down.c: a frame from the cloud. */
+void down_take(struct hub *hub, struct cor_view text);
+
+/* down.c: hands devicetwin what waited for it. */
+void down_flush_held(struct hub *hub);
+
+/* down.c: frees what waits. */
+void down_free_held(struct hub *hub);
+
+/* up.c: operations of the three ports. */
+const struct cor_port_ops *up_meta_ops(void);
+
+/* up.c */
+const struct cor_port_ops *up_twin_ops(void);
+
+/* up.c */
+const struct cor_port_ops *up_bus_ops(void);
+
+/* up.c: fills in id (unless set) and time, sends. False when it could not. */
+bool up_send(struct hub *hub, struct px_kubeedge_out *out);
+
+/* up.c: acknowledges a message of the cloud. */
+void up_ack(struct hub *hub, const char *parent, const char *source, const char *resource);
+
+/* up.c: the keepalive message. */
+void up_keepalive(struct hub *hub);
+
+/* up.c: ends all questions: the link is down. */
+void up_link_lost(struct hub *hub);
+
+/* up.c: ends questions whose time is over. */
+void up_sweep(struct hub *hub);
+
+/* edgehub.c: tells one port, or all (NULL), how the link is. */
+void hub_tell_link(struct hub *hub, struct cor_port *port);
+
+/* edgehub.c: asks eventbus for the uploads that were missed. */
+void hub_reopen_bus(struct hub *hub);
+
+/* edgehub.c: metamanager is there, so that the link may start. */
+void hub_begin(struct hub *hub);
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "identity.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+
+static char *path_of(const struct identity *identity, const char *name)
+{
+    return cor_sprintf("%s/%s", identity->dir, name);
+}
+
+static enum cor_code check(const struct cor_cert *ca, const struct cor_cert *cert,
+                           const struct cor_key *key, const char *node, struct cor_wall now,
+                           struct cor_err *err)
+{
+    auto_(cor_freep) char *cn = cor_sprintf("system:node:%s", node);
+    if (strcmp(cor_cert_cn(cert), cn) != 0) {
+        return cor_err_set(err, COR_UNAUTHENTICATED, "certificate is for %s, not for %s",
+                           cor_cert_cn(cert), cn);
+    }
+    if (!cor_cert_is_for(cert, key)) {
+        return cor_err_set(err, COR_UNAUTHENTICATED, "certificate is for another key");
+    }
+    return cor_cert_verify(cert, ca, COR_CERT_CLIENT, now, err);
+}
+
+static enum cor_code load_files(struct identity *identity, struct cor_err *err)
+{
+    auto_(cor_freep) char *ca = path_of(identity, "ca.crt");
+    auto_(cor_freep) char *pair = path_of(identity, "identity.pem");
+    enum cor_code code = cor_cert_load(ca, &identity->ca, err);
+    if (code == COR_OK) {
+        code = cor_key_load(pair, &identity->key, err);
+    }
+    if (code == COR_OK) {
+        code = cor_cert_load(pair, &identity->cert, err);
+    }
+    return code;
+}
+
+enum cor_code identity_load(const char *dir, const char *node, struct cor_wall now,
+                            struct identity *identity_r, struct cor_err *err)
+{
+    *identity_r = (struct identity){.dir = cor_strdup(dir), .node = cor_strdup(node)};
+    enum cor_code code = cor_mkdirs(dir, 0700, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    code = load_files(identity_r, err);
+    if (code == COR_OK) {
+        code = check(identity_r->ca, identity_r->cert, identity_r->key, node, now, err);
+    }
+    if (code == COR_OK) {
+        return COR_OK;
+    }
+    cor_cert_free(&identity_r->ca);
+    cor_cert_free(&identity_r->cert);
+    cor_key_free(&identity_r->key);
+    return COR_NOTFOUND;
+}
+
+void identity_free(struct identity *identity)
+{
+    cor_freep(&identity->dir);
+    cor_freep(&identity->node);
+    cor_cert_free(&identity->ca);
+    cor_cert_free(&identity->cert);
+    cor_key_free(&identity->key);
+}
+
+enum cor_code identity_new_key(const struct identity *identity, struct cor_key **key_r,
+                               struct cor_err *err)
+{
+    auto_(cor_freep) char *path = path_of(identity, "new.key");
+    if (cor_key_load(path, key_r, NULL) == COR_OK) {
+        return COR_OK;
+    }
+    *key_r = cor_key_new();
+    enum cor_code code = cor_key_save(*key_r, path, err);
+    if (code != COR_OK) {
+        cor_key_free(key_r);
+    }
+    return code;
+}
+
+static enum cor_code save(const struct identity *identity, const struct cor_cert *ca,
+                          const struct cor_cert *cert, const struct cor_key *key,
+                          struct cor_err *err)
+{
+    auto_(cor_freep) char *ca_path = path_of(identity, "ca.crt");
+    auto_(cor_freep) char *pair_path = path_of(identity, "identity.pem");
+    auto_(cor_freep) char *key_path = path_of(identity, "new.key");
+    auto_(cor_secret_free) struct cor_buf text = {0};
+    cor_key_pem(key, &text);
+    cor_cert_pem(cert, &text);
+    enum cor_code code = cor_cert_save(ca, ca_path, err);
+    if (code == COR_OK) {
+        code = cor_file_write(pair_path, cor_buf_as_view(&text), 0600, err);
+    }
+    if (code == COR_OK) {
+        (void)unlink(key_path);
+    }
+    return code;
+}
+
+enum cor_code identity_adopt(struct identity *identity, struct cor_cert *ca, struct cor_cert *cert,
+                             struct cor_key *key, struct cor_err *err)
+{
+    enum cor_code code = check(ca, cert, key, identity->node, cor_wall_now(), err);
+    if (code == COR_OK) {
+        code = save(identity, ca, cert, key, err);
+    }
+    if (code != COR_OK) {
+        cor_cert_free(&ca);
+        cor_cert_free(&cert);
+        cor_key_free(&key);
+        return code;
+    }
+    cor_cert_free(&identity->ca);
+    cor_cert_free(&identity->cert);
+    cor_key_free(&identity->key);
+    identity->ca = ca;
+    identity->cert = cert;
+    identity->key = key;
+    return COR_OK;
+}
+
+struct cor_tls identity_tls(const struct identity *identity)
+{
+    return (struct cor_tls){identity->cert, identity->key, identity->ca};
+}
+
+struct cor_wall identity_renew_at(const struct identity *identity, double random)
+{
+    int64_t from = cor_cert_from(identity->cert).us;
+    int64_t life = cor_cert_until(identity->cert).us - from;
+    return (struct cor_wall){from + (int64_t)((double)life * (0.7 + 0.2 * random))};
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who this node is to the cloud: the CA it trusts, its key and certificate. In a folder of files:
+// ca.crt, identity.pem (key and certificate in one, 0600, so that they change together) and, while
+// a certificate is asked for, new.key. Blocks on the disk: start, enrolment and renewal only.
+#ifndef EDGEHUB_IDENTITY_H
+#define EDGEHUB_IDENTITY_H
+
+#include "common/base/attr.h"
+#include "common/base/err.h"
+#include "common/pki/cert.h"
+#include "common/pki/tls.h"
+
+struct identity {
+    char *dir;  /* owned */
+    char *node; /* owned */
+    struct cor_cert *ca;
+    struct cor_cert *cert;
+    struct cor_key *key;
+};
+
+/* Loads what there is. COR_OK: a pair that is good for node at now. COR_NOTFOUND: there is none, or
+ * it is another node's, expired or broken: enrol. COR_IO: the folder cannot be made. identity_free
+ * in any case. */
+COR_NODISCARD enum cor_code identity_load(const char *dir, const char *node, struct cor_wall now,
+                                          struct identity *identity_r, struct cor_err *err);
+
+/* Frees. For auto_(). */
+void identity_free(struct identity *identity);
+
+/* The key to ask a certificate for: the one of an earlier try, or a fresh one that is kept before
+ * it is used, so that a try can be repeated. COR_IO. Returns owned. */
+COR_NODISCARD enum cor_code identity_new_key(const struct identity *identity,
+                                             struct cor_key **key_r, struct cor_err *err);
+
+/* Takes over a new CA, certificate and key (takes all), after they are on the disk.
+ * COR_UNAUTHENTICATED if they do not belong together or to this node; COR_IO. The old identity
+ * stays then. */
+COR_NODISCARD enum cor_code identity_adopt(struct identity *identity, struct cor_cert *ca,
+                                           struct cor_cert *cert, struct cor_key *key,
+                                           struct cor_err *err);
+
+/* For connections; borrowed from identity. */
+struct cor_tls identity_tls(const struct identity *identity);
+
+/* Moment to renew: at from 70 to 90 % of the certificate's life (as EdgeCore), by random in [0, 1).
+ */
+struct cor_wall identity_renew_at(const struct identity *identity, double random);
+
+#endif

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The connection to the cloud: dials, keeps alive, dials again with jitter. Loop thread only.
+#ifndef EDGEHUB_LINK_H
+#define EDGEHUB_LINK_H
+
+#include "common/clock/backoff.h"
+#include "common/ws/ws.h"
+#include "identity.h"
+#include "proto/kubeedge/message.h"
+
+struct link;
+
+/* What it needs; all borrowed, must outlive it. */
+struct link_spec {
+    struct cor_loop *loop;
+    const struct cor_log *log;
+    struct cor_ws *ws;
+    const struct identity *identity;
+    const char *host;
+    int port;
+    const char *project;
+    int64_t keepalive_us;
+    int64_t first_us; /* delay before the first further try, doubling... */
+    int64_t last_us;  /* ...up to this */
+    void *self;
+    void (*up)(void *self);
+    void (*down)(void *self);
+    void (*message)(void *self, struct cor_view text);
+    /* Writes the keepalive message. */
+    void (*keepalive)(void *self);
+};
+
+/* A link that does nothing yet. Returns owned. */
+struct link *link_new(const struct link_spec *spec);
+
+/* Frees, after the ws; *link becomes NULL. */
+void link_free(struct link **link);
+
+/* Connects, and from now on stays connected, to a numeric address. Again: dials at once. */
+void link_start(struct link *link, const char *address);
+
+/* Drops the connection and dials again at once, with the identity as it is now. */
+void link_restart(struct link *link, const char *reason);
+
+/* Whether the link is up. */
+bool link_is_up(const struct link *link);
+
+/* Number of connections so far. */
+uint64_t link_epoch(const struct link *link);
+
+/* Sends a message (borrows). COR_CLOSED when the link is down; COR_BUSY: the queue is full. */
+COR_NODISCARD enum cor_code link_send(struct link *link, const struct px_kubeedge_out *out);
+
+#endif

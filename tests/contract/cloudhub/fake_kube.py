@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A Kubernetes API of Namespaces and Secrets in memory, for contract tests: fake_kube.py FOLDER
+reads ca.pem, server.pem, server.key there, writes kubeconfig there, prints its port."""
+import http.server, json, ssl, sys
+
+folder = sys.argv[1]
+objects = {}
+version = [100]
+
+
+class Api(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def answer(self, status, body):
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def fail(self, code, reason):
+        self.answer(code, {"kind": "Status", "code": code, "reason": reason, "message": reason})
+
+    def store(self, path, body, status):
+        version[0] += 1
+        body["metadata"]["resourceVersion"] = str(version[0])
+        objects[path] = body
+        self.answer(status, body)
+
+    def body(self):
+        return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"null")
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        if self.headers.get("Authorization") != "Bearer hub":
+            return self.fail(401, "Unauthorized")
+        if path in objects:
+            return self.answer(200, objects[path])
+        return self.fail(404, "NotFound")
+
+    def do_POST(self):
+        body = self.body()
+        path = self.path + "/" + body["metadata"]["name"]
+        if path in objects:
+            return self.fail(409, "AlreadyExists")
+        return self.store(path, body, 201)
+
+    def do_PUT(self):
+        body = self.body()
+        if self.path not in objects:
+            return self.fail(404, "NotFound")
+        if body["metadata"].get("resourceVersion") != objects[self.path]["metadata"]["resourceVersion"]:
+            return self.fail(409, "Conflict")
+        return self.store(self.path, body, 200)
+
+
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(folder + "/server.pem", folder + "/server.key")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+port = server.server_address[1]
+with open(folder + "/kubeconfig", "w") as f:
+    f.write("apiVersion: v1\nkind: Config\nclusters:\n- name: k\n  cluster:\n    server: https://127.0.0.1:%d\n"
+            "    certificate-authority: ca.pem\nusers:\n- name: u\n  user:\n    token: hub\ncontexts:\n"
+            "- name: c\n  context: {cluster: k, user: u}\ncurrent-context: c\n" % port)
+print(port, flush=True)
+server.serve_forever()
