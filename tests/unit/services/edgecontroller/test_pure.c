@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/mem.h"
+#include "services/edgecontroller/refs.h"
+#include "services/edgecontroller/route.h"
+#include "services/edgecontroller/twins.h"
+
+static struct cor_json *json(const char *text)
+{
+    struct cor_json *value = NULL;
+    struct cor_err err = COR_ERR_NONE;
+    if (cor_json_parse(cor_view_of(text), 65536, 0, &value, &err) != COR_OK) {
+        fail_msg("%s: %s", text, err.text);
+    }
+    return value;
+}
+
+static void pods_name_what_they_need(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *pod =
+        json("{\"spec\":{\"volumes\":[{\"configMap\":{\"name\":\"v1\"}},{\"secret\":{"
+             "\"secretName\":\"v2\"}},"
+             "{\"projected\":{\"sources\":[{\"configMap\":{\"name\":\"v3\"}},{\"secret\":{\"name\":"
+             "\"v4\"}}]}}],"
+             "\"initContainers\":[{\"envFrom\":[{\"configMapRef\":{\"name\":\"i1\"}}]}],"
+             "\"containers\":[{\"env\":[{\"valueFrom\":{\"secretKeyRef\":{\"name\":\"c1\"}}},"
+             "{\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"c2\"}}}],"
+             "\"envFrom\":[{\"secretRef\":{\"name\":\"c3\"}}]}],"
+             "\"imagePullSecrets\":[{\"name\":\"p1\"}]}}");
+    static const char *const CONFIGMAPS[] = {"v1", "v3", "i1", "c2"};
+    static const char *const SECRETS[] = {"v2", "v4", "c1", "c3", "p1"};
+    for (size_t i = 0; i < COR_COUNT(CONFIGMAPS); i++) {
+        assert_true(ec_pod_has_ref(pod, "configmap", CONFIGMAPS[i]));
+        assert_false(ec_pod_has_ref(pod, "secret", CONFIGMAPS[i]));
+    }
+    for (size_t i = 0; i < COR_COUNT(SECRETS); i++) {
+        assert_true(ec_pod_has_ref(pod, "secret", SECRETS[i]));
+    }
+    auto_(cor_json_free) struct cor_json *odd =
+        json("{\"spec\":{\"containers\":5,\"volumes\":[1]}}");
+    assert_false(ec_pod_has_ref(odd, "secret", "x"));
+}
+
+static void status_alone_is_no_difference(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *a =
+        json("{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"1\"},\"spec\":{\"a\":1}}");
+    auto_(cor_json_free) struct cor_json *b =
+        json("{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"2\",\"generation\":3},"
+             "\"spec\":{\"a\":1},\"status\":{\"phase\":\"Running\"}}");
+    auto_(cor_json_free) struct cor_json *c =
+        json("{\"metadata\":{\"name\":\"x\",\"deletionTimestamp\":\"t\"},\"spec\":{\"a\":1}}");
+    assert_false(ec_differs(a, b));
+    assert_true(ec_differs(a, c));
+}
+
+static void calls_become_requests(void **state)
+{
+    (void)state;
+    static const struct {
+        enum px_verb verb;
+        enum px_patch patch;
+        const char *key;
+        const char *method; /* NULL: refused */
+        const char *path;
+        const char *content_type;
+    } ROWS[] = {
+        {PX_VERB_PATCH, PX_PATCH_STRATEGIC, "null/node/n1", "PATCH", "/api/v1/nodes/n1/status",
+         "application/strategic-merge-patch+json"},
+        {PX_VERB_PATCH, PX_PATCH_STRATEGIC, "default/pod/web", "PATCH",
+         "/api/v1/namespaces/default/pods/web/status", "application/strategic-merge-patch+json"},
+        {PX_VERB_PATCH, PX_PATCH_MERGE, "default/podpatch/web", "PATCH",
+         "/api/v1/namespaces/default/pods/web/status", "application/merge-patch+json"},
+        {PX_VERB_CREATE, 0, "null/node/n1", "POST", "/api/v1/nodes", "application/json"},
+        {PX_VERB_DELETE, 0, "default/pod/web", "DELETE", "/api/v1/namespaces/default/pods/web",
+         "application/json"},
+        {PX_VERB_UPDATE, 0, "kube-node-lease/lease/n1", "PUT",
+         "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1", "application/json"},
+        {PX_VERB_GET, 0, "default/serviceaccounttoken/sa", "POST",
+         "/api/v1/namespaces/default/serviceaccounts/sa/token", "application/json"},
+        {PX_VERB_CREATE, 0, "default/event/e", "POST", "/api/v1/namespaces/default/events",
+         "application/json"},
+        {PX_VERB_DELETE, 0, "null/node/n1", NULL, NULL, NULL},
+        {PX_VERB_CREATE, 0, "default/secret/x", NULL, NULL, NULL},
+        {PX_VERB_GET, 0, "default/deployment/x", NULL, NULL, NULL},
+        {PX_VERB_GET, 0, "default/pod", NULL, NULL, NULL},
+        {PX_VERB_LIST, 0, "default/pod", NULL, NULL, NULL},
+    };
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        auto_(ec_route_free) struct ec_route route = {0};
+        bool good = ec_route(ROWS[i].verb, ROWS[i].patch, cor_view_of(ROWS[i].key), &route);
+        assert_int_equal(good, ROWS[i].method != NULL);
+        if (good) {
+            assert_string_equal(route.method, ROWS[i].method);
+            assert_string_equal(route.path, ROWS[i].path);
+            assert_string_equal(route.content_type, ROWS[i].content_type);
+        }
+    }
+}
+
+/* Names that would climb out of their place are data like any other. */
+static void odd_names_stay_in_their_place(void **state)
+{
+    (void)state;
+    auto_(ec_route_free) struct ec_route route = {0};
+    assert_true(ec_route(PX_VERB_GET, 0, COR_VIEW("default/configmap/../../nodes"), &route));
+    assert_string_equal(route.path, "/api/v1/namespaces/default/configmaps/..%2F..%2Fnodes");
+}
+
+static void reports_merge_into_the_list(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *device =
+        json("{\"spec\":{\"properties\":[{\"name\":\"t\"},{\"name\":\"s\"}]}}");
+    auto_(cor_json_free) struct cor_json *current = json(
+        "[{\"propertyName\":\"s\",\"reported\":{\"value\":\"off\"}},{\"propertyName\":\"gone\"}]");
+    auto_(cor_json_free) struct cor_json *report =
+        json("{\"t\":{\"actual\":{\"value\":\"21\",\"metadata\":{\"timestamp\":5}},"
+             "\"metadata\":{\"type\":\"int\"}},\"other\":{\"actual\":{\"value\":\"1\"}}}");
+    auto_(cor_json_free) struct cor_json *after = ec_twins_after(device, current, report);
+    auto_(cor_freep) char *text = cor_json_text(after);
+    assert_string_equal(text,
+                        "[{\"propertyName\":\"t\",\"reported\":{\"value\":\"21\",\"metadata\":"
+                        "{\"timestamp\":\"5\",\"type\":\"int\"}}},"
+                        "{\"propertyName\":\"s\",\"reported\":{\"value\":\"off\"}}]");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pods_name_what_they_need),
+        cmocka_unit_test(status_alone_is_no_difference),
+        cmocka_unit_test(calls_become_requests),
+        cmocka_unit_test(odd_names_stay_in_their_place),
+        cmocka_unit_test(reports_merge_into_the_list),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
