@@ -34,7 +34,7 @@ place_of() {
     NODE=$1 NODE_ETC=$CORACLE_ETC NODE_STATE=$CORACLE_STATE NODE_RUN=$CORACLE_RUN
     NODE_NETNS='' NODE_INDEX=0
     if [ "$1" != "$CORACLE_NODE" ]; then
-        NODE_ETC=$CORACLE_ETC/nodes/$1 NODE_STATE=$CORACLE_STATE/nodes/$1 NODE_RUN=$CORACLE_RUN/nodes/$1
+        NODE_ETC=$CORACLE_ETC/nodes/$1 NODE_STATE=$CORACLE_STATE/nodes/$1 NODE_RUN=$CORACLE_RUN/$1
         NODE_NETNS=$CORACLE_NAME-$1
         NODE_INDEX=$(cat "$NODE_STATE/index" 2>/dev/null || echo 0)
     fi

@@ -42,7 +42,9 @@ tree_scan() {
     [ -z "$2" ] || prefix=(nsenter "--net=/run/netns/$2")
     (cd / && exec setsid "${prefix[@]}" s6-svscan -t 0 "$1" </dev/null 1<>"$1/log/fifo" 2>&1 9<&-) &
     until_true 5 tree_alive "$1" || die "supervisor" "s6-svscan does not answer in $1" "Run up again"
-    s6-svwait -U -t 5000 "$1/log" || die "supervisor" "the log process does not start" "See $1/log"
+    if ! until_true 5 s6-svstat "$1/log" || ! s6-svwait -U -t 5000 "$1/log"; then
+        die "supervisor" "the log process does not start" "See $1/log"
+    fi
 }
 
 # tree_up SCANDIR NAME...: starts services that do not run and waits until all are ready.
@@ -50,7 +52,7 @@ tree_up() {
     local scan=$1 name folders=()
     shift
     for name; do
-        until_true 5 test -p "$scan/$name/supervise/control" || die "$name" "not supervised" "Run up again"
+        until_true 5 s6-svstat "$scan/$name" || die "$name" "not supervised" "Run up again"
         rm -f "$scan/$name/down"
         s6-svc -u "$scan/$name"
         folders+=("$scan/$name")

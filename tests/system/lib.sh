@@ -1,0 +1,142 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the system tests share. A scenario is a program that sources this file, defines functions, and
+# calls system_begin and then t_case for each. It runs as root in network, process and mount
+# namespaces of its own, with folders of its own, so that several run side by side and nothing is left.
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+SYSTEM_FAILED=0
+
+# system_begin "$@": goes into the namespaces (the scenario is run again in there) and cleans up after
+# it. Returns only inside, with the settings of deploy/lib/env.sh made for this test.
+system_begin() {
+    if [ "${1:-}" = --inside ]; then
+        system_settings
+        return
+    fi
+    if [ "$(id -u)" != 0 ]; then
+        echo "skip needs root"
+        exit 0
+    fi
+    TEST_DIR=$(mktemp -d "${TMPDIR:-/tmp}/coracle-system.XXXXXX")
+    chmod 0755 "$TEST_DIR"
+    export TEST_DIR
+    local code=0
+    "$TOP/deploy/containers/hermetic" "$0" --inside || code=$?
+    system_clean
+    exit "$code"
+}
+
+system_settings() {
+    export CORACLE_NAME=ct CORACLE_ETC=$TEST_DIR/etc CORACLE_STATE=$TEST_DIR/state
+    export CORACLE_RUN=$TEST_DIR/run CORACLE_PREFIX=$TEST_DIR/prefix CORACLE_KUBELET=$TEST_DIR/kubelet
+    export CORACLE_PRESET=${CORACLE_PRESET:-debug} CORACLE_BUILT=yes
+    CORACLE_CONTAINERS=${TEST_DIR##*.}-
+    export CORACLE_CONTAINERS
+    export PATH="$CORACLE_PREFIX/bin:$PATH:/usr/sbin:/sbin" KUBECONFIG=$CORACLE_ETC/admin.kubeconfig
+    TREE=$CORACLE_RUN/tree
+}
+
+# system_clean: the namespaces are gone, and every process and mount with them; empty control groups
+# may be left.
+system_clean() {
+    local folder id
+    for folder in "$TEST_DIR"/run/containers/state/io.containerd.runtime.v2.task/k8s.io/* \
+        "$TEST_DIR"/run/*/containers/state/io.containerd.runtime.v2.task/k8s.io/*; do
+        id=${folder##*/}
+        [ "$id" = '*' ] || find /sys/fs/cgroup -depth -type d -name "$id" -exec rmdir {} + 2>/dev/null
+    done
+    rm -rf "$TEST_DIR"
+}
+
+# t_case NAME FUNCTION: runs the function in a shell of its own that ends at the first command that
+# fails; prints "ok NAME", or what the function printed and "not ok NAME".
+t_case() {
+    local log=$TEST_DIR/case.log began=${EPOCHREALTIME/[.,]/}
+    if (
+        set -euo pipefail
+        trap 'echo "failed at line $LINENO: $BASH_COMMAND"' ERR
+        set -E
+        "$2"
+    ) >"$log" 2>&1 </dev/null; then
+        echo "ok $1"
+    else
+        SYSTEM_FAILED=1
+        sed 's/^/    /' "$log" | tail -40
+        echo "not ok $1 ($(((${EPOCHREALTIME/[.,]/} - began) / 1000)) ms)"
+    fi
+    grep '^measured: ' "$log" | sed "s/^/-- $1: /"
+}
+
+# t_end: ends the scenario; the last lines of the logs are shown when something failed.
+t_end() {
+    if [ "$SYSTEM_FAILED" != 0 ]; then
+        local log
+        for log in "$CORACLE_STATE"/log/*/current; do
+            [ ! -e "$log" ] || { echo "== $log" && grep -av 'level=info' "$log" | tail -25 | cut -c1-300; }
+        done
+    fi
+    exit "$SYSTEM_FAILED"
+}
+
+# within SECONDS COMMAND...: runs the command until it succeeds; fails when it did not in time.
+within() {
+    local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        if [ "${EPOCHREALTIME/[.,]/}" -ge "$end" ]; then
+            echo "not within the time: $*"
+            "$@"
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
+# equal WHAT EXPECTED GOT
+equal() {
+    [ "$2" = "$3" ] || {
+        echo "$1: expected \"$2\", got \"$3\""
+        return 1
+    }
+}
+
+# fails COMMAND...: succeeds when the command does not.
+fails() {
+    if "$@"; then
+        echo "went well, and should not have: $*"
+        return 1
+    fi
+}
+
+# ms COMMAND...: runs it and prints how many milliseconds it took; its own output goes to stderr.
+ms() {
+    local began=${EPOCHREALTIME/[.,]/}
+    "$@" >&2
+    echo $(((${EPOCHREALTIME/[.,]/} - began) / 1000))
+}
+
+# most WHAT LIMIT GOT: fails when GOT is more; tells the figure.
+most() {
+    echo "measured: $1 $3 ms (at most $2)"
+    [ "$3" -le "$2" ]
+}
+
+up() { "$TOP/deploy/up" "$@"; }
+down() { "$TOP/deploy/down" "$@"; }
+
+# pid_of SIDE SERVICE: of a supervised service.
+pid_of() { s6-svstat -o pid "$TREE/$1/$2"; }
+
+# kill_service SIDE SERVICE: kills it hard; returns when a new one is ready.
+kill_service() {
+    local old
+    old=$(pid_of "$1" "$2")
+    kill -KILL "$old"
+    within 5 is_other "$1" "$2" "$old"
+}
+
+is_other() {
+    local pid
+    pid=$(pid_of "$1" "$2")
+    [ "$pid" != "$3" ] && [ "$pid" != -1 ] && [ "$(s6-svstat -o ready "$TREE/$1/$2")" = true ]
+}
