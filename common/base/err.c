@@ -31,7 +31,7 @@ static void tidy(struct cor_err *err, int wanted)
     }
 }
 
-enum cor_code cor_err_set(struct cor_err *err, enum cor_code code, const char *fmt, ...)
+enum cor_code(cor_err_set)(struct cor_err *err, enum cor_code code, const char *fmt, ...)
 {
     if (err == NULL) {
         return code;
@@ -48,7 +48,7 @@ enum cor_code cor_err_set(struct cor_err *err, enum cor_code code, const char *f
     return code;
 }
 
-enum cor_code cor_err_sys(struct cor_err *err, enum cor_code code, int sys, const char *fmt, ...)
+enum cor_code(cor_err_sys)(struct cor_err *err, enum cor_code code, int sys, const char *fmt, ...)
 {
     if (err == NULL) {
         return code;

@@ -192,7 +192,7 @@ static void print(const struct cor_json *list, enum format format)
         print_yaml(list, 0, &out);
         break;
     }
-    (void)printf("%s\n", out.data[0] == '\n' ? out.data + 1 : out.data);
+    (void)printf("%s\n", out.len > 0 && out.data[0] == '\n' ? out.data + 1 : out.data);
 }
 
 int coracle_status(int argc, char **argv)
