@@ -16,12 +16,15 @@ struct remote {
     char *key;   /* owned */
     char *token; /* name of the token asked for, owned; NULL: no token */
     uint64_t verb;
+    uint64_t status;       /* of a token's answer that is being kept */
+    struct cor_buf answer; /* owned */
 };
 
 static void remote_free(struct remote *remote)
 {
     cor_free(remote->key);
     cor_free(remote->token);
+    cor_buf_free(&remote->answer);
     cor_free(remote);
 }
 
@@ -83,9 +86,27 @@ static bool keep_object(struct remote *remote, const struct px_api_reply *reply)
            COR_OK;
 }
 
-static void keep_token(struct remote *remote, const struct px_api_reply *reply)
+static void on_token_kept(void *self, enum cor_code code, const struct cor_err *err)
 {
-    meta_token_put(remote->meta, cor_view_of(remote->token), reply->body, cor_wall_now());
+    struct remote *remote = self;
+    if (code != COR_OK) {
+        LOGE(remote->meta->service->log, "meta.token-not-kept", "error=%s",
+             cor_log_esc(cor_view_of(err->text)));
+    }
+    struct px_api_reply reply = {.status = remote->status,
+                                 .body = cor_buf_as_view(&remote->answer)};
+    cor_ticket_reply(&remote->ticket, &reply);
+    remote_free(remote);
+}
+
+/* A token is kept before it is given out: a Pod that had it once can have it again offline. */
+static bool keep_token(struct remote *remote, const struct px_api_reply *reply)
+{
+    struct cor_err err = COR_ERR_NONE;
+    remote->status = reply->status;
+    cor_buf_view(&remote->answer, reply->body);
+    return meta_token_put(remote->meta, cor_view_of(remote->token), reply->body, on_token_kept,
+                          remote, &err) == COR_OK;
 }
 
 /* The last token of this kind, however old. */
@@ -115,8 +136,8 @@ static void on_remote(void *self, const void *body, const struct cor_err *err)
                keep_object(remote, reply)) {
         /* on_kept answers */
     } else {
-        if (reply->status / 100 == 2 && remote->token != NULL) {
-            keep_token(remote, reply);
+        if (reply->status / 100 == 2 && remote->token != NULL && keep_token(remote, reply)) {
+            return; /* on_token_kept answers */
         }
         cor_ticket_reply(&remote->ticket, reply);
     }

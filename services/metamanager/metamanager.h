@@ -89,9 +89,9 @@ enum cor_code meta_put(struct meta *meta, const struct px_object *object, uint64
 bool meta_token_get(struct meta *meta, struct cor_view name, struct cor_view *body_r,
                     struct cor_wall *issued_r);
 
-/* objects.c: keeps a token; nobody waits for it. */
-void meta_token_put(struct meta *meta, struct cor_view name, struct cor_view body,
-                    struct cor_wall issued);
+/* objects.c: keeps a token; done(self) tells the end. */
+enum cor_code meta_token_put(struct meta *meta, struct cor_view name, struct cor_view body,
+                             cor_store_done_fn done, void *self, struct cor_err *err);
 
 /* down.c: which readers are told about a type: bits 1 << enum meta_reader. */
 unsigned meta_readers_of(struct cor_view type);

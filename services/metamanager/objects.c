@@ -264,22 +264,10 @@ bool meta_token_get(struct meta *meta, struct cor_view name, struct cor_view *bo
     return true;
 }
 
-static void token_done(void *self, enum cor_code code, const struct cor_err *err)
+enum cor_code meta_token_put(struct meta *meta, struct cor_view name, struct cor_view body,
+                             cor_store_done_fn done, void *self, struct cor_err *err)
 {
-    struct meta *meta = self;
-    if (code != COR_OK) {
-        LOGE(meta->service->log, "meta.token-not-kept", "error=%s",
-             cor_log_esc(cor_view_of(err->text)));
-    }
-}
-
-void meta_token_put(struct meta *meta, struct cor_view name, struct cor_view body,
-                    struct cor_wall issued)
-{
-    struct cor_err err = COR_ERR_NONE;
-    struct cor_arg args[] = {COR_TEXT(name), COR_INT(issued.us), COR_BLOB(body)};
+    struct cor_arg args[] = {COR_TEXT(name), COR_INT(cor_wall_now().us), COR_BLOB(body)};
     struct cor_op op = {TOKEN_PUT, args, COR_COUNT(args)};
-    if (cor_store_ops(meta->store, &op, 1, token_done, meta, &err) != COR_OK) {
-        token_done(meta, err.code, &err);
-    }
+    return cor_store_ops(meta->store, &op, 1, done, self, err);
 }
