@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "route.h"
+
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/httpd/uri.h"
+
+enum { PARTS_MAX = 9 };
+
+struct parts {
+    char *part[PARTS_MAX];
+    size_t count;
+};
+
+static void parts_free(struct parts *parts)
+{
+    for (size_t i = 0; i < parts->count; i++) {
+        cor_free(parts->part[i]);
+    }
+}
+
+/* Decoded, non-empty parts of path. False when one is not decodable or there are too many. */
+static bool split(struct cor_view path, struct parts *parts)
+{
+    struct cor_view part;
+    while (cor_view_split(&path, '/', &part)) {
+        struct cor_buf text = {0};
+        if (part.len == 0) {
+            continue;
+        }
+        if (parts->count == PARTS_MAX || !cor_uri_decode(part, false, &text)) {
+            cor_buf_free(&text);
+            return false;
+        }
+        parts->part[parts->count++] = cor_buf_take(&text);
+    }
+    return true;
+}
+
+static const struct {
+    const char *path;
+    enum kl_page page;
+} pages[] = {
+    {"/", KL_PAGE_ROOT},
+    {"/api", KL_PAGE_API},
+    {"/apis", KL_PAGE_APIS},
+    {"/version", KL_PAGE_VERSION},
+    {"/openapi/v2", KL_PAGE_OPENAPI2},
+    {"/healthz", KL_PAGE_HEALTH},
+    {"/livez", KL_PAGE_HEALTH},
+    {"/readyz", KL_PAGE_HEALTH},
+};
+
+static const struct {
+    const char *name;
+    enum kl_sub sub;
+} subs[] = {
+    {"status", KL_SUB_STATUS},
+    {"binding", KL_SUB_BINDING},
+    {"token", KL_SUB_TOKEN},
+    {"finalize", KL_SUB_FINALIZE},
+};
+
+static enum kl_sub sub_of(const char *name)
+{
+    for (size_t i = 0; i < COR_COUNT(subs); i++) {
+        if (strcmp(subs[i].name, name) == 0) {
+            return subs[i].sub;
+        }
+    }
+    return KL_SUB_UNKNOWN;
+}
+
+static bool is_page(struct cor_view path, struct kl_route *route)
+{
+    if (path.len > 1 && path.ptr[path.len - 1] == '/') {
+        path.len--;
+    }
+    for (size_t i = 0; i < COR_COUNT(pages); i++) {
+        if (cor_view_is(path, pages[i].path)) {
+            route->page = pages[i].page;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* plural[/name[/sub]] from part at on. */
+static bool resource(const struct kl_kinds *kinds, const struct parts *parts, size_t at,
+                     struct kl_route *route)
+{
+    size_t left = parts->count - at;
+    if (left == 0 || left > 3) {
+        return false;
+    }
+    route->kind = kl_kinds_find(kinds, cor_view_of(route->group), cor_view_of(route->version),
+                                cor_view_of(parts->part[at]));
+    if (route->kind == NULL || (route->ns != NULL && !route->kind->namespaced)) {
+        return false;
+    }
+    if (route->kind->namespaced && route->ns == NULL && left > 1) {
+        return false;
+    }
+    route->name = left > 1 ? cor_strdup(parts->part[at + 1]) : NULL;
+    route->sub = left > 2 ? sub_of(parts->part[at + 2]) : KL_SUB_NONE;
+    return route->sub == KL_SUB_NONE || (route->kind->subs & route->sub) != 0;
+}
+
+static bool is_namespace_sub(const struct parts *parts, size_t at)
+{
+    return parts->count == at + 3 && sub_of(parts->part[at + 2]) != KL_SUB_UNKNOWN;
+}
+
+bool kl_route_parse(const struct kl_kinds *kinds, struct cor_view path, struct kl_route *route_r)
+{
+    *route_r = (struct kl_route){0};
+    if (is_page(path, route_r)) {
+        return true;
+    }
+    auto_(parts_free) struct parts parts = {0};
+    if (!split(path, &parts) || parts.count < 2) {
+        return false;
+    }
+    bool core = strcmp(parts.part[0], "api") == 0;
+    if (!core && strcmp(parts.part[0], "apis") != 0) {
+        return false;
+    }
+    size_t at = core ? 1 : 2;
+    route_r->group = cor_strdup(core ? "" : parts.part[1]);
+    if (parts.count == at) {
+        route_r->page = KL_PAGE_GROUP;
+        return true;
+    }
+    route_r->version = cor_strdup(parts.part[at++]);
+    if (parts.count == at) {
+        route_r->page = KL_PAGE_GROUP_VERSION;
+        return true;
+    }
+    route_r->page = KL_PAGE_RESOURCE;
+    if (strcmp(parts.part[at], "namespaces") == 0 && parts.count > at + 2 &&
+        !is_namespace_sub(&parts, at)) {
+        route_r->ns = cor_strdup(parts.part[at + 1]);
+        at += 2;
+    }
+    return resource(kinds, &parts, at, route_r);
+}
+
+void kl_route_free(struct kl_route *route)
+{
+    cor_freep(&route->group);
+    cor_freep(&route->version);
+    cor_freep(&route->ns);
+    cor_freep(&route->name);
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which nodes a Pod may run on: readiness, nodeSelector, required node affinity, taints, resources
+// (a small part of kube-scheduler's filters). Pure.
+#ifndef KUBELITE_SCHEDULE_H
+#define KUBELITE_SCHEDULE_H
+
+#include <stdbool.h>
+
+#include "common/json/json.h"
+
+/* Why a Pod does not fit on a node; NULL when it fits. Static text. pods: all Pods, an array. */
+const char *kl_misfit(const struct cor_json *pod, const struct cor_json *node,
+                      const struct cor_json *pods);
+
+/* The node that fits with the fewest Pods, by name among equals; NULL when none fits, with the
+ * reasons in why ("0/2 nodes are available: ..."). Borrowed from nodes. */
+const struct cor_json *kl_choose_node(const struct cor_json *pod, const struct cor_json *nodes,
+                                      const struct cor_json *pods, struct cor_buf *why);
+
+#endif
