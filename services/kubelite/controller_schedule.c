@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Binds Pods without a node to one that fits; says in the Pod's conditions when there is none.
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "controller.h"
+#include "meta.h"
+#include "schedule.h"
+#include "strategy.h"
+
+static bool waits(const struct cor_json *pod)
+{
+    return cor_json_str_at(pod, "spec.nodeName", "")[0] == '\0' && !kl_meta_deleting(pod) &&
+           strcmp(cor_json_str_at(pod, "spec.schedulerName", ""), "default-scheduler") == 0;
+}
+
+static void set_unschedulable(struct kl_api *api, struct cor_json *pod, const char *why)
+{
+    struct cor_json *old = cor_json_copy(pod);
+    struct cor_json *conditions = cor_json_at(pod, "status.conditions");
+    if (!cor_json_is_array(conditions)) {
+        cor_json_set_at(pod, "status.conditions", cor_json_array());
+        conditions = cor_json_at(pod, "status.conditions");
+    }
+    struct cor_json *one = NULL;
+    for (size_t i = 0; i < cor_json_count(conditions); i++) {
+        struct cor_json *each = cor_json_item(conditions, i);
+        one = strcmp(cor_json_str_at(each, "type", ""), "PodScheduled") == 0 ? each : one;
+    }
+    if (one == NULL) {
+        char time[COR_RFC3339_SIZE];
+        cor_wall_format(cor_wall_now(), time);
+        one = cor_json_object();
+        cor_json_set(one, "type", cor_json_str("PodScheduled"));
+        cor_json_set(one, "lastProbeTime", cor_json_null());
+        cor_json_set(one, "lastTransitionTime", cor_json_str(time));
+        cor_json_add(conditions, one);
+    }
+    cor_json_set(one, "status", cor_json_str("False"));
+    cor_json_set(one, "reason", cor_json_str("Unschedulable"));
+    cor_json_set(one, "message", cor_json_str(why));
+    kl_own_update(api, kl_builtin(KL_POD), pod, old);
+}
+
+static void schedule(struct kl_api *api, struct cor_json *listed, const struct cor_json *nodes,
+                     const struct cor_json *pods)
+{
+    struct cor_json *pod =
+        kl_storage_get(api->storage, kl_builtin(KL_POD), kl_meta_str(listed, "namespace"),
+                       kl_meta_str(listed, "name"));
+    if (pod == NULL || !waits(pod)) {
+        cor_json_free(&pod);
+        return;
+    }
+    auto_(cor_buf_free) struct cor_buf why = {0};
+    const struct cor_json *node = kl_choose_node(pod, nodes, pods, &why);
+    if (node == NULL) {
+        set_unschedulable(api, pod, why.data);
+        return;
+    }
+    struct cor_json *old = cor_json_copy(pod);
+    kl_pod_bind(pod, kl_meta_str(node, "name"), cor_wall_now());
+    /* The next Pods of this pass see it there. */
+    cor_json_set_at(listed, "spec.nodeName", cor_json_str(kl_meta_str(node, "name")));
+    kl_own_update(api, kl_builtin(KL_POD), pod, old);
+}
+
+void kl_schedule_pass(struct kl_api *api)
+{
+    auto_(cor_json_free) struct cor_json *pods = kl_own_list(api, kl_builtin(KL_POD), NULL);
+    auto_(cor_json_free) struct cor_json *nodes = NULL;
+    for (size_t i = 0; i < cor_json_count(pods); i++) {
+        struct cor_json *pod = cor_json_item(pods, i);
+        if (!waits(pod)) {
+            continue;
+        }
+        if (nodes == NULL) {
+            nodes = kl_own_list(api, kl_builtin(KL_NODE), NULL);
+        }
+        schedule(api, pod, nodes, pods);
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kubelite.h"
+
+#include <string.h>
+
+#include "api.h"
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/httpd/httpd.h"
+#include "controller.h"
+#include "crd.h"
+#include "identity.h"
+#include "server.h"
+#include "token.h"
+#include "watch.h"
+
+struct cfg {
+    struct cor_service_cfg common;
+    struct cor_conf_strs listen;
+    struct cor_conf_strs names;
+    char *state_dir;
+    char *server;
+    char *admin_kubeconfig;
+    char *cloud_kubeconfig;
+    struct cor_conf_strs allow_groups;
+};
+
+static const struct cor_conf_row rows[] = {
+    COR_SERVICE_ROWS(struct cfg),
+    COR_CONF_STRS_ROW(struct cfg, listen, "listen", "127.0.0.1:6443",
+                      "numeric addresses with ports to serve HTTPS on"),
+    COR_CONF_STRS_ROW(struct cfg, names, "names", "127.0.0.1,localhost",
+                      "names and addresses that clients use: they go into the certificate"),
+    COR_CONF_STR_ROW(struct cfg, state_dir, "state-dir", "/var/lib/coracle/kubelite",
+                     "folder of the database, keys and certificates"),
+    COR_CONF_STR_ROW(struct cfg, server, "server", "",
+                     "URL in the kubeconfigs; empty: https:// and the first listen address"),
+    COR_CONF_STR_ROW(struct cfg, admin_kubeconfig, "admin-kubeconfig", "",
+                     "where the administrator's kubeconfig is written, mode 0600; empty: nowhere"),
+    COR_CONF_STR_ROW(struct cfg, cloud_kubeconfig, "cloud-kubeconfig", "",
+                     "where the kubeconfig of edgecontroller and cloudhub is written; empty: "
+                     "nowhere"),
+    COR_CONF_STRS_ROW(struct cfg, allow_groups, "allow-groups", "system:masters,coracle:cloud",
+                      "groups whose members may do everything; others may only look at discovery"),
+};
+
+struct kubelite {
+    struct cor_service *service;
+    const struct cfg *cfg;
+    struct kl_identity identity;
+    struct kl_api api;
+    struct kl_controllers *controllers;
+    struct cor_httpd *httpd;
+    const char **groups;
+};
+
+static enum cor_code check(const void *config, struct cor_err *err)
+{
+    const struct cfg *cfg = config;
+    if (cfg->listen.count == 0) {
+        return cor_err_set(err, COR_INVALID, "listen: expected at least one address");
+    }
+    return COR_OK;
+}
+
+static enum cor_code open_identity(struct kubelite *kubelite, struct cor_err *err)
+{
+    const struct cfg *cfg = kubelite->cfg;
+    auto_(cor_freep) char *server = cfg->server[0] != '\0'
+                                        ? cor_strdup(cfg->server)
+                                        : cor_sprintf("https://%s", cfg->listen.items[0]);
+    struct kl_identity_spec spec = {.folder = cfg->state_dir,
+                                    .names = &cfg->names,
+                                    .server = server,
+                                    .admin_kubeconfig = cfg->admin_kubeconfig,
+                                    .cloud_kubeconfig = cfg->cloud_kubeconfig};
+    enum cor_code code = cor_mkdirs(cfg->state_dir, 0700, err);
+    return code == COR_OK ? kl_identity_open(&spec, cor_wall_now(), &kubelite->identity, err)
+                          : code;
+}
+
+static enum cor_code open_api(struct kubelite *kubelite, struct cor_err *err)
+{
+    struct kl_api *api = &kubelite->api;
+    const struct cfg *cfg = kubelite->cfg;
+    auto_(cor_freep) char *path = cor_sprintf("%s/kube.db", cfg->state_dir);
+    api->loop = kubelite->service->loop;
+    api->log = kubelite->service->log;
+    api->ca_pem = kubelite->identity.ca_pem.data;
+    kubelite->groups = cor_calloc(cfg->allow_groups.count + 1, sizeof(*kubelite->groups));
+    for (size_t i = 0; i < cfg->allow_groups.count; i++) {
+        kubelite->groups[i] = cfg->allow_groups.items[i];
+    }
+    api->allow_groups = kubelite->groups;
+    enum cor_code code = kl_storage_open(path, api->loop, &api->storage, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    api->kinds = kl_kinds_new();
+    api->tokens = kl_tokens_new(take(&kubelite->identity.token_key));
+    api->watches = kl_watches_new(api);
+    api->crds = kl_crds_new(api);
+    kubelite->controllers = kl_controllers_new(api);
+    return COR_OK;
+}
+
+static enum cor_code listen_all(struct kubelite *kubelite, struct cor_err *err)
+{
+    const struct cor_conf_strs *listen = &kubelite->cfg->listen;
+    struct cor_httpd_spec spec = {
+        .addresses = (const char *const *)listen->items,
+        .address_count = listen->count,
+        .cert_pem = kubelite->identity.cert_pem.data,
+        .key_pem = kubelite->identity.key_pem.data,
+        .client_ca_pem = kubelite->identity.ca_pem.data,
+        .handler = kl_serve,
+        .refusal = kl_refusal,
+        .self = &kubelite->api,
+    };
+    return cor_httpd_start(kubelite->service->loop, &spec, &kubelite->httpd, err);
+}
+
+/* After a disk error nothing more is written: only a restart helps. */
+static void on_broken(void *self, const struct cor_err *err)
+{
+    struct kubelite *kubelite = self;
+    cor_service_fail(kubelite->service, err);
+}
+
+static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
+{
+    struct kubelite *kubelite = cor_alloc(sizeof(*kubelite));
+    *self_r = kubelite;
+    kubelite->service = service;
+    kubelite->cfg = service->cfg;
+    enum cor_code code = open_identity(kubelite, err);
+    if (code == COR_OK) {
+        code = open_api(kubelite, err);
+    }
+    if (code == COR_OK) {
+        code = listen_all(kubelite, err);
+    }
+    if (code != COR_OK) {
+        return code;
+    }
+    kl_storage_on_broken(kubelite->api.storage, on_broken, kubelite);
+    LOGI(service->log, "kubelite.ready", "port=%d", cor_httpd_port(kubelite->httpd, 0));
+    cor_service_ready(service);
+    return COR_OK;
+}
+
+static void stop(void *self)
+{
+    struct kubelite *kubelite = self;
+    struct kl_api *api = &kubelite->api;
+    kl_storage_close(&api->storage); /* tells what was committed: the others still listen */
+    kl_controllers_free(&kubelite->controllers);
+    kl_watches_free(&api->watches);
+    cor_httpd_free(&kubelite->httpd);
+    kl_crds_free(&api->crds);
+    kl_tokens_free(&api->tokens);
+    kl_kinds_free(&api->kinds);
+    cor_freep(&kubelite->groups);
+    kl_identity_free(&kubelite->identity);
+    cor_free(kubelite);
+}
+
+const struct cor_service_spec kl_service_spec = {
+    .name = "kubelite",
+    .summary = "an embedded Kubernetes API on SQLite",
+    .conf = {rows, COR_COUNT(rows)},
+    .cfg_size = sizeof(struct cfg),
+    .check = check,
+    .start = start,
+    .stop = stop,
+};

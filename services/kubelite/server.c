@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server.h"
+
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/httpd/uri.h"
+#include "pages.h"
+#include "token.h"
+
+static void add_group(struct kl_user *user, const char *name)
+{
+    for (size_t i = 0; i + 1 < KL_GROUPS_MAX; i++) {
+        if (user->groups[i] == NULL) {
+            user->groups[i] = cor_strdup(name);
+            return;
+        }
+    }
+}
+
+/* By client certificate: CN and O; by bearer token: a ServiceAccount. */
+static bool authenticate(struct kl_request *request)
+{
+    struct kl_user *user = &request->user;
+    const char *name = cor_exchange_peer_name(request->exchange);
+    const char *header = cor_exchange_header(request->exchange, "Authorization");
+    if (name != NULL && name[0] != '\0') {
+        user->name = cor_strdup(name);
+        const char *org = NULL;
+        for (size_t i = 0; (org = cor_exchange_peer_org(request->exchange, i)) != NULL; i++) {
+            add_group(user, org);
+        }
+    } else if (header != NULL && strncmp(header, "Bearer ", 7) == 0) {
+        user->name = kl_token_user(request->api, cor_view_trim(cor_view_of(header + 7)));
+        if (user->name == NULL) {
+            return false;
+        }
+        add_group(user, "system:serviceaccounts");
+    } else {
+        return false;
+    }
+    add_group(user, "system:authenticated");
+    return true;
+}
+
+/* Until there is RBAC: some groups may do everything, everybody else may look at what is served. */
+static bool authorized(const struct kl_request *request)
+{
+    if (request->route.page != KL_PAGE_RESOURCE) {
+        return true;
+    }
+    for (size_t i = 0; request->user.groups[i] != NULL; i++) {
+        for (size_t a = 0; request->api->allow_groups[a] != NULL; a++) {
+            if (strcmp(request->user.groups[i], request->api->allow_groups[a]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static enum kl_show show_of(const char *accept)
+{
+    struct cor_view rest = cor_view_of(accept == NULL ? "" : accept);
+    struct cor_view part;
+    while (cor_view_split(&rest, ',', &part)) {
+        auto_(cor_freep) char *text = cor_view_dup(part);
+        if (strstr(text, "application/json") == NULL) {
+            continue;
+        }
+        if (strstr(text, "as=Table") == NULL) {
+            if (strstr(text, "as=") == NULL) {
+                return KL_SHOW_JSON;
+            }
+            continue;
+        }
+        if (strstr(text, "v=v1beta1") != NULL) {
+            return KL_SHOW_TABLE_BETA;
+        }
+        return KL_SHOW_TABLE;
+    }
+    return KL_SHOW_JSON;
+}
+
+static bool read_options(struct kl_request *request, struct kl_fail *fail)
+{
+    auto_(cor_freep) char *dry = cor_query_get(request->query, "dryRun");
+    auto_(cor_freep) char *include = cor_query_get(request->query, "includeObject");
+    auto_(cor_freep) char *strict = cor_query_get(request->query, "fieldValidation");
+    request->show = show_of(cor_exchange_header(request->exchange, "Accept"));
+    request->dry_run = dry != NULL && strcmp(dry, "All") == 0;
+    if (dry != NULL && dry[0] != '\0' && !request->dry_run) {
+        (void)kl_fail_bad(fail, "Invalid value: \"%s\": dryRun: supported values: \"All\"", dry);
+        return false;
+    }
+    if (include != NULL && strcmp(include, "Object") == 0) {
+        request->include = KL_INCLUDE_OBJECT;
+    } else if (include != NULL && strcmp(include, "None") == 0) {
+        request->include = KL_INCLUDE_NONE;
+    }
+    if (strict != NULL && strcmp(strict, "Strict") == 0) {
+        request->strict = KL_STRICT;
+    } else if (strict != NULL && strcmp(strict, "Warn") == 0) {
+        request->strict = KL_WARN;
+    }
+    return true;
+}
+
+typedef void (*handler_fn)(struct kl_request *request);
+
+static void read_collection(struct kl_request *request)
+{
+    if (cor_query_is(request->query, "watch")) {
+        kl_read_watch(request);
+    } else {
+        kl_read_list(request);
+    }
+}
+
+static void read_named(struct kl_request *request)
+{
+    if (cor_query_is(request->query, "watch")) {
+        kl_read_watch(request);
+    } else {
+        kl_read_object(request);
+    }
+}
+
+/* What can be done where: a collection, an object, its subresources. */
+static const struct {
+    const char *method;
+    bool named;
+    unsigned subs; /* 0: the object itself */
+    handler_fn handler;
+} handlers[] = {
+    {"GET", false, 0, read_collection},
+    {"GET", true, 0, read_named},
+    {"GET", true, KL_SUB_STATUS, kl_read_object},
+    {"POST", false, 0, kl_write_create},
+    {"PUT", true, 0, kl_write_update},
+    {"PUT", true, KL_SUB_STATUS | KL_SUB_FINALIZE, kl_write_update},
+    {"PATCH", true, 0, kl_write_patch},
+    {"PATCH", true, KL_SUB_STATUS, kl_write_patch},
+    {"DELETE", true, 0, kl_write_delete},
+    {"POST", true, KL_SUB_BINDING, kl_write_binding},
+    {"POST", true, KL_SUB_TOKEN, kl_write_token},
+};
+
+static handler_fn handler_of(const struct kl_route *route, const char *method)
+{
+    for (size_t i = 0; i < COR_COUNT(handlers); i++) {
+        bool sub_fits = handlers[i].subs == 0 ? route->sub == KL_SUB_NONE
+                                              : (handlers[i].subs & route->sub) != 0;
+        if (strcmp(handlers[i].method, method) == 0 && handlers[i].named == (route->name != NULL) &&
+            sub_fits) {
+            return handlers[i].handler;
+        }
+    }
+    return NULL;
+}
+
+/* POST of an object without a namespace in the path is not possible for namespaced kinds. */
+static bool placed(const struct kl_route *route, const char *method)
+{
+    return strcmp(method, "POST") != 0 || !route->kind->namespaced || route->ns != NULL;
+}
+
+static void forbid(struct kl_request *request, struct kl_fail *fail, const char *method)
+{
+    auto_(cor_freep) char *why =
+        cor_sprintf("User \"%s\" cannot %s resource \"%s\" in API group \"%s\"", request->user.name,
+                    method, request->route.kind->plural, request->route.kind->group);
+    (void)kl_fail_forbidden(fail, request->route.kind,
+                            request->route.name == NULL ? "" : request->route.name, why);
+    kl_reply_fail(request, fail);
+}
+
+static void dispatch(struct kl_request *request, bool found)
+{
+    auto_(kl_fail_free) struct kl_fail fail = {0};
+    const char *method = cor_exchange_method(request->exchange);
+    handler_fn handler = NULL;
+    if (!found) {
+        (void)kl_fail_nopath(&fail);
+    } else if (!authorized(request)) {
+        forbid(request, &fail, method);
+        return;
+    } else if (request->route.page != KL_PAGE_RESOURCE) {
+        handler = strcmp(method, "GET") == 0 ? kl_page : NULL;
+    } else if (placed(&request->route, method)) {
+        handler = handler_of(&request->route, method);
+    }
+    if (found && handler == NULL) {
+        (void)kl_fail_method(&fail);
+    }
+    if (fail.status != 0 || !read_options(request, &fail)) {
+        kl_reply_fail(request, &fail);
+        return;
+    }
+    handler(request);
+}
+
+void kl_serve(void *self, struct cor_exchange *exchange)
+{
+    struct kl_request *request = cor_alloc(sizeof(*request));
+    request->api = self;
+    request->exchange = exchange;
+    request->query = cor_exchange_query(exchange);
+    request->status = 200;
+    bool found = kl_route_parse(request->api->kinds, cor_exchange_path(exchange), &request->route);
+    bool open = found && request->route.page == KL_PAGE_HEALTH;
+    if (!open && !authenticate(request)) {
+        auto_(kl_fail_free) struct kl_fail fail = {0};
+        (void)kl_fail_other(&fail, 401, "Unauthorized", "Unauthorized");
+        kl_reply_fail(request, &fail);
+        return;
+    }
+    dispatch(request, found);
+}
+
+static const struct {
+    int status;
+    const char *reason;
+} refusals[] = {
+    {413, "RequestEntityTooLarge"},
+    {415, "UnsupportedMediaType"},
+    {501, "NotImplemented"},
+};
+
+char *kl_refusal(void *self, int status, const char *text, const char **type_r)
+{
+    (void)self;
+    const char *reason = "BadRequest";
+    for (size_t i = 0; i < COR_COUNT(refusals); i++) {
+        reason = refusals[i].status == status ? refusals[i].reason : reason;
+    }
+    auto_(kl_fail_free) struct kl_fail fail = {0};
+    (void)kl_fail_other(&fail, status, reason, "%s", text);
+    auto_(cor_json_free) struct cor_json *body = kl_fail_json(&fail);
+    *type_r = "application/json";
+    return cor_json_text(body);
+}

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage.h"
+
+#include <string.h>
+
+#include "common/base/map.h"
+#include "common/base/mem.h"
+#include "common/base/must.h"
+#include "common/store/store.h"
+
+enum {
+    HISTORY = 8192,     /* changes kept for watches that resume */
+    TRIM_EVERY = 512,   /* changes between two trims */
+    TEXT_MAX = 8 << 20, /* a stored object; requests are bounded by 3 MiB */
+    LISTENERS_MAX = 8,
+};
+
+enum {
+    INSERT,
+    UPDATE,
+    REMOVE,
+    LOG,
+    TRIM,
+    GET,
+    LIST_ALL,
+    LIST_NS,
+    COUNT,
+    NAMES,
+    MAX_RV,
+    MIN_RV,
+    HIST
+};
+
+static const char *const statements[] = {
+    [INSERT] = "INSERT INTO object(key, ns, name, rv, json) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [UPDATE] = "UPDATE object SET rv = ?4, json = ?5 WHERE key = ?1 AND ns = ?2 AND name = ?3 "
+               "AND rv = ?6",
+    [REMOVE] = "DELETE FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3 AND rv = ?6",
+    [LOG] =
+        "INSERT INTO log(rv, key, ns, name, type, json, old) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [TRIM] = "DELETE FROM log WHERE rv < ?1",
+    [GET] = "SELECT json FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3",
+    [LIST_ALL] = "SELECT json FROM object WHERE key = ?1 ORDER BY ns, name",
+    [LIST_NS] = "SELECT json FROM object WHERE key = ?1 AND ns = ?2 ORDER BY name",
+    [COUNT] = "SELECT count(*) FROM object WHERE ns = ?1",
+    [NAMES] = "SELECT key, name FROM object WHERE ns = ?1",
+    [MAX_RV] = "SELECT max(rv) FROM log",
+    [MIN_RV] = "SELECT min(rv) FROM log",
+    [HIST] =
+        "SELECT rv, type, ns, name, json, old FROM log WHERE rv > ?1 AND rv <= ?2 AND key = ?3 "
+        "ORDER BY rv",
+};
+
+static const char *const migrations[] = {
+    "CREATE TABLE object(key TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,"
+    " rv INTEGER NOT NULL, json TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX object_name ON object(key, ns, name);"
+    "CREATE INDEX object_ns ON object(ns);"
+    "CREATE TABLE log(rv INTEGER PRIMARY KEY, key TEXT NOT NULL, ns TEXT NOT NULL,"
+    " name TEXT NOT NULL, type INTEGER NOT NULL, json TEXT NOT NULL, old TEXT);"
+    "INSERT INTO log VALUES(1, '', '', '', 0, '{}', NULL);",
+};
+
+/* The newest state of an object whose change is not committed yet. */
+struct pending {
+    int64_t rv;
+    struct cor_json *object; /* NULL: deleted */
+};
+
+struct listener {
+    kl_change_fn fn;
+    void *self;
+};
+
+struct kl_storage {
+    struct cor_store *store;
+    struct cor_map *pending; /* identity -> struct pending */
+    struct listener listeners[LISTENERS_MAX];
+    size_t listener_count;
+    int64_t last_rv;
+    int64_t told_rv;
+    int64_t trimmed_at;
+    void (*on_broken)(void *self, const struct cor_err *err);
+    void *on_broken_self;
+};
+
+/* A change on its way to the disk. */
+struct job {
+    struct kl_storage *storage;
+    struct kl_change change;
+    char *old_text;
+    kl_done_fn done;
+    void *self;
+};
+
+static void pending_free(void *value)
+{
+    struct pending *pending = value;
+    cor_json_free(&pending->object);
+    cor_free(pending);
+}
+
+static void change_clear(struct kl_change *change)
+{
+    cor_freep(&change->key);
+    cor_freep(&change->ns);
+    cor_freep(&change->name);
+    cor_freep(&change->text);
+    cor_json_free(&change->object);
+    cor_json_free(&change->old);
+}
+
+static void identity(const char *key, const char *ns, const char *name, struct cor_buf *out)
+{
+    cor_buf_fmt(out, "%s/%s/%s", key, ns, name);
+}
+
+/* One number of a statement without arguments. */
+static int64_t number(struct cor_db *db, size_t statement)
+{
+    struct cor_stmt *stmt = cor_db_use(db, statement);
+    bool row = false;
+    int64_t value = 0;
+    if (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
+        value = cor_stmt_i64(stmt, 0);
+    }
+    cor_stmt_reset(stmt);
+    return value;
+}
+
+enum cor_code kl_storage_open(const char *path, struct cor_loop *loop,
+                              struct kl_storage **storage_r, struct cor_err *err)
+{
+    *storage_r = NULL;
+    struct cor_store_spec spec = {.path = path,
+                                  .sync = COR_STORE_FULL,
+                                  .migrations = migrations,
+                                  .migration_count = COR_COUNT(migrations),
+                                  .statements = statements,
+                                  .statement_count = COR_COUNT(statements),
+                                  .cache_kib = 1024};
+    struct cor_store *store = NULL;
+    enum cor_code code = cor_store_open(&spec, &store, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    struct kl_storage *storage = cor_alloc(sizeof(*storage));
+    storage->store = store;
+    storage->pending = cor_map_new(pending_free);
+    storage->last_rv = number(cor_store_reader(store), MAX_RV);
+    storage->told_rv = storage->last_rv;
+    storage->trimmed_at = storage->last_rv;
+    cor_store_start(store, loop);
+    *storage_r = storage;
+    return COR_OK;
+}
+
+void kl_storage_close(struct kl_storage **storage)
+{
+    if (*storage != NULL) {
+        cor_store_close(&(*storage)->store);
+        cor_map_free(&(*storage)->pending);
+        cor_freep(storage);
+    }
+}
+
+void kl_storage_listen(struct kl_storage *storage, kl_change_fn fn, void *self)
+{
+    must(storage->listener_count < LISTENERS_MAX);
+    storage->listeners[storage->listener_count++] = (struct listener){fn, self};
+}
+
+static void bind_name(struct cor_stmt *stmt, const char *key, const char *ns, const char *name)
+{
+    cor_stmt_bind(stmt, 1, COR_TEXT(cor_view_of(key)));
+    cor_stmt_bind(stmt, 2, COR_TEXT(cor_view_of(ns)));
+    cor_stmt_bind(stmt, 3, COR_TEXT(cor_view_of(name)));
+}
+
+bool kl_storage_read(struct kl_storage *storage, const struct kl_kind *kind, const char *ns,
+                     const char *name, struct cor_buf *out)
+{
+    auto_(cor_buf_free) struct cor_buf key = {0};
+    kl_kind_key(kind, &key);
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), GET);
+    bind_name(stmt, key.data, ns == NULL ? "" : ns, name);
+    bool row = false;
+    if (cor_stmt_next(stmt, &row, NULL) != COR_OK || !row) {
+        return false;
+    }
+    cor_buf_view(out, cor_stmt_bytes(stmt, 0));
+    cor_stmt_reset(stmt);
+    return true;
+}
+
+static struct cor_json *parse(struct cor_view text)
+{
+    struct cor_json *value = NULL;
+    enum cor_code code = cor_json_parse(text, TEXT_MAX, 0, &value, NULL);
+    return code == COR_OK ? value : NULL;
+}
+
+struct cor_json *kl_storage_get(struct kl_storage *storage, const struct kl_kind *kind,
+                                const char *ns, const char *name)
+{
+    auto_(cor_buf_free) struct cor_buf key = {0};
+    auto_(cor_buf_free) struct cor_buf id = {0};
+    kl_kind_key(kind, &key);
+    identity(key.data, ns == NULL ? "" : ns, name, &id);
+    struct pending *pending = cor_map_get(storage->pending, cor_buf_as_view(&id));
+    if (pending != NULL) {
+        return cor_json_copy(pending->object);
+    }
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    return kl_storage_read(storage, kind, ns, name, &text) ? parse(cor_buf_as_view(&text)) : NULL;
+}
+
+int64_t kl_storage_list(struct kl_storage *storage, const struct kl_kind *kind, const char *ns,
+                        kl_row_fn fn, void *self)
+{
+    struct cor_db *db = cor_store_reader(storage->store);
+    auto_(cor_buf_free) struct cor_buf key = {0};
+    kl_kind_key(kind, &key);
+    cor_db_begin(db);
+    int64_t rv = number(db, MAX_RV);
+    struct cor_stmt *stmt = cor_db_use(db, ns == NULL ? LIST_ALL : LIST_NS);
+    cor_stmt_bind(stmt, 1, COR_TEXT(cor_buf_as_view(&key)));
+    if (ns != NULL) {
+        cor_stmt_bind(stmt, 2, COR_TEXT(cor_view_of(ns)));
+    }
+    bool row = false;
+    while (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
+        fn(self, cor_stmt_bytes(stmt, 0));
+    }
+    cor_db_end(db);
+    return rv;
+}
+
+int64_t kl_storage_count(struct kl_storage *storage, const char *ns)
+{
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), COUNT);
+    cor_stmt_bind(stmt, 1, COR_TEXT(cor_view_of(ns)));
+    bool row = false;
+    int64_t count = 0;
+    if (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
+        count = cor_stmt_i64(stmt, 0);
+    }
+    cor_stmt_reset(stmt);
+    return count;
+}
+
+void kl_storage_names(struct kl_storage *storage, const char *ns, kl_name_fn fn, void *self)
+{
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), NAMES);
+    cor_stmt_bind(stmt, 1, COR_TEXT(cor_view_of(ns)));
+    bool row = false;
+    while (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
+        auto_(cor_freep) char *key = cor_view_dup(cor_stmt_bytes(stmt, 0));
+        auto_(cor_freep) char *name = cor_view_dup(cor_stmt_bytes(stmt, 1));
+        fn(self, key, name);
+    }
+}
+
+int64_t kl_storage_rv(const struct kl_storage *storage)
+{
+    return storage->told_rv;
+}
+
+int64_t kl_storage_last_rv(const struct kl_storage *storage)
+{
+    return storage->last_rv;
+}
+
+void kl_storage_on_broken(struct kl_storage *storage,
+                          void (*fn)(void *self, const struct cor_err *err), void *self)
+{
+    storage->on_broken = fn;
+    storage->on_broken_self = self;
+}
+
+bool kl_storage_broken(const struct kl_storage *storage)
+{
+    return cor_store_broken(storage->store);
+}
+
+static void history_row(struct cor_stmt *stmt, const char *key, kl_change_fn fn, void *self)
+{
+    struct cor_view old = cor_stmt_bytes(stmt, 5);
+    struct kl_change change = {.type = (enum kl_change_type)cor_stmt_i64(stmt, 1),
+                               .key = cor_strdup(key),
+                               .ns = cor_view_dup(cor_stmt_bytes(stmt, 2)),
+                               .name = cor_view_dup(cor_stmt_bytes(stmt, 3)),
+                               .rv = cor_stmt_i64(stmt, 0),
+                               .object = parse(cor_stmt_bytes(stmt, 4)),
+                               .old = old.ptr == NULL ? NULL : parse(old),
+                               .text = cor_view_dup(cor_stmt_bytes(stmt, 4))};
+    if (change.object != NULL) {
+        fn(self, &change);
+    }
+    change_clear(&change);
+}
+
+enum cor_code kl_storage_history(struct kl_storage *storage, const struct kl_kind *kind,
+                                 int64_t from, kl_change_fn fn, void *self)
+{
+    struct cor_db *db = cor_store_reader(storage->store);
+    if (from > storage->last_rv || from + 1 < number(db, MIN_RV)) {
+        return COR_GONE;
+    }
+    auto_(cor_buf_free) struct cor_buf key = {0};
+    kl_kind_key(kind, &key);
+    struct cor_stmt *stmt = cor_db_use(db, HIST);
+    cor_stmt_bind(stmt, 1, COR_INT(from));
+    cor_stmt_bind(stmt, 2, COR_INT(storage->told_rv));
+    cor_stmt_bind(stmt, 3, COR_TEXT(cor_buf_as_view(&key)));
+    bool row = false;
+    while (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
+        history_row(stmt, key.data, fn, self);
+    }
+    return COR_OK;
+}
+
+/* Commit thread: the object's row, if it still is what the change was based on, and the history. */
+static enum cor_code run_change(struct cor_db *db, void *self, struct cor_err *err)
+{
+    static const size_t by_type[] = {
+        [KL_ADDED] = INSERT, [KL_MODIFIED] = UPDATE, [KL_DELETED] = REMOVE};
+    const struct job *job = self;
+    const struct kl_change *change = &job->change;
+    struct cor_stmt *stmt = cor_db_use(db, by_type[change->type]);
+    bind_name(stmt, change->key, change->ns, change->name);
+    if (change->type != KL_DELETED) {
+        cor_stmt_bind(stmt, 4, COR_INT(change->rv));
+        cor_stmt_bind(stmt, 5, COR_TEXT(cor_view_of(change->text)));
+    }
+    if (change->type != KL_ADDED) {
+        cor_stmt_bind(stmt, 6, COR_INT(change->old_rv));
+    }
+    enum cor_code code = cor_stmt_run(stmt, err);
+    if (code == COR_OK && cor_db_changes(db) != 1) {
+        code =
+            cor_err_set(err, COR_CONFLICT, "an earlier change of %s was not written", change->name);
+    }
+    if (code != COR_OK) {
+        return code;
+    }
+    stmt = cor_db_use(db, LOG);
+    cor_stmt_bind(stmt, 1, COR_INT(change->rv));
+    cor_stmt_bind(stmt, 2, COR_TEXT(cor_view_of(change->key)));
+    cor_stmt_bind(stmt, 3, COR_TEXT(cor_view_of(change->ns)));
+    cor_stmt_bind(stmt, 4, COR_TEXT(cor_view_of(change->name)));
+    cor_stmt_bind(stmt, 5, COR_INT((int64_t)change->type));
+    cor_stmt_bind(stmt, 6, COR_TEXT(cor_view_of(change->text)));
+    if (job->old_text != NULL) {
+        cor_stmt_bind(stmt, 7, COR_TEXT(cor_view_of(job->old_text)));
+    }
+    return cor_stmt_run(stmt, err);
+}
+
+static void forget_pending(struct kl_storage *storage, const struct kl_change *change)
+{
+    auto_(cor_buf_free) struct cor_buf id = {0};
+    identity(change->key, change->ns, change->name, &id);
+    const struct pending *pending = cor_map_get(storage->pending, cor_buf_as_view(&id));
+    if (pending != NULL && pending->rv == change->rv) {
+        (void)cor_map_del(storage->pending, cor_buf_as_view(&id));
+    }
+}
+
+static void trim(struct kl_storage *storage)
+{
+    if (storage->told_rv - storage->trimmed_at < TRIM_EVERY) {
+        return;
+    }
+    storage->trimmed_at = storage->told_rv;
+    struct cor_arg before = COR_INT(storage->told_rv - HISTORY);
+    struct cor_op op = {TRIM, &before, 1};
+    if (cor_store_ops(storage->store, &op, 1, NULL, NULL, NULL) != COR_OK) {
+        storage->trimmed_at -= TRIM_EVERY; /* the queue is full: next time */
+    }
+}
+
+static void done_change(void *self, enum cor_code code, const struct cor_err *err)
+{
+    struct job *job = self;
+    struct kl_storage *storage = job->storage;
+    forget_pending(storage, &job->change);
+    if (code == COR_OK) {
+        storage->told_rv = job->change.rv;
+    }
+    if (job->done != NULL) {
+        job->done(job->self, code, err, &job->change);
+    }
+    for (size_t i = 0; code == COR_OK && i < storage->listener_count; i++) {
+        storage->listeners[i].fn(storage->listeners[i].self, &job->change);
+    }
+    if (storage->on_broken != NULL && cor_store_broken(storage->store)) {
+        storage->on_broken(storage->on_broken_self, err);
+        storage->on_broken = NULL;
+    }
+    change_clear(&job->change);
+    cor_freep(&job->old_text);
+    cor_free(job);
+}
+
+static struct job *job_new(struct kl_storage *storage, struct kl_edit edit)
+{
+    struct job *job = cor_alloc(sizeof(*job));
+    auto_(cor_buf_free) struct cor_buf key = {0};
+    kl_kind_key(edit.kind, &key);
+    int64_t old_rv = 0;
+    (void)cor_view_i64(cor_view_of(cor_json_str_at(edit.old, "metadata.resourceVersion", "")),
+                       &old_rv);
+    int64_t rv = storage->last_rv + 1;
+    cor_json_set_at(edit.object, "metadata.resourceVersion", cor_json_fmt("%lld", (long long)rv));
+    job->storage = storage;
+    job->change =
+        (struct kl_change){.type = edit.type,
+                           .key = cor_strdup(key.data),
+                           .ns = cor_strdup(cor_json_str_at(edit.object, "metadata.namespace", "")),
+                           .name = cor_strdup(cor_json_str_at(edit.object, "metadata.name", "")),
+                           .rv = rv,
+                           .old_rv = old_rv,
+                           .object = edit.object,
+                           .old = edit.old,
+                           .text = cor_json_text(edit.object)};
+    job->old_text = edit.old == NULL ? NULL : cor_json_text(edit.old);
+    return job;
+}
+
+enum cor_code kl_storage_commit(struct kl_storage *storage, struct kl_edit edit, kl_done_fn done,
+                                void *self, struct cor_err *err)
+{
+    struct job *job = job_new(storage, edit);
+    job->done = done;
+    job->self = self;
+    enum cor_code code = cor_store_write(storage->store, run_change, done_change, job, err);
+    if (code != COR_OK) {
+        change_clear(&job->change);
+        cor_freep(&job->old_text);
+        cor_free(job);
+        return code;
+    }
+    storage->last_rv = job->change.rv;
+    struct pending *pending = cor_alloc(sizeof(*pending));
+    pending->rv = job->change.rv;
+    pending->object = edit.type == KL_DELETED ? NULL : cor_json_copy(job->change.object);
+    auto_(cor_buf_free) struct cor_buf id = {0};
+    identity(job->change.key, job->change.ns, job->change.name, &id);
+    cor_map_set(storage->pending, cor_buf_as_view(&id), pending);
+    trim(storage);
+    return COR_OK;
+}

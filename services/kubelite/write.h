@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Steps that writes share.
+#ifndef KUBELITE_WRITE_H
+#define KUBELITE_WRITE_H
+
+#include "api.h"
+#include "strategy.h"
+
+enum { KL_BODY_MAX = 3 << 20 };
+
+/* Stores draft as type and answers request when it is committed; takes what draft owns. */
+void kl_write_store(struct kl_request *request, struct kl_draft *draft, enum kl_change_type type);
+
+/* The body as JSON: from JSON text or Kubernetes protobuf (of type; NULL: JSON only).
+ * COR_UNSUPPORTED (415), COR_INVALID. what names it in errors. Returns owned in *out_r. */
+COR_NODISCARD enum cor_code kl_write_parse(struct kl_request *request, const struct k8s_type *type,
+                                           const char *what, struct cor_json **out_r,
+                                           struct kl_fail *fail);
+
+/* The body as an object of the route's kind. Answers nothing. Returns owned in *object_r. */
+COR_NODISCARD enum cor_code kl_write_body(struct kl_request *request, struct cor_json **object_r,
+                                          struct kl_fail *fail);
+
+/* The newest state of the object that the route names. COR_NOTFOUND. Returns owned. */
+COR_NODISCARD enum cor_code kl_write_find(struct kl_request *request, struct cor_json **object_r,
+                                          struct kl_fail *fail);
+
+/* Changes that admission makes to a new Pod, and what it refuses. */
+COR_NODISCARD enum cor_code kl_admit_pod(struct kl_api *api, struct cor_json *pod,
+                                         struct kl_fail *fail);
+
+/* Whether a deletion that waited can be carried out: it was asked for, nothing holds it back. */
+bool kl_deletable(const struct kl_draft *draft);
+
+#endif

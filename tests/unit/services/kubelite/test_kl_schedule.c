@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/base/buf.h"
+#include "kl_test.h"
+#include "services/kubelite/schedule.h"
+
+#define READY "'conditions':[{'type':'Ready','status':'True'}]"
+
+static void test_misfits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pod;
+        const char *node;
+        const char *why; /* NULL: fits */
+    } cases[] = {
+        {"{}", "{'status':{" READY "}}", NULL},
+        {"{}", "{'status':{}}", "node(s) were not ready"},
+        {"{}", "{'spec':{'unschedulable':true},'status':{" READY "}}",
+         "node(s) were unschedulable"},
+        {"{'spec':{'nodeSelector':{'disk':'ssd'}}}", "{'status':{" READY "}}",
+         "node(s) didn't match Pod's node affinity"},
+        {"{'spec':{'nodeSelector':{'disk':'ssd'}}}",
+         "{'metadata':{'labels':{'disk':'ssd'}},'status':{" READY "}}", NULL},
+        {"{}", "{'spec':{'taints':[{'key':'k','effect':'NoSchedule'}]},'status':{" READY "}}",
+         "node(s) had taint that the pod didn't tolerate"},
+        {"{'spec':{'tolerations':[{'key':'k','operator':'Exists'}]}}",
+         "{'spec':{'taints':[{'key':'k','effect':'NoSchedule'}]},'status':{" READY "}}", NULL},
+        {"{'spec':{'tolerations':[{'key':'k','value':'w'}]}}",
+         "{'spec':{'taints':[{'key':'k','value':'v','effect':'NoSchedule'}]},'status':{" READY "}}",
+         "node(s) had taint that the pod didn't tolerate"},
+        {"{}", "{'spec':{'taints':[{'key':'k','effect':'PreferNoSchedule'}]},'status':{" READY "}}",
+         NULL},
+        {"{'spec':{'containers':[{'resources':{'requests':{'cpu':'2'}}}]}}",
+         "{'status':{'allocatable':{'cpu':'1500m'}," READY "}}", "Insufficient cpu"},
+        {"{'spec':{'containers':[{'resources':{'requests':{'memory':'1Gi'}}}]}}",
+         "{'status':{'allocatable':{'memory':'1Gi'}," READY "}}", NULL},
+        {"{}", "{'metadata':{'name':'n1'},'status':{'allocatable':{'pods':'1'}," READY "}}",
+         "Too many pods"},
+        {"{'spec':{'affinity':{'nodeAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':{"
+         "'nodeSelectorTerms':[{'matchExpressions':[{'key':'z','operator':'In','values':['a','b']}]"
+         "}]}}}}}",
+         "{'metadata':{'labels':{'z':'b'}},'status':{" READY "}}", NULL},
+        {"{'spec':{'affinity':{'nodeAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':{"
+         "'nodeSelectorTerms':[{'matchExpressions':[{'key':'z','operator':'DoesNotExist'}]}]}}}}}",
+         "{'metadata':{'labels':{'z':'b'}},'status':{" READY "}}",
+         "node(s) didn't match Pod's node affinity"},
+    };
+    auto_(cor_json_free) struct cor_json *pods = js("[{'spec':{'nodeName':'n1'}}]");
+    for (size_t i = 0; i < COR_COUNT(cases); i++) {
+        auto_(cor_json_free) struct cor_json *pod = js(cases[i].pod);
+        auto_(cor_json_free) struct cor_json *node = js(cases[i].node);
+        const char *why = kl_misfit(pod, node, pods);
+        if ((why == NULL) != (cases[i].why == NULL) ||
+            (why != NULL && strcmp(why, cases[i].why) != 0)) {
+            fail_msg("case %zu: %s", i, why == NULL ? "fits" : why);
+        }
+    }
+}
+
+static void test_choice(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *nodes = js("[{'metadata':{'name':'n1'},'status':{" READY
+                                                     "}},{'metadata':{'name':'n2'},'status':{" READY
+                                                     "}},{'metadata':{'name':'n3'},'status':{}}]");
+    auto_(cor_json_free) struct cor_json *pods =
+        js("[{'spec':{'nodeName':'n1'}},{'spec':{'nodeName':'n2'},'status':{'phase':'Failed'}}]");
+    auto_(cor_json_free) struct cor_json *pod = js("{}");
+    auto_(cor_json_free) struct cor_json *picky = js("{'spec':{'nodeSelector':{'a':'b'}}}");
+    auto_(cor_buf_free) struct cor_buf why = {0};
+    const struct cor_json *node = kl_choose_node(pod, nodes, pods, &why);
+    assert_string_equal(cor_json_str_at(node, "metadata.name", ""), "n2");
+    cor_buf_clear(&why);
+    assert_null(kl_choose_node(picky, nodes, pods, &why));
+    assert_string_equal(why.data, "0/3 nodes are available: 2 node(s) didn't match Pod's node "
+                                  "affinity, 1 node(s) were not ready.");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_misfits),
+        cmocka_unit_test(test_choice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
