@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+// devicetwin as its peers see it: the test plays eventbus, metamanager and edgehub.
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "tests/support/stage/stage.h"
+
+enum { KEPT = 64, MESSAGES = 200 };
+
+struct published {
+    char topic[160];
+    char payload[1500];
+};
+
+struct world {
+    struct stage *stage;
+    pid_t pid;
+    struct cor_bus *bus_bus, *meta_bus, *hub_bus;
+    struct cor_port *bus, *meta, *hub;
+    struct cor_origin *origin;
+    uint64_t acked, last; /* of the stream to devicetwin */
+    char payloads[MESSAGES][256];
+    char topics[MESSAGES][128];
+    struct published out[KEPT]; /* what devicetwin published */
+    size_t out_count;
+    uint64_t out_seq;
+    int reports;
+    char report[1000];
+    bool hub_answers;
+    size_t want;
+};
+
+static enum cor_code on_out(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    (void)err;
+    struct world *w = self;
+    const struct px_mqtt_out *out = body;
+    assert_int_equal(in->head->seq, w->out_seq + 1);
+    w->out_seq = in->head->seq;
+    struct published *p = &w->out[w->out_count++ % KEPT];
+    (void)snprintf(p->topic, sizeof(p->topic), "%.*s", COR_VIEW_ARG(out->topic));
+    (void)snprintf(p->payload, sizeof(p->payload), "%.*s", COR_VIEW_ARG(out->payload));
+    cor_commit(in->port, in->head->stream, in->head->seq);
+    return COR_OK;
+}
+
+static uint64_t out_committed(void *self, struct cor_port *port, uint64_t stream,
+                              uint64_t incarnation)
+{
+    (void)port;
+    (void)stream;
+    (void)incarnation;
+    return ((struct world *)self)->out_seq;
+}
+
+static enum cor_code on_report(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    struct world *w = self;
+    const struct px_device_report *report = body;
+    w->reports++;
+    (void)snprintf(w->report, sizeof(w->report), "%.*s", COR_VIEW_ARG(report->body));
+    if (!w->hub_answers) {
+        return cor_err_set(err, COR_RETRY, "the cloud does not answer");
+    }
+    struct px_done done = {0};
+    cor_reply(in, &done);
+    return COR_OK;
+}
+
+static const struct cor_handler BUS[] = {{PX_mqtt_out, on_out}};
+static const struct cor_port_ops BUS_OPS = {
+    .committed = out_committed, .handlers = BUS, .handler_count = 1};
+static const struct cor_handler HUB[] = {{PX_device_report, on_report}};
+static const struct cor_port_ops HUB_OPS = {.handlers = HUB, .handler_count = 1};
+static const struct cor_port_ops META_OPS = {0};
+
+static void resume(void *self, uint64_t after)
+{
+    struct world *w = self;
+    for (uint64_t seq = after + 1; seq <= w->last; seq++) {
+        struct px_mqtt_in in = {.topic = cor_view_of(w->topics[seq % MESSAGES]),
+                                .payload = cor_view_of(w->payloads[seq % MESSAGES])};
+        if (cor_origin_send(w->origin, seq, PX_mqtt_in, &in, 0) != COR_OK) {
+            return;
+        }
+    }
+}
+
+static void acked(void *self, uint64_t seq)
+{
+    ((struct world *)self)->acked = seq;
+}
+
+static const struct cor_origin_ops ORIGIN = {resume, acked};
+
+static void say(struct world *w, const char *topic, const char *payload)
+{
+    w->last++;
+    (void)snprintf(w->topics[w->last % MESSAGES], sizeof(w->topics[0]), "%s", topic);
+    (void)snprintf(w->payloads[w->last % MESSAGES], sizeof(w->payloads[0]), "%s", payload);
+    resume(w, w->last - 1);
+}
+
+static bool all_up(void *self)
+{
+    struct world *w = self;
+    return cor_port_is_up(w->bus) && cor_port_is_up(w->meta) && cor_port_is_up(w->hub);
+}
+
+static void start(struct world *w)
+{
+    auto_(cor_freep) char *config =
+        cor_sprintf("database: %s/twin.db\nnode-name: n1\n", w->stage->dir);
+    w->pid = stage_start(w->stage, "devicetwin", config);
+}
+
+static struct cor_port *open_port(struct cor_bus *bus, enum px_endpoint which,
+                                  const struct cor_port_ops *ops, struct world *w)
+{
+    struct cor_port *port = NULL;
+    struct cor_err err = COR_ERR_NONE;
+    assert_int_equal(cor_port_open(bus, px_endpoint(which), ops, w, &port, &err), COR_OK);
+    return port;
+}
+
+static int setup(void **state)
+{
+    struct world *w = cor_alloc(sizeof(*w));
+    w->stage = stage_new();
+    start(w);
+    w->bus_bus = stage_bus(w->stage, "eventbus");
+    w->meta_bus = stage_bus(w->stage, "metamanager");
+    w->hub_bus = stage_bus(w->stage, "edgehub");
+    w->bus = open_port(w->bus_bus, PX_ENDPOINT_TWIN_BUS, &BUS_OPS, w);
+    w->meta = open_port(w->meta_bus, PX_ENDPOINT_META_TWIN, &META_OPS, w);
+    w->hub = open_port(w->hub_bus, PX_ENDPOINT_HUB_TWIN, &HUB_OPS, w);
+    w->origin = cor_origin_new(w->bus, 1, 77, 0, 0, &ORIGIN, w);
+    assert_true(stage_until(w->stage, all_up, w));
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    cor_origin_free(&w->origin);
+    cor_port_close(&w->bus);
+    cor_port_close(&w->meta);
+    cor_port_close(&w->hub);
+    cor_bus_free(&w->bus_bus);
+    cor_bus_free(&w->meta_bus);
+    cor_bus_free(&w->hub_bus);
+    int status = stage_end(w->pid, SIGTERM);
+    bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    stage_free(&w->stage);
+    cor_free(w);
+    return clean ? 0 : -1;
+}
+
+static void object(struct world *w, const char *key, const char *body)
+{
+    struct px_object o = {.key = cor_view_of(key), .gone = body == NULL, .body = cor_view_of(body)};
+    assert_int_equal(cor_send(w->meta, PX_object, &o), COR_OK);
+}
+
+static void objects_done(struct world *w)
+{
+    struct px_objects_done done = {.key = COR_VIEW("all")};
+    assert_int_equal(cor_send(w->meta, PX_objects_done, &done), COR_OK);
+}
+
+static const char MODEL[] =
+    "{\"metadata\":{\"namespace\":\"default\",\"name\":\"m\"},\"spec\":{\"properties\":"
+    "[{\"name\":\"t\",\"type\":\"FLOAT\"},{\"name\":\"i\",\"type\":\"INT\"}]}}";
+
+static void add_device(struct world *w, const char *desired)
+{
+    char device[400];
+    (void)snprintf(device, sizeof(device),
+                   "{\"metadata\":{\"namespace\":\"default\",\"name\":\"x\"},\"spec\":"
+                   "{\"deviceModelRef\":{\"name\":\"m\"},\"properties\":[{\"name\":\"t\"},"
+                   "{\"name\":\"i\",\"desired\":{\"value\":\"%s\"}}]}}",
+                   desired);
+    object(w, "default/device/x", device);
+}
+
+static bool has_out(void *self)
+{
+    const struct world *w = self;
+    return w->out_count >= w->want;
+}
+
+static void until_out(struct world *w, size_t count)
+{
+    w->want = count;
+    assert_true(stage_until(w->stage, has_out, w));
+}
+
+static bool is_acked(void *self)
+{
+    const struct world *w = self;
+    return w->acked == w->last;
+}
+
+static const struct published *last_on(const struct world *w, const char *suffix)
+{
+    for (size_t i = w->out_count; i-- > 0;) {
+        const char *topic = w->out[i % KEPT].topic;
+        size_t len = strlen(topic);
+        if (len >= strlen(suffix) && strcmp(topic + len - strlen(suffix), suffix) == 0) {
+            return &w->out[i % KEPT];
+        }
+    }
+    fail_msg("nothing was published on ...%s", suffix);
+    return NULL;
+}
+
+#define UPDATE "$hw/events/device/default/x/twin/update"
+
+/* The order in which objects come does not matter: the model may come behind its device. */
+static void a_device_and_its_desired_value_arrive(void **state)
+{
+    struct world *w = *state;
+    add_device(w, "10");
+    object(w, "default/devicemodel/m", MODEL);
+    objects_done(w);
+    until_out(w, 3);
+    assert_non_null(strstr(last_on(w, "membership/updated")->payload, "\"default/x\""));
+    const struct published *delta = last_on(w, "twin/update/delta");
+    assert_non_null(strstr(delta->payload, "\"delta\":{\"i\":\"10\"}"));
+    assert_non_null(strstr(delta->payload, "\"type\":\"int\""));
+}
+
+static void an_update_is_answered_and_acknowledged(void **state)
+{
+    struct world *w = *state;
+    object(w, "default/devicemodel/m", MODEL);
+    add_device(w, "10");
+    until_out(w, 3);
+    say(w, UPDATE,
+        "{\"event_id\":\"e1\",\"twin\":{\"i\":{\"actual\":{\"value\":\"10\"}},"
+        "\"t\":{\"actual\":{\"value\":\"1.5\"},\"metadata\":{\"type\":\"float\"}}}}");
+    until_out(w, 5);
+    assert_non_null(strstr(last_on(w, "update/result")->payload, "\"event_id\":\"e1\""));
+    assert_non_null(strstr(last_on(w, "update/document")->payload, "\"last\":null"));
+    assert_true(stage_until(w->stage, is_acked, w));
+    stage_idle(w->stage, 50);
+    assert_int_equal(w->out_count, 5); /* no delta: nothing differs any more */
+}
+
+static void wrong_requests_get_their_error(void **state)
+{
+    static const struct {
+        const char *topic;
+        const char *payload;
+        const char *answer; /* suffix of the topic; NULL: none */
+        const char *part;
+    } ROWS[] = {
+        {"$hw/events/device/default/unknown/twin/update", "{\"event_id\":\"7\",\"twin\":{}}",
+         "update/result", "\"code\":404"},
+        {"$hw/events/device/default/unknown/twin/get", "{\"event_id\":\"7\"}", "get/result",
+         "Device default/unknown not found"},
+        {UPDATE, "not json", "update/result", "\"code\":400"},
+        {UPDATE, "null", "update/result", "\"code\":400"},
+        {UPDATE, "[]", "update/result", "\"code\":400"},
+        {UPDATE, "{}", "update/result", "key:twin does not exist"},
+        {UPDATE, "{\"twin\":null}", "update/result", "key:twin does not exist"},
+        {UPDATE, "{\"twin\":{\"a b\":{}}}", "update/result", "The key of twin"},
+        {UPDATE, "{\"twin\":{\"t\":{\"expected\":{}}}}", "update/result", "\"code\":400"},
+        {UPDATE, "{\"twin\":{\"i\":{\"actual\":{\"value\":\"x\"}}}}", "update/result",
+         "the value is not int or integer"},
+        {"$hw/events/node/n1/membership/get", "[", "get/result", "\"code\":400"},
+        {"$hw/events/device/default/x/state/update", "{\"state\":\"flying\"}", NULL, NULL},
+        {"$hw/events/device//twin/update", "{}", NULL, NULL},
+        {"$hw/events/device/default/x/twin/cloud_updated", "{}", NULL, NULL},
+    };
+    struct world *w = *state;
+    object(w, "default/devicemodel/m", MODEL);
+    add_device(w, "10");
+    until_out(w, 3);
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        size_t before = w->out_count;
+        say(w, ROWS[i].topic, ROWS[i].payload);
+        assert_true(stage_until(w->stage, is_acked, w));
+        if (ROWS[i].answer == NULL) {
+            continue;
+        }
+        until_out(w, before + 1);
+        if (strstr(last_on(w, ROWS[i].answer)->payload, ROWS[i].part) == NULL) {
+            fail_msg("%s %s -> %s", ROWS[i].topic, ROWS[i].payload,
+                     last_on(w, ROWS[i].answer)->payload);
+        }
+    }
+}
+
+static bool has_report(void *self)
+{
+    return ((struct world *)self)->reports > 0;
+}
+
+static void link_up(struct world *w)
+{
+    struct px_link link = {.node = COR_VIEW("n1"), .up = true, .epoch = 1};
+    assert_int_equal(cor_send(w->hub, PX_link, &link), COR_OK);
+}
+
+/* What changed while the cloud was away is reported when it comes back; what it does not confirm is
+ * reported again, and what it has confirmed is not. */
+static void reports_wait_for_the_cloud(void **state)
+{
+    struct world *w = *state;
+    object(w, "default/devicemodel/m", MODEL);
+    add_device(w, "10");
+    say(w, UPDATE, "{\"twin\":{\"t\":{\"actual\":{\"value\":\"1\"}}}}");
+    say(w, UPDATE, "{\"twin\":{\"t\":{\"actual\":{\"value\":\"2\"}}}}");
+    assert_true(stage_until(w->stage, is_acked, w));
+    assert_int_equal(w->reports, 0);
+    link_up(w);
+    assert_true(stage_until(w->stage, has_report, w));
+    assert_non_null(strstr(w->report, "\"value\":\"2\""));
+    w->hub_answers = true;
+    w->reports = 0;
+    assert_true(stage_until(w->stage, has_report, w));
+    stage_idle(w->stage, 600);
+    assert_int_equal(w->reports, 1);
+}
+
+static bool bus_is_down(void *self)
+{
+    return !cor_port_is_up(((struct world *)self)->bus);
+}
+
+static bool out_has_all(void *self)
+{
+    return ((struct world *)self)->acked == MESSAGES - 1;
+}
+
+/* Killed in the middle of a stream of updates: each counts once, none is lost. */
+static void killed_it_loses_and_doubles_nothing(void **state)
+{
+    struct world *w = *state;
+    object(w, "default/devicemodel/m", MODEL);
+    add_device(w, "10");
+    objects_done(w);
+    until_out(w, 3);
+    for (int i = 1; i < MESSAGES; i++) {
+        char payload[128];
+        (void)snprintf(payload, sizeof(payload),
+                       "{\"event_id\":\"%d\",\"twin\":{\"n\":{\"actual\":{\"value\":\"%d\"}}}}", i,
+                       i);
+        say(w, UPDATE, payload);
+    }
+    until_out(w, 20);
+    (void)stage_end(w->pid, SIGKILL);
+    assert_true(stage_until(w->stage, bus_is_down, w));
+    start(w);
+    assert_true(stage_until(w->stage, all_up, w));
+    assert_true(stage_until(w->stage, out_has_all, w));
+    say(w, "$hw/events/device/default/x/twin/get", "{\"event_id\":\"end\"}");
+    until_out(w,
+              3 + 3 * (MESSAGES - 1) + 1); /* result, document and delta of each, then the answer */
+    link_up(w);
+    assert_true(stage_until(w->stage, has_report, w));
+    char version[64];
+    (void)snprintf(version, sizeof(version), "\"actual_version\":{\"cloud\":0,\"edge\":%d}",
+                   MESSAGES - 1);
+    assert_non_null(strstr(w->report, version));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_device_and_its_desired_value_arrive), T(an_update_is_answered_and_acknowledged),
+        T(wrong_requests_get_their_error),        T(reports_wait_for_the_cloud),
+        T(killed_it_loses_and_doubles_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
