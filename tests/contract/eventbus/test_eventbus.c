@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+// eventbus between a real mosquitto and the test, which plays devicetwin and edgehub, and devices
+// by mosquitto_pub and mosquitto_sub.
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "tests/support/stage/stage.h"
+
+struct seen {
+    char topic[128];
+    char payload[128];
+    uint64_t committed;
+    int count;
+};
+
+struct world {
+    struct stage *stage;
+    pid_t pid, broker, listener;
+    struct cor_bus *twin_bus, *hub_bus;
+    struct cor_port *twin, *hub;
+    struct seen in, up;
+    char broker_conf[96], socket[96], heard[96];
+    struct cor_origin *origin;
+    uint64_t acked, last;
+    int want;
+};
+
+static enum cor_code note(struct seen *seen, struct cor_in *in, struct cor_view topic,
+                          struct cor_view payload)
+{
+    seen->count++;
+    (void)snprintf(seen->topic, sizeof(seen->topic), "%.*s", COR_VIEW_ARG(topic));
+    (void)snprintf(seen->payload, sizeof(seen->payload), "%.*s", COR_VIEW_ARG(payload));
+    seen->committed = in->head->seq;
+    cor_commit(in->port, in->head->stream, in->head->seq);
+    return COR_OK;
+}
+
+static enum cor_code on_in(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    (void)err;
+    const struct px_mqtt_in *m = body;
+    return note(&((struct world *)self)->in, in, m->topic, m->payload);
+}
+
+static enum cor_code on_upload(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    (void)err;
+    const struct px_upload *m = body;
+    return note(&((struct world *)self)->up, in, m->topic, m->payload);
+}
+
+static uint64_t committed(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation)
+{
+    (void)stream;
+    (void)incarnation;
+    struct world *w = self;
+    return port == w->twin ? w->in.committed : w->up.committed;
+}
+
+static const struct cor_handler TWIN[] = {{PX_mqtt_in, on_in}};
+static const struct cor_handler HUB[] = {{PX_upload, on_upload}};
+static const struct cor_port_ops TWIN_OPS = {
+    .committed = committed, .handlers = TWIN, .handler_count = 1};
+static const struct cor_port_ops HUB_OPS = {
+    .committed = committed, .handlers = HUB, .handler_count = 1};
+
+static void start_broker(struct world *w)
+{
+    const char *const argv[] = {"mosquitto", "-c", w->broker_conf, NULL};
+    (void)unlink(w->socket);
+    w->broker = stage_spawn(argv);
+}
+
+static void start_service(struct world *w)
+{
+    auto_(cor_freep) char *config =
+        cor_sprintf("database: %s/bus.db\nbroker: \"unix:%s\"\n", w->stage->dir, w->socket);
+    w->pid = stage_start(w->stage, "eventbus", config);
+}
+
+/* mosquitto_pub succeeds as soon as the broker listens: with QoS 1 it ends when it was
+ * acknowledged. */
+static void publish(struct world *w, const char *topic, const char *payload)
+{
+    const char *const argv[] = {"mosquitto_pub", "--unix", w->socket, "-q", "1", "-t",
+                                topic,           "-m",     payload,   NULL};
+    int status = stage_end(stage_spawn(argv), 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static bool both_up(void *self)
+{
+    struct world *w = self;
+    return cor_port_is_up(w->twin) && cor_port_is_up(w->hub);
+}
+
+static bool socket_is_there(void *self)
+{
+    return access(((struct world *)self)->socket, W_OK) == 0;
+}
+
+/* What mosquitto_sub has written is in a file. */
+static bool heard_enough(void *self)
+{
+    struct world *w = self;
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    if (cor_file_read(w->heard, 1 << 20, &text, NULL) != COR_OK) {
+        return false;
+    }
+    int lines = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        lines += text.data[i] == '\n' ? 1 : 0;
+    }
+    return lines >= w->want;
+}
+
+/* Wakes the loop, so that conditions on files are looked at again. */
+static void on_tick(void *self)
+{
+    (void)self;
+}
+
+static void until(struct world *w, bool (*cond)(void *self))
+{
+    struct cor_timer *tick = cor_timer_new(w->stage->loop, on_tick, w);
+    cor_timer_repeat(tick, COR_MS(5));
+    assert_true(stage_until(w->stage, cond, w));
+    cor_timer_free(&tick);
+}
+
+static int setup(void **state)
+{
+    struct world *w = cor_alloc(sizeof(*w));
+    struct cor_err err = COR_ERR_NONE;
+    w->stage = stage_new();
+    (void)snprintf(w->socket, sizeof(w->socket), "%s/mqtt.sock", w->stage->dir);
+    (void)snprintf(w->broker_conf, sizeof(w->broker_conf), "%s/mosquitto.conf", w->stage->dir);
+    (void)snprintf(w->heard, sizeof(w->heard), "%s/heard", w->stage->dir);
+    auto_(cor_freep) char *conf =
+        cor_sprintf("listener 0 %s\nallow_anonymous true\nuser root\nlog_dest none\n"
+                    "persistence true\npersistence_location %s/\n",
+                    w->socket, w->stage->dir);
+    assert_int_equal(cor_file_write(w->broker_conf, cor_view_of(conf), 0644, &err), COR_OK);
+    start_service(w); /* before its broker: it has to wait for it */
+    w->twin_bus = stage_bus(w->stage, "devicetwin");
+    w->hub_bus = stage_bus(w->stage, "edgehub");
+    assert_int_equal(
+        cor_port_open(w->twin_bus, px_endpoint(PX_ENDPOINT_TWIN_BUS), &TWIN_OPS, w, &w->twin, &err),
+        COR_OK);
+    assert_int_equal(
+        cor_port_open(w->hub_bus, px_endpoint(PX_ENDPOINT_HUB_BUS), &HUB_OPS, w, &w->hub, &err),
+        COR_OK);
+    assert_true(stage_until(w->stage, both_up, w));
+    start_broker(w);
+    until(w, socket_is_there);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    cor_origin_free(&w->origin);
+    cor_port_close(&w->twin);
+    cor_port_close(&w->hub);
+    cor_bus_free(&w->twin_bus);
+    cor_bus_free(&w->hub_bus);
+    int status = stage_end(w->pid, SIGTERM);
+    bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    (void)stage_end(w->broker, SIGTERM);
+    if (w->listener != 0) {
+        (void)stage_end(w->listener, SIGTERM);
+    }
+    stage_free(&w->stage);
+    cor_free(w);
+    return clean ? 0 : -1;
+}
+
+static bool twin_has(void *self)
+{
+    const struct world *w = self;
+    return w->in.count >= w->want;
+}
+
+static bool cloud_has(void *self)
+{
+    const struct world *w = self;
+    return w->up.count >= w->want;
+}
+
+/* The subscription is there once a message comes through: device topics are repeated until one
+ * does. */
+static void until_subscribed(struct world *w)
+{
+    w->want = 1;
+    for (int i = 0; i < 100 && w->in.count == 0; i++) {
+        publish(w, "$hw/events/node/n1/membership/get", "probe");
+        stage_idle(w->stage, 20);
+    }
+    assert_true(w->in.count > 0);
+    stage_idle(w->stage, 50);
+    w->in.count = 0;
+}
+
+static void topics_lead_to_twin_and_cloud(void **state)
+{
+    struct world *w = *state;
+    until_subscribed(w);
+    publish(w, "$hw/events/device/default/x/twin/update", "{\"a\":1}");
+    assert_true(stage_until(w->stage, twin_has, w));
+    assert_string_equal(w->in.topic, "$hw/events/device/default/x/twin/update");
+    assert_string_equal(w->in.payload, "{\"a\":1}");
+    publish(w, "foo/user/bar", "up");
+    publish(w, "SYS/dis/upload_records", "records");
+    w->want = 2;
+    assert_true(stage_until(w->stage, cloud_has, w));
+    assert_string_equal(w->up.topic, "SYS/dis/upload_records");
+    assert_int_equal(w->in.count, 1);
+}
+
+/* Killed with messages that nobody has committed: they come again, once each. */
+static void killed_it_keeps_what_was_not_committed(void **state)
+{
+    struct world *w = *state;
+    struct cor_err err = COR_ERR_NONE;
+    until_subscribed(w);
+    uint64_t before = w->in.committed;
+    cor_port_close(&w->twin); /* devicetwin is away */
+    for (int i = 0; i < 20; i++) {
+        publish(w, "$hw/events/device/default/x/twin/update", "{}");
+    }
+    stage_idle(w->stage, 100);
+    (void)stage_end(w->pid, SIGKILL);
+    start_service(w);
+    assert_int_equal(
+        cor_port_open(w->twin_bus, px_endpoint(PX_ENDPOINT_TWIN_BUS), &TWIN_OPS, w, &w->twin, &err),
+        COR_OK);
+    w->want = 20;
+    assert_true(stage_until(w->stage, twin_has, w));
+    stage_idle(w->stage, 100);
+    assert_int_equal(w->in.count, 20);
+    assert_int_equal(w->in.committed, before + 20);
+}
+
+static void resume(void *self, uint64_t after)
+{
+    struct world *w = self;
+    for (uint64_t seq = after + 1; seq <= w->last; seq++) {
+        char payload[32];
+        (void)snprintf(payload, sizeof(payload), "%d", (int)seq);
+        struct px_mqtt_out out = {.topic = COR_VIEW("out/x"), .payload = cor_view_of(payload)};
+        if (cor_origin_send(w->origin, seq, PX_mqtt_out, &out, 0) != COR_OK) {
+            return;
+        }
+    }
+}
+
+static void acked(void *self, uint64_t seq)
+{
+    ((struct world *)self)->acked = seq;
+}
+
+static bool all_acked(void *self)
+{
+    const struct world *w = self;
+    return w->acked == w->last;
+}
+
+static void listen_to_out(struct world *w)
+{
+    auto_(cor_freep) char *script = cor_sprintf(
+        "exec mosquitto_sub --unix %s -q 1 -c -i ear -t out/# -t ear/# > %s", w->socket, w->heard);
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    w->listener = stage_spawn(argv);
+    w->want = 1;
+    for (int i = 0; i < 100 && !heard_enough(w); i++) {
+        publish(w, "ear/probe", "probe");
+        stage_idle(w->stage, 20);
+    }
+    assert_true(heard_enough(w));
+}
+
+/* A broker that restarts in the middle of a stream of publications: all of them arrive. */
+static void broker_restarts_lose_no_publication(void **state)
+{
+    static const struct cor_origin_ops ORIGIN = {resume, acked};
+    struct world *w = *state;
+    until_subscribed(w);
+    listen_to_out(w);
+    w->last = 500;
+    w->origin = cor_origin_new(w->twin, 1, 5, 500, 0, &ORIGIN, w);
+    stage_idle(w->stage, 3);
+    (void)stage_end(w->broker, SIGTERM);
+    stage_idle(w->stage, 50);
+    start_broker(w);
+    assert_true(stage_until(w->stage, all_acked, w));
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    auto_(cor_freep) char *last = cor_strdup("\n500\n");
+    w->want = 500;
+    until(w, heard_enough);
+    for (int i = 0; i < 200; i++) {
+        cor_buf_clear(&text);
+        assert_int_equal(cor_file_read(w->heard, 1 << 20, &text, NULL), COR_OK);
+        if (strstr(text.data, last) != NULL) {
+            break;
+        }
+        stage_idle(w->stage, 20);
+    }
+    for (int n = 1; n <= 500; n++) {
+        char line[16];
+        (void)snprintf(line, sizeof(line), "\n%d\n", n);
+        if (strstr(text.data, line) == NULL) {
+            fail_msg("publication %d is missing", n);
+        }
+    }
+}
+
+static void what_cannot_be_published_stops_nothing(void **state)
+{
+    struct world *w = *state;
+    until_subscribed(w);
+    listen_to_out(w);
+    static const char *const TOPICS[] = {"a/+/b", "a/#", ""};
+    for (size_t i = 0; i < COR_COUNT(TOPICS); i++) {
+        struct px_mqtt_out out = {.topic = cor_view_of(TOPICS[i]), .payload = COR_VIEW("x")};
+        assert_int_equal(cor_send(w->twin, PX_mqtt_out, &out), COR_OK);
+    }
+    struct px_mqtt_out out = {.topic = COR_VIEW("out/good"), .payload = COR_VIEW("good")};
+    assert_int_equal(cor_send(w->twin, PX_mqtt_out, &out), COR_OK);
+    for (int i = 0; i < 200; i++) {
+        auto_(cor_buf_free) struct cor_buf text = {0};
+        assert_int_equal(cor_file_read(w->heard, 1 << 20, &text, NULL), COR_OK);
+        if (strstr(text.data, "good") != NULL) {
+            return;
+        }
+        stage_idle(w->stage, 20);
+    }
+    fail_msg("the good one did not arrive");
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(topics_lead_to_twin_and_cloud),
+        T(killed_it_keeps_what_was_not_committed),
+        T(broker_restarts_lose_no_publication),
+        T(what_cannot_be_published_stops_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
