@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Kubernetes API of Namespaces and Secrets in memory, for contract tests: fake_kube.py FOLDER
 reads ca.pem, server.pem, server.key there, writes kubeconfig there, prints its port."""
-import http.server, json, ssl, sys
+import http.server, json, socketserver, ssl, sys
 
 folder = sys.argv[1]
 objects = {}
@@ -59,9 +59,15 @@ class Api(http.server.BaseHTTPRequestHandler):
         return self.store(self.path, body, 200)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self):  # without the look-up of our own name, which may take long
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(folder + "/server.pem", folder + "/server.key")
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+server = Server(("127.0.0.1", 0), Api)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 port = server.server_address[1]
 with open(folder + "/kubeconfig", "w") as f:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tiny TLS server that plays the Kubernetes API for test_kube_client: fake_api.py FOLDER
 reads ca.pem, server.pem, server.key there; asks for a client certificate; prints its port."""
-import http.server, json, ssl, sys, urllib.parse
+import http.server, json, socketserver, ssl, sys, urllib.parse
 
 lists = 0
 watches = 0
@@ -82,11 +82,17 @@ class Api(http.server.BaseHTTPRequestHandler):
 
 
 folder = sys.argv[1]
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self):  # without the look-up of our own name, which may take long
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(folder + "/server.pem", folder + "/server.key")
 context.load_verify_locations(folder + "/ca.pem")
 context.verify_mode = ssl.CERT_REQUIRED
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+server = Server(("127.0.0.1", 0), Api)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_address[1], flush=True)
 server.serve_forever()

@@ -10,19 +10,18 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/base/attr.h"
 #include "common/base/mem.h"
 #include "common/kube/client.h"
 #include "common/kube/informer.h"
 #include "common/pki/cert.h"
+#include "tests/support/process.h"
 
 /* A CA, a server and a client of it, and fake_api.py running. */
 struct set {
-    char dir[32];
-    pid_t pid;
+    char *dir;
+    struct test_process server;
     struct cor_loop *loop;
     struct cor_log *log;
     struct cor_kube_config config;
@@ -43,15 +42,6 @@ static char *pem_of_key(const struct cor_key *key)
     struct cor_buf pem = {0};
     cor_key_pem(key, &pem);
     return cor_buf_take(&pem);
-}
-
-static void save(const struct set *set, const char *name, const char *text)
-{
-    auto_(cor_freep) char *path = cor_sprintf("%s/%s", set->dir, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
 }
 
 static void make_certificates(struct set *set)
@@ -80,26 +70,17 @@ static void make_certificates(struct set *set)
     set->config.key_pem = pem_of_key(key);
     set->config.token = cor_strdup("tok");
     auto_(cor_freep) char *server_pem = pem_of_cert(server);
-    save(set, "ca.pem", set->config.ca_pem);
-    save(set, "server.pem", server_pem);
-    save(set, "server.key", set->config.key_pem);
+    test_write(set->dir, "ca.pem", set->config.ca_pem);
+    test_write(set->dir, "server.pem", server_pem);
+    test_write(set->dir, "server.key", set->config.key_pem);
 }
 
 static void start_server(struct set *set)
 {
-    int pipe_fds[2];
-    char line[32] = {0};
-    assert_int_equal(pipe(pipe_fds), 0);
-    set->pid = fork();
-    if (set->pid == 0) {
-        (void)dup2(pipe_fds[1], 1);
-        (void)execlp("python3", "python3", CORACLE_SOURCE_DIR "/tests/unit/common/kube/fake_api.py",
-                     set->dir, (char *)NULL);
-        _exit(127);
-    }
-    close(pipe_fds[1]);
-    assert_true(read(pipe_fds[0], line, sizeof(line) - 1) > 0);
-    close(pipe_fds[0]);
+    char line[32];
+    const char *const argv[] = {"python3", CORACLE_SOURCE_DIR "/tests/unit/common/kube/fake_api.py",
+                                set->dir, NULL};
+    test_process_start(&set->server, argv, "/dev/null", line, sizeof(line));
     set->config.server = cor_sprintf("https://127.0.0.1:%d", atoi(line));
 }
 
@@ -112,8 +93,7 @@ static void too_late(void *self)
 static int setup(void **state)
 {
     struct set *set = cor_alloc(sizeof(*set));
-    (void)snprintf(set->dir, sizeof(set->dir), "/tmp/kube-XXXXXX");
-    assert_non_null(mkdtemp(set->dir));
+    set->dir = test_dir_new();
     make_certificates(set);
     start_server(set);
     set->loop = cor_loop_new();
@@ -127,20 +107,14 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const names[] = {"ca.pem", "server.pem", "server.key"};
     struct set *set = *state;
     cor_kube_free(&set->kube);
     cor_timer_free(&set->deadline);
     cor_loop_free(&set->loop);
     cor_log_free(&set->log);
     cor_kube_config_free(&set->config);
-    assert_int_equal(kill(set->pid, SIGKILL), 0);
-    assert_int_equal(waitpid(set->pid, NULL, 0), set->pid);
-    for (size_t i = 0; i < COR_COUNT(names); i++) {
-        auto_(cor_freep) char *path = cor_sprintf("%s/%s", set->dir, names[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(set->dir);
+    (void)test_process_stop(&set->server, SIGKILL);
+    test_dir_free(&set->dir);
     cor_free(set);
     return 0;
 }
