@@ -10,6 +10,7 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 100 };
 
 int coracle_status(int argc, char **argv);
+int coracle_join(int argc, char **argv);
 int coracle_token(int argc, char **argv);
 int coracle_restart(int argc, char **argv);
 int coracle_completion(int argc, char **argv);

@@ -13,6 +13,7 @@ static const struct verb {
 } VERBS[] = {
     {"status", coracle_status, "what runs here, and whether it is well"},
     {"token", coracle_token, "make tokens with which nodes join"},
+    {"join", coracle_join, "make this machine an edge node"},
     {"restart", coracle_restart, "restart services in place"},
     {"completion", coracle_completion, "print shell completion for bash"},
 };
@@ -54,6 +55,7 @@ int coracle_completion(int argc, char **argv)
         "    case ${COMP_WORDS[1]} in\n"
         "        token) words='create --node --ttl --reusable --run-dir --output' ;;\n"
         "        status) words='--output --run-dir' ;;\n"
+        "        join) words='--cloud --enrol-port --token --node --timeout' ;;\n"
         "        restart) words=$(coracle status -o name 2>/dev/null) ;;\n"
         "        completion) words=bash ;;\n"
         "    esac\n"
