@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Returns when inside; else runs self there and exits with its code (77 counts as skipped). */
+/* Returns when inside; else runs self there and exits with its code (77 is a skip). */
 static inline void be_contained(char **argv)
 {
     if (getenv("CRI_SOCKET") != NULL) {
@@ -22,8 +22,8 @@ static inline void be_contained(char **argv)
     }
     int status = 0;
     if (wrap == NULL || waitpid(child, &status, 0) < 0 || WEXITSTATUS(status) == 77) {
-        (void)printf("1..0 # skipped: needs root and containerd\n");
-        exit(0);
+        (void)printf("skipped: needs root, containerd and CORACLE_CONTAINED\n");
+        exit(77);
     }
     exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }

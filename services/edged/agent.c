@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pods: where desired state, the runtime's state and what follows from both come together.
+#include "agent.h"
+
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "status.h"
+
+enum { POD_MAX = 4 * 1024 * 1024 }; /* an object of the API has at most 1.5 MiB in etcd */
+
+void agent_pod_free(void *value)
+{
+    struct agent_pod *pod = value;
+    cor_timer_free(&pod->wake);
+    cor_timer_free(&pod->report);
+    run_free(&pod->run);
+    pod_free(&pod->pod);
+    refs_free(&pod->refs);
+    cor_json_free(&pod->known);
+    cor_json_free(&pod->sending);
+    cor_free(pod->volume_sums);
+    cor_free(pod->volume_made);
+    cor_free(pod->uid);
+    cor_free(pod->key);
+    cor_free(pod->patch_key);
+    cor_free(pod->next);
+    cor_free(pod);
+}
+
+struct agent_pod *agent_find(const struct agent *agent, const char *uid)
+{
+    return cor_map_get(agent->pods, cor_view_of(uid));
+}
+
+void agent_touch(struct agent_pod *pod)
+{
+    pod->dirty = true;
+}
+
+void agent_hold(struct agent_pod *pod)
+{
+    pod->ops++;
+}
+
+void agent_release(struct agent_pod *pod)
+{
+    pod->ops--;
+    agent_touch(pod);
+}
+
+static void on_wake(void *self)
+{
+    struct agent_pod *pod = self;
+    if (refs_next_due(&pod->refs).us <= cor_loop_now(pod->agent->loop).us) {
+        run_inputs_changed(pod->run); /* a token is to be renewed */
+    }
+    agent_touch(pod);
+}
+
+/* Takes parsed. */
+static struct agent_pod *add_pod(struct agent *agent, struct pod *parsed)
+{
+    struct agent_pod *pod = cor_alloc(sizeof(*pod));
+    pod->agent = agent;
+    pod->pod = parsed;
+    pod->run = run_new(parsed);
+    pod->uid = cor_strdup(parsed->uid);
+    pod->key = cor_sprintf("%s/pod/%s", parsed->ns, parsed->name);
+    pod->patch_key = cor_sprintf("%s/podpatch/%s", parsed->ns, parsed->name);
+    pod->volume_sums = cor_calloc(parsed->volume_count + 1, sizeof(*pod->volume_sums));
+    pod->volume_made = cor_calloc(parsed->volume_count + 1, sizeof(*pod->volume_made));
+    pod->wake = cor_timer_new(agent->loop, on_wake, pod);
+    pod->report = cor_timer_new(agent->loop, report_timer, pod);
+    pod->cause = cor_bus_cause(agent->service->bus);
+    refs_collect(&pod->refs, parsed);
+    run_see_begin(pod->run);
+    cor_map_set(agent->pods, cor_view_of(pod->uid), pod);
+    agent_touch(pod);
+    return pod;
+}
+
+static int64_t grace_of(const struct pod *pod)
+{
+    int64_t grace = pod->delete_grace_seconds >= 0 ? pod->delete_grace_seconds : pod->grace_seconds;
+    return grace < 1 ? 1 : grace; /* kubelet's least (pod_workers.go) */
+}
+
+/* A pod that was not known: what the runtime has of it is read first, if it has anything. */
+static void begin(struct agent *agent, struct agent_pod *pod)
+{
+    if (agent->listed && cor_map_get(agent->unclaimed, cor_view_of(pod->uid)) == NULL) {
+        run_seen_all(pod->run, cor_loop_now(agent->loop));
+    } else if (agent->listed) {
+        relist_start(agent);
+    }
+}
+
+/* A pod that cannot be read is reported as failed, in its own words. */
+static void refuse(struct agent *agent, const struct cor_json *object, const struct cor_err *err)
+{
+    const char *ns = cor_json_str_at(object, "metadata.namespace", "");
+    const char *name = cor_json_str_at(object, "metadata.name", "");
+    const char *uid = cor_json_str_at(object, "metadata.uid", "");
+    LOGW(agent->log, "edged.pod-refused", "pod=%s/%s error=%s", cor_log_esc(cor_view_of(ns)),
+         cor_log_esc(cor_view_of(name)), cor_log_esc(cor_view_of(err->text)));
+    auto_(cor_json_free) struct cor_json *status =
+        status_failed("InvalidPod", err->text, cor_wall_now());
+    auto_(cor_json_free) struct cor_json *patch = status_patch(uid, status);
+    auto_(cor_freep) char *text = cor_json_text(patch);
+    auto_(cor_freep) char *key = cor_sprintf("%s/podpatch/%s", ns, name);
+    (void)meta_call(agent->meta, PX_VERB_PATCH, key, PX_PATCH_STRATEGIC, cor_view_of(text), NULL,
+                    NULL);
+}
+
+/* Takes parsed. */
+static void update(struct agent_pod *pod, struct pod *parsed)
+{
+    if (pod->pod->volume_count != parsed->volume_count || !run_set_pod(pod->run, parsed)) {
+        LOGW(pod->agent->log, "edged.pod-update-refused", "pod=%s reason=containers-differ",
+             pod->key);
+        pod_free(&parsed);
+        return;
+    }
+    pod_free(&pod->pod);
+    pod->pod = parsed;
+    refs_collect(&pod->refs, parsed);
+}
+
+static void put(struct agent *agent, struct pod *parsed, struct cor_json *status)
+{
+    struct agent_pod *pod = agent_find(agent, parsed->uid);
+    bool fresh = pod == NULL;
+    if (fresh) {
+        pod = add_pod(agent, parsed);
+        pod->known = cor_json_ref(status);
+        run_recall(pod->run, status);
+    } else {
+        update(pod, parsed);
+    }
+    pod->desired = true;
+    pod->mentioned = true;
+    pod->cause = cor_bus_cause(agent->service->bus);
+    if (pod->pod->deleted) {
+        run_end_pod(pod->run, RUN_WANT_GONE, grace_of(pod->pod));
+    }
+    if (fresh) {
+        begin(agent, pod);
+    }
+    agent_touch(pod);
+}
+
+void agent_put_pod(struct agent *agent, struct cor_view body)
+{
+    struct cor_json *object = NULL;
+    struct pod *parsed = NULL;
+    struct cor_err err = COR_ERR_NONE;
+    if (cor_json_parse(body, POD_MAX, 0, &object, &err) != COR_OK) {
+        LOGW(agent->log, "edged.pod-unreadable", "error=%s", cor_log_esc(cor_view_of(err.text)));
+        return;
+    }
+    const char *node = cor_json_str_at(object, "spec.nodeName", "");
+    if (strcmp(node, agent->cfg->node_name) != 0) {
+        LOGD(agent->log, "edged.pod-of-other-node", "node=%s", cor_log_esc(cor_view_of(node)));
+        cor_json_free(&object);
+        return;
+    }
+    auto_(cor_json_free) struct cor_json *status = cor_json_ref(cor_json_get(object, "status"));
+    auto_(cor_json_free) struct cor_json *raw = cor_json_ref(object);
+    const char *uid = cor_json_str_at(object, "metadata.uid", "");
+    struct agent_pod *old = agent_find(agent, uid);
+    if (old != NULL && !old->desired) { /* it is being removed: begin anew after that */
+        cor_free(old->next);
+        old->next = cor_view_dup(body);
+        cor_json_free(&object);
+        return;
+    }
+    if (pod_parse(object, &parsed, &err) != COR_OK) {
+        refuse(agent, raw, &err);
+        return;
+    }
+    put(agent, parsed, status);
+}
+
+void agent_session_begin(struct agent *agent)
+{
+    size_t at = 0;
+    void *value = NULL;
+    agent->desired_known = false;
+    while (cor_map_next(agent->pods, &at, NULL, &value)) {
+        struct agent_pod *pod = value;
+        pod->mentioned = false;
+        if (pod->run->prepare_error != NULL) {
+            run_inputs_changed(pod->run);
+            agent_touch(pod);
+        }
+    }
+}
+
+void agent_session_done(struct agent *agent)
+{
+    size_t at = 0;
+    void *value = NULL;
+    agent->desired_known = true;
+    while (cor_map_next(agent->pods, &at, NULL, &value)) {
+        struct agent_pod *pod = value;
+        if (pod->desired && !pod->mentioned) {
+            agent_drop_pod(agent, cor_view_of(pod->key), cor_view_of(pod->uid));
+        }
+    }
+    if (agent->listed) {
+        relist_start(agent); /* now it is known what nobody wants */
+    }
+}
+
+void agent_drop_pod(struct agent *agent, struct cor_view key, struct cor_view uid)
+{
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(agent->pods, &at, NULL, &value)) {
+        struct agent_pod *pod = value;
+        if (!pod->desired || !cor_view_is(key, pod->key) ||
+            (uid.len > 0 && !cor_view_is(uid, pod->uid))) {
+            continue;
+        }
+        pod->desired = false;
+        run_end_pod(pod->run, RUN_WANT_GONE, grace_of(pod->pod));
+        agent_touch(pod);
+    }
+}
+
+static struct cor_json *orphan_object(const char *uid, const char *ns, const char *name,
+                                      const struct pod_strings *containers)
+{
+    struct cor_json *object = cor_json_object();
+    struct cor_json *list = cor_json_array();
+    for (size_t i = 0; i < containers->count; i++) {
+        struct cor_json *container = cor_json_object();
+        cor_json_set(container, "name", cor_json_str(containers->item[i]));
+        cor_json_set(container, "image", cor_json_str("orphan"));
+        cor_json_add(list, container);
+    }
+    cor_json_set_at(object, "metadata.name", cor_json_str(name));
+    cor_json_set_at(object, "metadata.namespace", cor_json_str(ns));
+    cor_json_set_at(object, "metadata.uid", cor_json_str(uid));
+    cor_json_set_at(object, "spec.containers", list);
+    return object;
+}
+
+void agent_adopt_orphan(struct agent *agent, const char *uid, const char *ns, const char *name,
+                        const struct pod_strings *containers, int64_t grace_seconds)
+{
+    struct pod *parsed = NULL;
+    struct cor_err err = COR_ERR_NONE;
+    if (pod_parse(orphan_object(uid, ns, name, containers), &parsed, &err) != COR_OK) {
+        LOGW(agent->log, "edged.orphan-refused", "error=%s", cor_log_esc(cor_view_of(err.text)));
+        return;
+    }
+    LOGI(agent->log, "edged.orphan", "pod=%s/%s uid=%s", parsed->ns, parsed->name, parsed->uid);
+    struct agent_pod *pod = add_pod(agent, parsed);
+    run_end_pod(pod->run, RUN_WANT_GONE, grace_seconds < 0 ? 30 : grace_seconds);
+}
+
+static void note_if_seen(struct agent_pod *pod)
+{
+    for (size_t i = 0; i < pod->run->count; i++) {
+        pod->was_seen = pod->was_seen || pod->run->containers[i].id != NULL;
+    }
+}
+
+/* Steps until there is nothing more to do now. True when a call was started. */
+static bool step(struct agent_pod *pod)
+{
+    struct run_action actions[RUN_ACTIONS_MAX];
+    bool busy = false;
+    size_t count = 0;
+    do {
+        pod->dirty = false;
+        count = run_step(pod->run, cor_loop_now(pod->agent->loop), actions);
+        for (size_t i = 0; i < count; i++) {
+            perform(pod, &actions[i]);
+        }
+        busy = busy || count > 0;
+    } while (count > 0 && pod->dirty);
+    note_if_seen(pod);
+    return busy;
+}
+
+static void set_wake(struct agent_pod *pod)
+{
+    struct cor_mono now = cor_loop_now(pod->agent->loop);
+    struct cor_mono at = refs_next_due(&pod->refs);
+    at = pod->run->wake_at.us < at.us ? pod->run->wake_at : at;
+    if (at.us == INT64_MAX) {
+        cor_timer_stop(pod->wake);
+    } else {
+        cor_timer_start(pod->wake, at.us > now.us ? at.us - now.us : 0);
+    }
+}
+
+static bool is_over(const struct agent_pod *pod)
+{
+    return pod->run->cleaned && !pod->desired && pod->ops == 0 && pod->sending == NULL &&
+           !pod->deleting;
+}
+
+static void bury(struct agent *agent, struct agent_pod *pod)
+{
+    LOGI(agent->log, "edged.pod-gone", "pod=%s uid=%s", pod->key, pod->uid);
+    auto_(cor_freep) char *next = take(&pod->next);
+    (void)cor_map_del(agent->pods, cor_view_of(pod->uid));
+    if (next != NULL) {
+        agent_put_pod(agent, cor_view_of(next));
+    }
+}
+
+bool agent_round(void *self)
+{
+    struct agent *agent = self;
+    size_t at = 0;
+    void *value = NULL;
+    bool busy = false;
+    while (cor_map_next(agent->pods, &at, NULL, &value)) {
+        struct agent_pod *pod = value;
+        if (!pod->dirty) {
+            continue;
+        }
+        cor_bus_set_cause(agent->service->bus, pod->cause);
+        busy = step(pod) || busy;
+        teller_pod_notes(pod);
+        report(pod);
+        set_wake(pod);
+        if (is_over(pod)) {
+            bury(agent, pod);
+            busy = true;
+            break; /* the map may have changed: the others come in the next round */
+        }
+    }
+    cor_bus_set_cause(agent->service->bus, 0);
+    return busy;
+}

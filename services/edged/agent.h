@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to edged: the service's object, one pod in it, and what the files do for each other.
+// Everything runs on the loop thread.
+#ifndef EDGED_AGENT_H
+#define EDGED_AGENT_H
+
+#include "common/base/map.h"
+#include "common/service/service.h"
+#include "cri.h"
+#include "crispec.h"
+#include "hostinfo.h"
+#include "inputs.h"
+#include "kevent.h"
+#include "meta.h"
+#include "nodeobj.h"
+#include "refs.h"
+#include "run.h"
+
+struct edged_cfg {
+    struct cor_service_cfg common;
+    char *node_name;
+    char *node_ip;
+    char *runtime_socket;
+    char *root_dir;
+    char *pod_log_dir;
+    char *cgroup_root;
+    char *cluster_domain;
+    struct cor_conf_strs cluster_dns;
+    struct cor_conf_strs node_labels;
+    struct cor_conf_strs node_taints;
+    bool schedulable;
+    bool register_node;
+    bool report_events;
+    int64_t kubelet_port;
+    int64_t status_seconds;
+    int64_t report_seconds;
+    int64_t lease_seconds;
+};
+
+struct agent;
+
+/* One pod, from the first word of it until nothing is left on this machine. */
+struct agent_pod {
+    struct agent *agent;
+    struct pod *pod; /* owned */
+    struct run *run; /* owned */
+    char *uid;       /* owned: outlives replaced pods */
+    char *key;       /* "<ns>/pod/<name>" */
+    char *patch_key; /* "<ns>/podpatch/<name>" */
+    bool desired;    /* metamanager has the object; false: only the runtime has it */
+    bool mentioned;  /* in this session */
+    char *next;      /* owned: it was wanted again while it is being removed; JSON */
+    bool dirty;      /* to be stepped at the end of this round */
+    size_t ops;      /* callbacks under way that point here */
+    struct refs refs;
+    uint64_t *volume_sums; /* payload_hash of what is on disk; by volume */
+    bool *volume_made;
+    struct cor_timer *wake;
+    uint64_t cause; /* message that last changed it */
+    /* report.c */
+    struct cor_json *known;   /* status that the API has, as far as we know; NULL */
+    struct cor_json *sending; /* status under way */
+    bool deleting;            /* the last delete is under way */
+    bool deleted;             /* the API has been told that it is gone */
+    bool was_seen;            /* something of it was in the runtime */
+    struct cor_timer *report;
+    int64_t report_us; /* back-off */
+    bool report_waits; /* timer runs after a failure */
+    bool report_soon;  /* timer runs, or ran, for a change that is not urgent */
+};
+
+/* register.c */
+struct registrar;
+/* events.c */
+struct teller;
+/* relist.c */
+struct relist;
+
+struct agent {
+    struct cor_service *service;
+    struct cor_log *log;
+    struct cor_loop *loop;
+    const struct edged_cfg *cfg;
+    struct hostinfo host;
+    struct facts facts; /* of the node; addresses of pods are filled in per pod */
+    struct crispec_node node;
+    struct cri *cri;
+    struct meta *meta;
+    struct cor_map *pods; /* uid to struct agent_pod, owned */
+    struct cor_hook *hook;
+    struct cor_timer *safety; /* slow relist */
+    struct relist *relist;
+    struct cor_map
+        *unclaimed;     /* uids in the runtime that no desired pod has; values are not used */
+    bool listed;        /* the runtime was listed since the connection came up */
+    bool desired_known; /* metamanager has sent all */
+    bool session;
+    bool link;
+    struct teller *teller;
+    struct registrar *registrar;
+    uint64_t starts, restarts, patches, events_sent, events_lost;
+};
+
+/* agent.c: pods */
+
+/* A desired pod is so. body is its JSON. */
+void agent_put_pod(struct agent *agent, struct cor_view body);
+
+/* A desired pod is gone; uid may be absent. */
+void agent_drop_pod(struct agent *agent, struct cor_view key, struct cor_view uid);
+
+/* A pod of which only the runtime knows: containers by name, so that it can be ended. */
+void agent_adopt_orphan(struct agent *agent, const char *uid, const char *ns, const char *name,
+                        const struct pod_strings *containers, int64_t grace_seconds);
+
+/* A session with metamanager begins: all desired pods will be put again. */
+void agent_session_begin(struct agent *agent);
+
+/* All have been: those that were not are gone. */
+void agent_session_done(struct agent *agent);
+
+/* The pod by uid; NULL. */
+struct agent_pod *agent_find(const struct agent *agent, const char *uid);
+
+/* It is looked at at the end of this round. */
+void agent_touch(struct agent_pod *pod);
+
+/* An operation that points to the pod begins or ends. */
+void agent_hold(struct agent_pod *pod);
+void agent_release(struct agent_pod *pod);
+
+/* Looks at all dirty pods; for the loop's hook. */
+bool agent_round(void *self);
+
+/* Frees a pod that nothing points to. For the map. */
+void agent_pod_free(void *value);
+
+/* relist.c: reads all that the runtime has; another one follows when one is under way. */
+void relist_start(struct agent *agent);
+void relist_free(struct relist **relist);
+
+/* perform.c: does one action; the result comes by run_*. */
+void perform(struct agent_pod *pod, const struct run_action *action);
+
+/* prepare.c: objects, folders, volumes; ends in run_prepared. */
+void prepare(struct agent_pod *pod);
+
+/* prepare.c: an object that pods may refer to is so; json NULL: gone. Borrows json. */
+void prepare_object(struct agent *agent, bool secret, struct cor_view ns, struct cor_view name,
+                    struct cor_json *json);
+
+/* prepare.c: what the pod's containers are started with. Borrows from pod until its refs change. */
+struct inputs prepare_inputs(struct agent_pod *pod, struct facts *facts);
+
+/* create.c: CreateContainer with environment and mounts; ends in run_create_done. */
+void create(struct agent_pod *pod, const struct run_action *action);
+
+/* clean.c: removes folders, mounts and cgroup in a child process; ends in run_clean_done. */
+void clean(struct agent_pod *pod);
+
+/* clean.c: removes the folders of pods that nobody has. */
+void clean_strays(struct agent *agent);
+
+/* report.c: tells the API how the pod stands, or that it is gone. */
+void report(struct agent_pod *pod);
+void report_timer(void *self);
+
+/* report.c: the link came up: what waited for it is tried at once. */
+void report_at_once(struct agent *agent);
+
+/* events.c */
+struct teller *teller_new(struct agent *agent);
+void teller_free(struct teller **teller);
+void teller_pod_notes(struct agent_pod *pod);
+void teller_node_note(struct agent *agent, bool warning, const char *reason, const char *message);
+void teller_go_on(struct teller *teller);
+
+/* register.c */
+struct registrar *registrar_new(struct agent *agent);
+void registrar_free(struct registrar **registrar);
+void registrar_link(struct registrar *registrar);
+void registrar_runtime(struct registrar *registrar);
+void registrar_node(struct registrar *registrar, struct cor_view body);
+
+/* edged.c: the service's spec, for cor_service_main. */
+const struct cor_service_spec *edged_spec(void);
+
+#endif

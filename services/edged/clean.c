@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Removal of what pods leave on disk. It may take long, so a child process does it.
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "common/base/mem.h"
+#include "disk.h"
+
+struct job {
+    struct agent *agent;
+    struct agent_pod *pod; /* NULL: a stray folder */
+    struct cor_child *child;
+};
+
+static void job_end(struct job *job)
+{
+    if (job->pod != NULL) {
+        run_clean_done(job->pod->run);
+        agent_release(job->pod);
+    }
+    cor_child_free(&job->child);
+    cor_free(job);
+}
+
+static void on_child(void *self, int pid, int status)
+{
+    (void)pid;
+    (void)status;
+    job_end(self);
+}
+
+/* What the child does: a pod of any QoS class may have had this uid. */
+static void remove_all(const struct agent *agent, const char *uid, const char *logs)
+{
+    static const char *const folders[] = {"", "/burstable", "/besteffort"};
+    disk_remove(agent->cfg->root_dir, logs, uid);
+    for (size_t i = 0; i < COR_COUNT(folders); i++) {
+        auto_(cor_freep) char *cgroup =
+            cor_sprintf("%s/kubepods%s/pod%s", agent->cfg->cgroup_root, folders[i], uid);
+        disk_remove_cgroup(cgroup);
+    }
+}
+
+static void start(struct agent *agent, struct agent_pod *pod, const char *uid, const char *logs)
+{
+    struct job *job = cor_alloc(sizeof(*job));
+    *job = (struct job){.agent = agent, .pod = pod};
+    pid_t pid = fork();
+    if (pid == 0) {
+        remove_all(agent, uid, logs);
+        _exit(0);
+    }
+    if (pid < 0) {
+        LOGW(agent->log, "edged.clean-inline", "uid=%s error=%s", uid, strerror(errno));
+        remove_all(agent, uid, logs);
+        job_end(job);
+        return;
+    }
+    job->child = cor_child_new(agent->loop, pid, on_child, job);
+}
+
+void clean(struct agent_pod *pod)
+{
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(POD_ARENA_MAX);
+    agent_hold(pod);
+    start(pod->agent, pod, pod->uid, crispec_log_dir(arena, &pod->agent->node, pod->pod));
+}
+
+static void on_folder(void *self, const char *uid)
+{
+    struct agent *agent = self;
+    if (agent_find(agent, uid) == NULL) {
+        LOGI(agent->log, "edged.stray-folder", "uid=%s", cor_log_esc(cor_view_of(uid)));
+        start(agent, NULL, uid, "");
+    }
+}
+
+void clean_strays(struct agent *agent)
+{
+    disk_each_pod(agent->cfg->root_dir, on_folder, agent);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this machine is: read once at start, and a few figures now and then, all from /proc, /sys
+// and statvfs; never blocks for long. Any thread.
+#ifndef EDGED_HOSTINFO_H
+#define EDGED_HOSTINFO_H
+
+#include <stdint.h>
+
+struct hostinfo {
+    char *machine_id; /* all owned */
+    char *system_uuid;
+    char *boot_id;
+    char *kernel;
+    char *os_image;
+    char *ip;         /* of the default route's interface, else of any; "" when there is none */
+    const char *arch; /* constant, as Go names it */
+    int64_t cpus;
+    int64_t memory;
+    int64_t storage; /* of the file system with the folder */
+};
+
+/* Reads all. folder: where pods are kept. */
+void hostinfo_read(struct hostinfo *info, const char *folder);
+
+/* Frees the content. */
+void hostinfo_free(struct hostinfo *info);
+
+/* Bytes of memory that could be used now (MemAvailable). */
+int64_t hostinfo_memory_free(void);
+
+/* Bytes free for root on the file system with the folder. */
+int64_t hostinfo_storage_free(const char *folder);
+
+#endif

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// How pods stand, for the API: one call of a pod under way, newest state wins, retried until it is
+// there.
+#include <string.h>
+
+#include "agent.h"
+#include "common/base/mem.h"
+#include "status.h"
+
+/* What changes only conditions or addresses may wait a moment for what follows. */
+enum { SOON_MS = 300, RETRY_FIRST_MS = 500, RETRY_LAST_MS = 10000 };
+
+static void retry_later(struct agent_pod *pod)
+{
+    pod->report_us = pod->report_us == 0 ? COR_MS(RETRY_FIRST_MS) : pod->report_us * 2;
+    pod->report_us =
+        pod->report_us > COR_MS(RETRY_LAST_MS) ? COR_MS(RETRY_LAST_MS) : pod->report_us;
+    pod->report_waits = true;
+    cor_timer_start(pod->report, pod->report_us);
+}
+
+void report_timer(void *self)
+{
+    struct agent_pod *pod = self;
+    pod->report_waits = false;
+    agent_touch(pod);
+}
+
+static bool is_temporary(int status)
+{
+    return status == 0 || status == 429 || status >= 500;
+}
+
+static void on_patched(void *self, int status, struct cor_view body)
+{
+    struct agent_pod *pod = self;
+    if (is_temporary(status)) {
+        cor_json_free(&pod->sending);
+        retry_later(pod);
+    } else {
+        /* 404, 409, 422: the API has no such pod, or another one of that name: its word will come.
+         */
+        if (status / 100 != 2) {
+            LOGW(pod->agent->log, "edged.status-refused", "pod=%s status=%d answer=%s", pod->key,
+                 status, cor_log_esc(body));
+        }
+        cor_json_free(&pod->known);
+        pod->known = take(&pod->sending);
+        pod->report_us = 0;
+    }
+    agent_release(pod);
+}
+
+/* Takes status. */
+static void send_status(struct agent_pod *pod, struct cor_json *status)
+{
+    auto_(cor_json_free) struct cor_json *patch = status_patch(pod->uid, status);
+    auto_(cor_freep) char *text = cor_json_text(patch);
+    pod->sending = status;
+    agent_hold(pod);
+    cor_timer_stop(pod->report);
+    pod->agent->patches++;
+    if (!meta_call(pod->agent->meta, PX_VERB_PATCH, pod->patch_key, PX_PATCH_STRATEGIC,
+                   cor_view_of(text), on_patched, pod)) {
+        on_patched(pod, 0, (struct cor_view){0});
+    }
+}
+
+static void on_deleted(void *self, int status, struct cor_view body)
+{
+    struct agent_pod *pod = self;
+    pod->deleting = false;
+    if (is_temporary(status)) {
+        retry_later(pod);
+    } else {
+        pod->deleted = true;
+        pod->report_us = 0;
+        if (status / 100 != 2 && status != 404 && status != 409) {
+            LOGW(pod->agent->log, "edged.delete-refused", "pod=%s status=%d answer=%s", pod->key,
+                 status, cor_log_esc(body));
+        }
+    }
+    agent_release(pod);
+}
+
+/* DeleteOptions: at once, and only this very pod. */
+static void send_delete(struct agent_pod *pod)
+{
+    auto_(cor_json_free) struct cor_json *options = cor_json_object();
+    cor_json_set(options, "gracePeriodSeconds", cor_json_int(0));
+    cor_json_set_at(options, "preconditions.uid", cor_json_str(pod->uid));
+    auto_(cor_freep) char *text = cor_json_text(options);
+    pod->deleting = true;
+    agent_hold(pod);
+    if (!meta_call(pod->agent->meta, PX_VERB_DELETE, pod->key, 0, cor_view_of(text), on_deleted,
+                   pod)) {
+        on_deleted(pod, 0, (struct cor_view){0});
+    }
+}
+
+/* What people and controllers wait for. */
+static bool is_urgent(const struct cor_json *known, const struct cor_json *status)
+{
+    static const char *const parts[] = {"phase", "containerStatuses", "initContainerStatuses"};
+    for (size_t i = 0; i < COR_COUNT(parts); i++) {
+        if (!cor_json_equal(cor_json_get(known, parts[i]), cor_json_get(status, parts[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void report_status(struct agent_pod *pod)
+{
+    struct facts facts;
+    (void)prepare_inputs(pod, &facts);
+    auto_(cor_json_free) struct cor_json *status =
+        status_build(pod->run, &facts, pod->known, cor_wall_now());
+    if (cor_json_equal(status, pod->known)) {
+        return;
+    }
+    if (!is_urgent(pod->known, status) && !pod->report_soon) {
+        pod->report_soon = true;
+        cor_timer_start(pod->report, COR_MS(SOON_MS));
+        return;
+    }
+    if (!is_urgent(pod->known, status) && cor_timer_running(pod->report)) {
+        return;
+    }
+    pod->report_soon = false;
+    send_status(pod, take(&status));
+}
+
+void report(struct agent_pod *pod)
+{
+    bool removed = pod->run->want == RUN_WANT_GONE && pod->run->cleaned;
+    if (!pod->desired || pod->sending != NULL || pod->deleting || pod->deleted ||
+        pod->report_waits) {
+        return;
+    }
+    bool tell = pod->was_seen || !pod->pod->deleted;
+    if (tell && !run_is_settling(pod->run)) {
+        report_status(pod);
+    }
+    if (removed && pod->sending == NULL && !pod->report_waits) {
+        send_delete(pod);
+    }
+}
+
+void report_at_once(struct agent *agent)
+{
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(agent->pods, &at, NULL, &value)) {
+        struct agent_pod *pod = value;
+        if (pod->report_waits) {
+            cor_timer_stop(pod->report);
+            pod->report_waits = false;
+            pod->report_us = 0;
+            agent_touch(pod);
+        }
+    }
+}

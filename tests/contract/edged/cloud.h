@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+// A peer in metamanager's place on the bus: holds desired objects, answers edged's questions as the
+// cloud would, and remembers what edged reported. Runs edged as a child process.
+#ifndef TEST_EDGED_CLOUD_H
+#define TEST_EDGED_CLOUD_H
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/file.h"
+#include "common/base/map.h"
+#include "common/base/mem.h"
+#include "common/base/must.h"
+#include "common/bus/bus.h"
+#include "common/json/json.h"
+#include "proto/proto.h"
+
+struct cloud {
+    char *dir; /* of this test */
+    struct cor_loop *loop;
+    struct cor_log *log;
+    struct cor_bus *bus;
+    struct cor_port *port;
+    struct cor_timer *tick;
+    struct cor_timer *late;
+    bool link;
+    struct cor_map *objects;  /* key to JSON: what is desired */
+    struct cor_map *statuses; /* key of pod to its status JSON, patched */
+    struct cor_json *node;
+    struct cor_json *node_status;
+    struct cor_json *lease;
+    struct cor_json *events; /* array of Event */
+    size_t renewals;
+    size_t patches;
+    size_t deletes;
+    size_t tokens;
+    char *last_delete; /* key and body */
+    pid_t edged;
+};
+
+static inline void json_drop(void *value)
+{
+    struct cor_json *json = value;
+    cor_json_free(&json);
+}
+
+/* JSON in which ' stands for ". */
+static inline struct cor_json *json_of(const char *fmt, ...) COR_PRINTF(1, 2);
+static inline struct cor_json *json_of(const char *fmt, ...)
+{
+    char text[8192];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    must(n > 0 && (size_t)n < sizeof(text));
+    for (char *c = text; *c != '\0'; c++) {
+        *c = *c == '\'' ? '"' : *c;
+    }
+    struct cor_json *json = NULL;
+    struct cor_err err = COR_ERR_NONE;
+    if (cor_json_parse(cor_view_of(text), sizeof(text), 0, &json, &err) != COR_OK) {
+        fail_msg("%s in %s", err.text, text);
+    }
+    return json;
+}
+
+static inline void cloud_send(struct cloud *cloud, const char *key, const struct cor_json *json,
+                              bool gone)
+{
+    auto_(cor_freep) char *text = cor_json_text(json);
+    const struct px_object object = {
+        .key = cor_view_of(key),
+        .gone = gone,
+        .uid = cor_json_as_view(cor_json_at(json, "metadata.uid")),
+        .version = COR_VIEW("1"),
+        .source = COR_VIEW("edgecontroller"),
+        .body = cor_view_of(text),
+    };
+    if (cor_port_is_up(cloud->port)) {
+        must(cor_send(cloud->port, PX_object, &object) == COR_OK);
+    }
+}
+
+static inline void cloud_put(struct cloud *cloud, const char *key, struct cor_json *json)
+{
+    cor_map_set(cloud->objects, cor_view_of(key), json);
+    cloud_send(cloud, key, json, false);
+}
+
+static inline void cloud_gone(struct cloud *cloud, const char *key)
+{
+    struct cor_json *json = cor_map_take(cloud->objects, cor_view_of(key));
+    if (json != NULL) {
+        cloud_send(cloud, key, json, true);
+        cor_json_free(&json);
+    }
+}
+
+static inline void cloud_link(struct cloud *cloud, bool up)
+{
+    cloud->link = up;
+    const struct px_link link = {.node = COR_VIEW("n1"), .up = up, .epoch = 1};
+    must(cor_send(cloud->port, PX_link, &link) == COR_OK);
+}
+
+static inline void cloud_on_up(void *self, struct cor_port *port)
+{
+    struct cloud *cloud = self;
+    size_t at = 0;
+    struct cor_view key;
+    void *value = NULL;
+    uint64_t count = 0;
+    while (cor_map_next(cloud->objects, &at, &key, &value)) {
+        auto_(cor_freep) char *text = cor_view_dup(key);
+        cloud_send(cloud, text, value, false);
+        count++;
+    }
+    must(cor_send(port, PX_objects_done,
+                  &(struct px_objects_done){.key = COR_VIEW("all"), .count = count}) == COR_OK);
+    cloud_link(cloud, cloud->link);
+    cor_loop_stop(cloud->loop);
+}
+
+static inline void cloud_reply(struct cor_in *in, int status, const struct cor_json *json)
+{
+    auto_(cor_freep) char *text = json == NULL ? cor_strdup("") : cor_json_text(json);
+    const struct px_api_reply reply = {.status = (uint64_t)status, .body = cor_view_of(text)};
+    cor_reply(in, &reply);
+}
+
+static inline void cloud_pod_patch(struct cloud *cloud, const char *name, const char *ns,
+                                   const struct cor_json *patch, struct cor_in *in)
+{
+    auto_(cor_freep) char *key = cor_sprintf("%s/pod/%s", ns, name);
+    struct cor_json *pod = cor_map_get(cloud->objects, cor_view_of(key));
+    if (pod == NULL) {
+        cloud_reply(in, 404, NULL);
+        return;
+    }
+    assert_string_equal(cor_json_str_at(patch, "metadata.uid", ""),
+                        cor_json_str_at(pod, "metadata.uid", "?"));
+    cloud->patches++;
+    cor_map_set(cloud->statuses, cor_view_of(key), cor_json_copy(cor_json_get(patch, "status")));
+    cor_json_set(pod, "status", cor_json_copy(cor_json_get(patch, "status")));
+    cloud_reply(in, 200, pod);
+}
+
+static inline void cloud_lease(struct cloud *cloud, uint64_t verb, struct cor_json *body,
+                               struct cor_in *in)
+{
+    if (verb == PX_VERB_GET) {
+        cloud_reply(in, cloud->lease == NULL ? 404 : 200, cloud->lease);
+        return;
+    }
+    cor_json_free(&cloud->lease);
+    cloud->lease = cor_json_copy(body);
+    cor_json_set_at(cloud->lease, "metadata.resourceVersion", cor_json_str("9"));
+    cloud->renewals++;
+    cloud_reply(in, verb == PX_VERB_CREATE ? 201 : 200, cloud->lease);
+}
+
+static inline void cloud_event(struct cloud *cloud, const struct cor_json *body, struct cor_in *in)
+{
+    struct cor_json *counted = cor_json_get(body, "event");
+    cor_json_add(cloud->events, cor_json_copy(counted != NULL ? counted : body));
+    cloud_reply(in, 200, NULL);
+}
+
+static inline void cloud_delete(struct cloud *cloud, const char *key, struct cor_view body,
+                                struct cor_in *in)
+{
+    cloud->deletes++;
+    cor_free(cloud->last_delete);
+    cloud->last_delete = cor_sprintf("%s %.*s", key, COR_VIEW_ARG(body));
+    cloud_reply(in, 200, NULL);
+    cloud_gone(cloud, key);
+}
+
+static inline void cloud_token(struct cloud *cloud, struct cor_json *request, struct cor_in *in)
+{
+    cloud->tokens++;
+    cor_json_set_at(request, "status.token", cor_json_fmt("token-%zu", cloud->tokens));
+    cor_json_set_at(request, "status.expirationTimestamp", cor_json_str("2099-01-01T00:00:00Z"));
+    cloud_reply(in, 201, request);
+}
+
+static inline enum cor_code cloud_on_call(void *self, struct cor_in *in, const void *body,
+                                          struct cor_err *err)
+{
+    (void)err;
+    struct cloud *cloud = self;
+    const struct px_api_call *call = body;
+    struct px_key key;
+    must(px_key_parse(call->key, &key));
+    auto_(cor_freep) char *whole = cor_view_dup(call->key);
+    auto_(cor_freep) char *ns = cor_view_dup(key.ns);
+    auto_(cor_freep) char *name = cor_view_dup(key.name);
+    auto_(cor_json_free) struct cor_json *json = NULL;
+    if (call->body.len > 0) {
+        must(cor_json_parse(call->body, 1 << 20, 0, &json, NULL) == COR_OK);
+    }
+    cor_loop_stop(cloud->loop);
+    if (!cloud->link && call->verb != PX_VERB_GET) {
+        cloud_reply(in, 503, NULL);
+    } else if (cor_view_is(key.type, "podpatch")) {
+        cloud_pod_patch(cloud, name, ns, json, in);
+    } else if (cor_view_is(key.type, "lease")) {
+        cloud_lease(cloud, call->verb, json, in);
+    } else if (cor_view_is(key.type, "event")) {
+        cloud_event(cloud, json, in);
+    } else if (cor_view_is(key.type, "serviceaccounttoken")) {
+        cloud_token(cloud, json, in);
+    } else if (cor_view_is(key.type, "node")) {
+        cor_json_free(&cloud->node);
+        cloud->node = cor_json_ref(json);
+        cor_json_set_at(json, "metadata.uid", cor_json_str("node-uid"));
+        cloud_reply(in, 201, json);
+    } else if (cor_view_is(key.type, "nodepatch")) {
+        cor_json_free(&cloud->node_status);
+        cloud->node_status = cor_json_ref(cor_json_get(json, "status"));
+        cloud_reply(in, 200, NULL);
+    } else if (call->verb == PX_VERB_DELETE) {
+        cloud_delete(cloud, whole, call->body, in);
+    } else {
+        struct cor_json *object = cor_map_get(cloud->objects, call->key);
+        cloud_reply(in, object == NULL ? 404 : 200, object);
+    }
+    return COR_OK;
+}
+
+static inline void cloud_on_tick(void *self)
+{
+    cor_loop_stop(((struct cloud *)self)->loop);
+}
+
+static inline void cloud_on_late(void *self)
+{
+    (void)self;
+    print_error("the whole test takes too long\n");
+    abort();
+}
+
+static const struct cor_handler cloud_handlers[] = {{PX_api_call, cloud_on_call}};
+static const struct cor_port_ops cloud_ops = {
+    .up = cloud_on_up, .handlers = cloud_handlers, .handler_count = 1};
+
+/* Starts edged as a child. */
+static inline void cloud_start_edged(struct cloud *cloud)
+{
+    auto_(cor_freep) char *config = cor_sprintf("%s/edged.yaml", cloud->dir);
+    auto_(cor_freep) char *program = cor_sprintf("%s/bin/edged", CORACLE_BINARY_DIR);
+    cloud->edged = fork();
+    if (cloud->edged == 0) {
+        execl(program, "edged", "--config", config, (char *)NULL);
+        _exit(127);
+    }
+    must(cloud->edged > 0);
+}
+
+static inline void cloud_kill_edged(struct cloud *cloud, int number)
+{
+    int status = 0;
+    kill(cloud->edged, number);
+    must(waitpid(cloud->edged, &status, 0) == cloud->edged);
+    cloud->edged = 0;
+    if (number == SIGTERM && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+        fail_msg("edged ended with status %x", (unsigned)status);
+    }
+}
+
+static inline int cloud_set_up(void **state)
+{
+    struct cloud *cloud = cor_alloc(sizeof(*cloud));
+    cloud->dir = cor_sprintf("%s/case.XXXXXX", getenv("TEST_DIR"));
+    must(mkdtemp(cloud->dir) != NULL);
+    cloud->loop = cor_loop_new();
+    cloud->log = cor_log_new("cloud", COR_LEVEL_WARN);
+    cloud->objects = cor_map_new(json_drop);
+    cloud->statuses = cor_map_new(json_drop);
+    cloud->events = cor_json_array();
+    cloud->link = true;
+    auto_(cor_freep) char *run_dir = cor_sprintf("%s/r", cloud->dir);
+    struct cor_err err = COR_ERR_NONE;
+    must(cor_mkdirs(run_dir, 0755, &err) == COR_OK);
+    const struct cor_bus_spec spec = {.service = "metamanager",
+                                      .run_dir = run_dir,
+                                      .loop = cloud->loop,
+                                      .log = cloud->log,
+                                      .messages = px_messages()};
+    if (cor_bus_new(&spec, &cloud->bus, &err) != COR_OK ||
+        cor_port_open(cloud->bus, px_endpoint(PX_ENDPOINT_META_EDGED), &cloud_ops, cloud,
+                      &cloud->port, &err) != COR_OK) {
+        fail_msg("%s", err.text);
+    }
+    cloud->tick = cor_timer_new(cloud->loop, cloud_on_tick, cloud);
+    cor_timer_repeat(cloud->tick, COR_MS(2));
+    cloud->late = cor_timer_new(cloud->loop, cloud_on_late, cloud);
+    cor_timer_start(cloud->late, COR_SEC(60));
+    auto_(cor_freep) char *config = cor_sprintf("%s/edged.yaml", cloud->dir);
+    auto_(cor_freep) char *text =
+        cor_sprintf("run-dir: %s\nuser-prefix: \"\"\nlog-level: %s\nnode:\n  name: n1\n  ip: "
+                    "192.0.2.1\n  lease-seconds: 1\n"
+                    "runtime:\n  socket: %s\npods:\n  dir: %s/kubelet\n  log-dir: %s/logs\n  "
+                    "cgroup-root: /coracle-test-%d\n",
+                    run_dir, getenv("EDGED_LOG") != NULL ? getenv("EDGED_LOG") : "error",
+                    getenv("CRI_SOCKET"), cloud->dir, cloud->dir, (int)getpid());
+    must(cor_file_write(config, cor_view_of(text), 0644, &err) == COR_OK);
+    cloud_start_edged(cloud);
+    *state = cloud;
+    return 0;
+}
+
+typedef bool (*cloud_until)(struct cloud *cloud, void *with);
+
+/* Runs until the condition holds; fails after within_us. Returns how long it took. */
+static inline int64_t cloud_await(struct cloud *cloud, cloud_until until, void *with,
+                                  int64_t within_us, const char *what)
+{
+    struct cor_mono start = cor_mono_now();
+    while (!until(cloud, with)) {
+        if (cor_mono_since(cor_mono_now(), start) > within_us) {
+            auto_(cor_freep) char *events = cor_json_text(cloud->events);
+            fail_msg("%s: not within %lld ms; events: %s", what, (long long)(within_us / 1000),
+                     events);
+        }
+        cor_loop_run(cloud->loop);
+    }
+    return cor_mono_since(cor_mono_now(), start);
+}
+
+static inline bool cloud_has_no_pods(struct cloud *cloud, void *with)
+{
+    (void)with;
+    size_t at = 0;
+    struct cor_view key;
+    while (cor_map_next(cloud->objects, &at, &key, NULL)) {
+        struct px_key parts;
+        if (px_key_parse(key, &parts) && cor_view_is(parts.type, "pod")) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static inline int cloud_tear_down(void **state)
+{
+    struct cloud *cloud = *state;
+    if (cloud->edged > 0) {
+        cloud_kill_edged(cloud, SIGTERM);
+    }
+    cor_timer_free(&cloud->tick);
+    cor_timer_free(&cloud->late);
+    cor_port_close(&cloud->port);
+    cor_bus_free(&cloud->bus);
+    cor_loop_free(&cloud->loop);
+    cor_log_free(&cloud->log);
+    cor_map_free(&cloud->objects);
+    cor_map_free(&cloud->statuses);
+    cor_json_free(&cloud->node);
+    cor_json_free(&cloud->node_status);
+    cor_json_free(&cloud->lease);
+    cor_json_free(&cloud->events);
+    cor_free(cloud->last_delete);
+    cor_free(cloud->dir);
+    cor_free(cloud);
+    return 0;
+}
+
+#endif
