@@ -50,23 +50,25 @@ void tap_show_free(struct tap_show **show)
     }
 }
 
-/* What a message is about: its key field, else the first string it has. */
+/* What a message is about: the field of the first of these names that it has, else its first
+ * string. */
 static struct cor_view resource_of(const struct cor_table *table, const void *body)
 {
-    struct cor_view first = {0};
+    static const char *const NAMES[] = {"path", "key", "device", "topic", "resource"};
+    struct cor_view value = {0};
+    size_t best = COR_COUNT(NAMES) + 1;
     for (size_t i = 0; i < table->count; i++) {
         const struct cor_field *f = &table->fields[i];
-        if (f->type != COR_T_STR) {
-            continue;
+        size_t rank = 0;
+        while (rank < COR_COUNT(NAMES) && strcmp(f->name, NAMES[rank]) != 0) {
+            rank++;
         }
-        struct cor_view value;
-        memcpy(&value, (const char *)body + f->offset, sizeof(value));
-        if (f->is_key || strcmp(f->name, "key") == 0) {
-            return value;
+        if (f->type == COR_T_STR && rank < best) {
+            best = rank;
+            memcpy(&value, (const char *)body + f->offset, sizeof(value));
         }
-        first = first.ptr == NULL ? value : first;
     }
-    return first;
+    return value;
 }
 
 static bool take_apart(struct tap_show *show, const struct cor_wire_tapped *tapped,
