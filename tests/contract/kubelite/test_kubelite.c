@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real kubelite, driven over HTTPS as any Kubernetes client would.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/base/must.h"
+#include "common/json/json.h"
+#include "common/pki/cert.h"
+#include "common/pki/key.h"
+#include "tests/support/stage/stage.h"
+
+struct fixture {
+    struct stage *stage;
+    pid_t pid;
+    int port;
+    struct cor_buf ca, cert, key; /* PEM */
+    /* the last answer */
+    long status;
+    struct cor_buf text;
+    struct cor_json *body;
+    /* for watches: how many lines to read */
+    size_t lines_wanted;
+};
+
+static int free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t len = sizeof(address);
+    auto_(cor_fd_close) int fd = socket(AF_INET, SOCK_STREAM, 0);
+    must(bind(fd, (struct sockaddr *)&address, len) == 0);
+    must(getsockname(fd, (struct sockaddr *)&address, &len) == 0);
+    return ntohs(address.sin_port);
+}
+
+static void start(struct fixture *f)
+{
+    auto_(cor_freep) char *config =
+        cor_sprintf("state-dir: %s/state\nlisten: [\"127.0.0.1:%d\"]\nadmin-kubeconfig: "
+                    "%s/admin.kubeconfig\nlog-level: warn\n",
+                    f->stage->dir, f->port, f->stage->dir);
+    f->pid = stage_start(f->stage, "kubelite", config);
+}
+
+/* A client certificate of kubelite's own CA. */
+static void become(struct fixture *f, const char *name, const char *group)
+{
+    auto_(cor_freep) char *ca_path = cor_sprintf("%s/state/ca.crt", f->stage->dir);
+    auto_(cor_freep) char *key_path = cor_sprintf("%s/state/ca.key", f->stage->dir);
+    auto_(cor_cert_free) struct cor_cert *ca = NULL;
+    auto_(cor_key_free) struct cor_key *ca_key = NULL;
+    auto_(cor_key_free) struct cor_key *key = cor_key_new();
+    auto_(cor_cert_free) struct cor_cert *cert = NULL;
+    assert_int_equal(cor_cert_load(ca_path, &ca, NULL), COR_OK);
+    assert_int_equal(cor_key_load(key_path, &ca_key, NULL), COR_OK);
+    struct cor_cert_spec spec = {.cn = name,
+                                 .org = group,
+                                 .usage = COR_CERT_CLIENT,
+                                 .from = {cor_wall_now().us - COR_SEC(60)},
+                                 .until = {cor_wall_now().us + COR_SEC(3600)}};
+    assert_int_equal(cor_cert_sign((struct cor_issuer){ca, ca_key}, key, &spec, &cert, NULL),
+                     COR_OK);
+    cor_buf_clear(&f->ca);
+    cor_buf_clear(&f->cert);
+    cor_buf_clear(&f->key);
+    cor_cert_pem(ca, &f->ca);
+    cor_cert_pem(cert, &f->cert);
+    cor_key_pem(key, &f->key);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = cor_alloc(sizeof(*f));
+    f->stage = stage_new();
+    f->port = free_port();
+    start(f);
+    become(f, "admin", "system:masters");
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    if (f->pid > 0) {
+        int status = stage_end(f->pid, SIGTERM);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    stage_free(&f->stage);
+    struct cor_buf *bufs[] = {&f->ca, &f->cert, &f->key, &f->text};
+    for (size_t i = 0; i < COR_COUNT(bufs); i++) {
+        cor_buf_free(bufs[i]);
+    }
+    cor_json_free(&f->body);
+    cor_free(f);
+    return 0;
+}
+
+static size_t on_bytes(char *bytes, size_t size, size_t count, void *self)
+{
+    struct fixture *f = self;
+    cor_buf_add(&f->text, bytes, size * count);
+    size_t lines = 0;
+    for (size_t i = 0; i < f->text.len; i++) {
+        lines += f->text.data[i] == '\n' ? 1 : 0;
+    }
+    return f->lines_wanted > 0 && lines >= f->lines_wanted ? 0 : size * count;
+}
+
+struct ask {
+    const char *method;
+    const char *path;
+    const char *body;  /* with ' for "; NULL: none */
+    const char *type;  /* NULL: application/json */
+    const char *token; /* NULL: client certificate */
+    bool anonymous;
+};
+
+static void send_ask(struct fixture *f, const struct ask *ask)
+{
+    CURL *curl = curl_easy_init();
+    auto_(cor_freep) char *url = cor_sprintf("https://127.0.0.1:%d%s", f->port, ask->path);
+    auto_(cor_freep) char *type =
+        cor_sprintf("Content-Type: %s", ask->type == NULL ? "application/json" : ask->type);
+    auto_(cor_freep) char *bearer =
+        cor_sprintf("Authorization: Bearer %s", ask->token == NULL ? "" : ask->token);
+    auto_(cor_freep) char *body = cor_strdup(ask->body);
+    for (char *c = body; c != NULL && *c != '\0'; c++) {
+        *c = *c == '\'' ? '"' : *c;
+    }
+    struct curl_slist *headers = curl_slist_append(NULL, type);
+    headers = ask->token == NULL ? headers : curl_slist_append(headers, bearer);
+    struct curl_blob ca = {f->ca.data, f->ca.len, CURL_BLOB_COPY};
+    struct curl_blob cert = {f->cert.data, f->cert.len, CURL_BLOB_COPY};
+    struct curl_blob key = {f->key.data, f->key.len, CURL_BLOB_COPY};
+    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
+    (void)curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &ca);
+    if (!ask->anonymous && ask->token == NULL) {
+        (void)curl_easy_setopt(curl, CURLOPT_SSLCERT_BLOB, &cert);
+        (void)curl_easy_setopt(curl, CURLOPT_SSLKEY_BLOB, &key);
+    }
+    (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, ask->method);
+    if (body != NULL) {
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    }
+    (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, f);
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, 20L);
+    cor_buf_clear(&f->text);
+    CURLcode code = curl_easy_perform(curl);
+    must(code == CURLE_OK || (code == CURLE_WRITE_ERROR && f->lines_wanted > 0));
+    (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &f->status);
+    curl_easy_cleanup(curl);
+    curl_slist_free_all(headers);
+    cor_json_free(&f->body);
+    (void)!cor_json_parse(cor_buf_as_view(&f->text), SIZE_MAX, 0, &f->body, NULL);
+}
+
+static void call(struct fixture *f, const char *method, const char *path, const char *body)
+{
+    send_ask(f, &(struct ask){.method = method, .path = path, .body = body});
+}
+
+static const char *at(const struct fixture *f, const char *path)
+{
+    return cor_json_str_at(f->body, path, "");
+}
+
+#define CMS "/api/v1/namespaces/default/configmaps"
+#define PODS "/api/v1/namespaces/default/pods"
+#define CM(name, value)                                                                            \
+    "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'" name "'},'data':{'k':'" value "'" \
+                                                                                               "}" \
+                                                                                               "}"
+#define POD(name, more)                                                                            \
+    "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'" name "'},'spec':{" more                 \
+    "'containers':[{'name':'c','image':'busybox:1'}]}}"
+
+/* Bad input gets a clear error and changes nothing. */
+static void test_bad_requests(void **state)
+{
+    static const struct {
+        struct ask ask;
+        long status;
+        const char *reason;
+        const char *message; /* part */
+    } cases[] = {
+        {{"GET", "/nothing", NULL, NULL, NULL, false}, 404, "NotFound", "could not find"},
+        {{"GET", CMS "/nope", NULL, NULL, NULL, false},
+         404,
+         "NotFound",
+         "configmaps \"nope\" not found"},
+        {{"DELETE", CMS "/nope", NULL, NULL, NULL, false}, 404, "NotFound", "not found"},
+        {{"DELETE", CMS, NULL, NULL, NULL, false}, 405, "MethodNotAllowed", "does not allow"},
+        {{"POST", CMS, "", NULL, NULL, false}, 400, "BadRequest", "ConfigMap"},
+        {{"POST", CMS, "{", NULL, NULL, false}, 400, "BadRequest", "JSON"},
+        {{"POST", CMS, "null", NULL, NULL, false}, 400, "BadRequest", "not a JSON object"},
+        {{"POST", CMS, "[]", NULL, NULL, false}, 400, "BadRequest", "not a JSON object"},
+        {{"POST", CMS, "{}", NULL, NULL, false}, 422, "Invalid", "metadata.name: Required value"},
+        {{"POST", CMS, "{'metadata':5}", NULL, NULL, false},
+         400,
+         "BadRequest",
+         "metadata: expected an object, found a number"},
+        {{"POST", CMS, "{'metadata':{'name':'x'},'data':{'k':1}}", NULL, NULL, false},
+         400,
+         "BadRequest",
+         "data.k: expected a string"},
+        {{"POST", CMS, "{'metadata':{'name':'X_y'}}", NULL, NULL, false},
+         422,
+         "Invalid",
+         "RFC 1123 subdomain"},
+        {{"POST", CMS, "{'kind':'Secret','metadata':{'name':'x'}}", NULL, NULL, false},
+         400,
+         "BadRequest",
+         "cannot be handled as a ConfigMap"},
+        {{"POST", CMS, "{'apiVersion':'v2','metadata':{'name':'x'}}", NULL, NULL, false},
+         400,
+         "BadRequest",
+         "does not match the expected API version"},
+        {{"POST", CMS, "{'metadata':{'name':'x','namespace':'y'}}", NULL, NULL, false},
+         400,
+         "BadRequest",
+         "namespace of the provided object"},
+        {{"POST", CMS "?fieldValidation=Strict", "{'metadata':{'name':'x'},'dta':{}}", NULL, NULL,
+          false},
+         400,
+         "BadRequest",
+         "unknown field \"dta\""},
+        {{"POST", CMS, "x", "text/plain", NULL, false}, 415, "UnsupportedMediaType", "unknown"},
+        {{"POST", "/api/v1/namespaces/nowhere/configmaps", CM("x", "1"), NULL, NULL, false},
+         404,
+         "NotFound",
+         "namespaces \"nowhere\" not found"},
+        {{"PUT", CMS "/x", CM("y", "1"), NULL, NULL, false}, 404, "NotFound", "\"x\" not found"},
+        {{"POST", PODS, POD("p", "'restartPolicy':'Maybe',"), NULL, NULL, false},
+         422,
+         "Invalid",
+         "spec.restartPolicy: Unsupported value"},
+        {{"POST", PODS, POD("p", "'serviceAccountName':'ghost',"), NULL, NULL, false},
+         403,
+         "Forbidden",
+         "serviceaccount \"ghost\" not found"},
+        {{"GET", PODS "?fieldSelector=spec.foo=1", NULL, NULL, NULL, false},
+         400,
+         "BadRequest",
+         "field label not supported"},
+        {{"GET", PODS "?labelSelector=a%20b", NULL, NULL, NULL, false},
+         400,
+         "BadRequest",
+         "unable to parse requirement"},
+        {{"GET", PODS "?watch=1&resourceVersion=x", NULL, NULL, NULL, false},
+         400,
+         "BadRequest",
+         "resourceVersion must be a number"},
+        {{"GET", PODS "?watch=1&resourceVersion=999999", NULL, NULL, NULL, false},
+         410,
+         "Expired",
+         "too old resource version"},
+        {{"GET", CMS, NULL, NULL, NULL, true}, 401, "Unauthorized", "Unauthorized"},
+        {{"GET", CMS, NULL, NULL, "x.y.z", false}, 401, "Unauthorized", "Unauthorized"},
+        {{"GET", "/nothing", NULL, NULL, NULL, true}, 401, "Unauthorized", "Unauthorized"},
+    };
+    struct fixture *f = *state;
+    call(f, "GET", CMS, NULL);
+    auto_(cor_freep) char *before = cor_strdup(f->text.data);
+    for (size_t i = 0; i < COR_COUNT(cases); i++) {
+        send_ask(f, &cases[i].ask);
+        if (f->status != cases[i].status || strcmp(at(f, "reason"), cases[i].reason) != 0 ||
+            strstr(at(f, "message"), cases[i].message) == NULL) {
+            fail_msg("case %zu: %ld %s", i, f->status, f->text.data);
+        }
+        assert_string_equal(at(f, "kind"), "Status");
+        assert_string_equal(at(f, "status"), "Failure");
+        assert_int_equal(cor_json_int_at(f->body, "code", 0), cases[i].status);
+    }
+    call(f, "GET", CMS, NULL);
+    assert_string_equal(f->text.data, before);
+}
+
+static void test_versions_and_conflicts(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "POST", CMS, CM("a", "1"));
+    assert_int_equal(f->status, 201);
+    auto_(cor_freep) char *rv = cor_strdup(at(f, "metadata.resourceVersion"));
+    auto_(cor_freep) char *uid = cor_strdup(at(f, "metadata.uid"));
+    assert_int_equal(strlen(uid), 36);
+    call(f, "POST", CMS, CM("a", "1"));
+    assert_int_equal(f->status, 409);
+    assert_string_equal(at(f, "reason"), "AlreadyExists");
+    call(f, "PUT", CMS "/a", CM("a", "2"));
+    assert_int_equal(f->status, 200);
+    assert_string_not_equal(at(f, "metadata.resourceVersion"), rv);
+    assert_string_equal(at(f, "metadata.uid"), uid);
+    auto_(cor_freep) char *old =
+        cor_sprintf("{'metadata':{'name':'a','resourceVersion':'%s'},'data':{'k':'3'}}", rv);
+    call(f, "PUT", CMS "/a", old);
+    assert_int_equal(f->status, 409);
+    assert_string_equal(at(f, "reason"), "Conflict");
+    call(f, "PUT", CMS "/a",
+         "{'metadata':{'name':'a','uid':'00000000-0000-0000-0000-000000000000'}}");
+    assert_int_equal(f->status, 409);
+    call(f, "DELETE", CMS "/a", "{'preconditions':{'uid':'other'}}");
+    assert_int_equal(f->status, 409);
+    call(f, "POST", CMS "?dryRun=All", CM("dry", "1"));
+    assert_int_equal(f->status, 201);
+    call(f, "GET", CMS "/dry", NULL);
+    assert_int_equal(f->status, 404);
+    call(f, "GET", CMS "/a", NULL);
+    assert_string_equal(at(f, "data.k"), "2");
+    call(f, "DELETE", CMS "/a", NULL);
+    assert_int_equal(f->status, 200);
+    assert_string_equal(at(f, "status"), "Success");
+    assert_string_equal(at(f, "details.uid"), uid);
+}
+
+static void test_generated_names(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "POST", CMS, "{'metadata':{'generateName':'gen-'}}");
+    assert_int_equal(f->status, 201);
+    assert_int_equal(strlen(at(f, "metadata.name")), 9);
+    assert_memory_equal(at(f, "metadata.name"), "gen-", 4);
+}
+
+/* What was answered with 2xx is there after kill -9, and watches resume where they were. */
+static void test_kill_and_resume(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "GET", CMS, NULL);
+    auto_(cor_freep) char *rv = cor_strdup(at(f, "metadata.resourceVersion"));
+    for (int i = 0; i < 20; i++) {
+        auto_(cor_freep) char *body =
+            cor_sprintf("{'metadata':{'name':'k%d','labels':{'n':'%d'}}}", i, i % 2);
+        call(f, "POST", CMS, body);
+        assert_int_equal(f->status, 201);
+    }
+    int status = stage_end(f->pid, SIGKILL);
+    assert_true(WIFSIGNALED(status));
+    start(f);
+    auto_(cor_freep) char *path =
+        cor_sprintf(CMS "?watch=1&labelSelector=n%%3D1&resourceVersion=%s", rv);
+    f->lines_wanted = 10;
+    call(f, "GET", path, NULL);
+    f->lines_wanted = 0;
+    assert_int_equal(f->status, 200);
+    struct cor_view rest = cor_buf_as_view(&f->text);
+    struct cor_view line;
+    for (int i = 0; i < 10; i++) {
+        auto_(cor_json_free) struct cor_json *event = NULL;
+        assert_true(cor_view_split(&rest, '\n', &line));
+        assert_int_equal(cor_json_parse(line, SIZE_MAX, 0, &event, NULL), COR_OK);
+        assert_string_equal(cor_json_str_at(event, "type", ""), "ADDED");
+        auto_(cor_freep) char *name = cor_sprintf("k%d", i * 2 + 1);
+        assert_string_equal(cor_json_str_at(event, "object.metadata.name", ""), name);
+    }
+}
+
+static void test_watch_sees_selection_change(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "POST", CMS, "{'metadata':{'name':'w','labels':{'on':'yes'}}}");
+    auto_(cor_freep) char *rv = cor_strdup(at(f, "metadata.resourceVersion"));
+    send_ask(f, &(struct ask){.method = "PATCH",
+                              .path = CMS "/w",
+                              .body = "{'metadata':{'labels':{'on':'no'}}}",
+                              .type = "application/merge-patch+json"});
+    assert_int_equal(f->status, 200);
+    send_ask(f, &(struct ask){.method = "PATCH",
+                              .path = CMS "/w",
+                              .body = "{'metadata':{'labels':{'on':'yes'}}}",
+                              .type = "application/strategic-merge-patch+json"});
+    assert_int_equal(f->status, 200);
+    auto_(cor_freep) char *path =
+        cor_sprintf(CMS "?watch=1&labelSelector=on%%3Dyes&resourceVersion=%s", rv);
+    f->lines_wanted = 2;
+    call(f, "GET", path, NULL);
+    f->lines_wanted = 0;
+    assert_non_null(strstr(f->text.data, "\"type\":\"DELETED\""));
+    assert_non_null(strstr(f->text.data, "\"type\":\"ADDED\""));
+}
+
+static void test_pod_life(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "POST", PODS, POD("p", "'nodeName':'n1',"));
+    assert_int_equal(f->status, 201);
+    assert_string_equal(at(f, "status.phase"), "Pending");
+    assert_string_equal(at(f, "spec.serviceAccountName"), "default");
+    send_ask(f, &(struct ask){.method = "PATCH",
+                              .path = PODS "/p/status",
+                              .body = "{'spec':{'nodeName':'n2'},'status':{'phase':'Running'}}",
+                              .type = "application/strategic-merge-patch+json"});
+    assert_int_equal(f->status, 200);
+    assert_string_equal(at(f, "status.phase"), "Running");
+    assert_string_equal(at(f, "spec.nodeName"), "n1");
+    call(f, "DELETE", PODS "/p", NULL);
+    assert_int_equal(f->status, 200);
+    assert_int_equal(cor_json_int_at(f->body, "metadata.deletionGracePeriodSeconds", 0), 30);
+    call(f, "GET", PODS "/p", NULL);
+    assert_int_equal(f->status, 200);
+    call(f, "DELETE", PODS "/p", "{'gracePeriodSeconds':0}");
+    assert_int_equal(f->status, 200);
+    call(f, "GET", PODS "/p", NULL);
+    assert_int_equal(f->status, 404);
+}
+
+static void test_scheduling(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "POST", PODS, POD("p", ""));
+    assert_int_equal(f->status, 201);
+    call(f, "POST", "/api/v1/nodes",
+         "{'metadata':{'name':'n1'},'status':{'conditions':[{'type':'Ready','status':'True'}]}}");
+    assert_int_equal(f->status, 201);
+    /* The binding is an event of the Pod's watch: the Pod, unschedulable perhaps, then bound. */
+    f->lines_wanted = 1;
+    call(f, "GET", PODS "?watch=1&fieldSelector=spec.nodeName%3Dn1&timeoutSeconds=10", NULL);
+    f->lines_wanted = 0;
+    assert_non_null(strstr(f->text.data, "\"nodeName\":\"n1\""));
+    call(f, "POST", PODS "/p/binding", "{'target':{'kind':'Node','name':'n2'}}");
+    assert_int_equal(f->status, 409);
+}
+
+static void test_tokens(void **state)
+{
+    struct fixture *f = *state;
+    /* default/default comes from a controller: the watch ends when it is there. */
+    f->lines_wanted = 1;
+    call(f, "GET", "/api/v1/namespaces/default/serviceaccounts?watch=1&timeoutSeconds=10", NULL);
+    f->lines_wanted = 0;
+    call(f, "POST", "/api/v1/namespaces/default/serviceaccounts/default/token",
+         "{'spec':{'expirationSeconds':600}}");
+    assert_int_equal(f->status, 201);
+    auto_(cor_freep) char *token = cor_strdup(at(f, "status.token"));
+    assert_true(strlen(token) > 100);
+    send_ask(f, &(struct ask){.method = "GET", .path = "/apis", .token = token});
+    assert_int_equal(f->status, 200);
+    send_ask(f, &(struct ask){.method = "GET", .path = CMS, .token = token});
+    assert_int_equal(f->status, 403);
+    assert_non_null(strstr(at(f, "message"), "system:serviceaccount:default:default"));
+    call(f, "POST", "/api/v1/namespaces/default/serviceaccounts/default/token",
+         "{'spec':{'expirationSeconds':1}}");
+    assert_int_equal(f->status, 422);
+    become(f, "somebody", "some-group");
+    call(f, "GET", CMS, NULL);
+    assert_int_equal(f->status, 403);
+}
+
+static void test_namespace_ends(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "POST", "/api/v1/namespaces", "{'metadata':{'name':'tmp'}}");
+    assert_int_equal(f->status, 201);
+    auto_(cor_freep) char *rv = cor_strdup(at(f, "metadata.resourceVersion"));
+    call(f, "POST", "/api/v1/namespaces/tmp/configmaps", CM("x", "1"));
+    assert_int_equal(f->status, 201);
+    call(f, "DELETE", "/api/v1/namespaces/tmp", NULL);
+    assert_int_equal(f->status, 200);
+    assert_string_equal(at(f, "status.phase"), "Terminating");
+    auto_(cor_freep) char *path = cor_sprintf("/api/v1/namespaces?watch=1&resourceVersion=%s"
+                                              "&fieldSelector=metadata.name%%3Dtmp",
+                                              rv);
+    f->lines_wanted = 2; /* MODIFIED, DELETED */
+    call(f, "GET", path, NULL);
+    f->lines_wanted = 0;
+    assert_non_null(strstr(f->text.data, "\"type\":\"DELETED\""));
+    call(f, "GET", "/api/v1/namespaces/tmp/configmaps/x", NULL);
+    assert_int_equal(f->status, 404);
+}
+
+static void test_files(void **state)
+{
+    static const char *const secret[] = {"admin.kubeconfig", "state/ca.key", "state/server.key",
+                                         "state/sa.key", "state/kube.db"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COR_COUNT(secret); i++) {
+        auto_(cor_freep) char *path = cor_sprintf("%s/%s", f->stage->dir, secret[i]);
+        struct stat st;
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+    }
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_bad_requests),
+        TEST(test_versions_and_conflicts),
+        TEST(test_generated_names),
+        TEST(test_kill_and_resume),
+        TEST(test_watch_sees_selection_change),
+        TEST(test_pod_life),
+        TEST(test_scheduling),
+        TEST(test_tokens),
+        TEST(test_namespace_ends),
+        TEST(test_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
