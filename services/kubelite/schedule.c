@@ -236,6 +236,10 @@ const struct cor_json *kl_choose_node(const struct cor_json *pod, const struct c
             fewest = load;
         }
     }
+    if (cor_json_count(nodes) == 0) {
+        cor_buf_str(why, "no nodes available to schedule pods");
+        return NULL;
+    }
     cor_buf_fmt(why, "0/%zu nodes are available", cor_json_count(nodes));
     void *at = NULL;
     const char *reason = NULL;

@@ -155,6 +155,19 @@ static bool field_known(const struct kl_kind *kind, const char *key)
     return false;
 }
 
+/* Kinds with fields of their own and kinds without say it differently
+ * (k8s.io/apimachinery/pkg/runtime/conversion.go). */
+static enum cor_code unknown_field(const struct kl_kind *kind, const char *key, struct cor_err *err)
+{
+    if (kind->fields != NULL) {
+        return cor_err_set(err, COR_INVALID, "field label not supported: %s", key);
+    }
+    return cor_err_set(err, COR_INVALID,
+                       "\"%s\" is not a known field selector: only \"metadata.name\", "
+                       "\"metadata.namespace\"",
+                       key);
+}
+
 static enum cor_code parse_list(struct kl_selector *selector, const struct kl_kind *kind,
                                 const char *text, bool field, struct cor_err *err)
 {
@@ -172,7 +185,7 @@ static enum cor_code parse_list(struct kl_selector *selector, const struct kl_ki
         }
         const char *key = selector->terms[selector->count - 1].key;
         if (field && !field_known(kind, key)) {
-            return cor_err_set(err, COR_INVALID, "field label not supported: %s", key);
+            return unknown_field(kind, key, err);
         }
     }
     return COR_OK;

@@ -13,6 +13,7 @@ static const char delete_from[] = "$deleteFromPrimitiveList/";
 static const char order_of[] = "$setElementOrder/";
 static const char retain_keys[] = "$retainKeys";
 
+static void go_map_text(const struct cor_json *value, struct cor_buf *out);
 static enum cor_code merge_object(const struct k8s_type *type, struct cor_json *target,
                                   const struct cor_json *patch, int depth, struct cor_err *err);
 
@@ -74,13 +75,54 @@ static struct cor_json *stripped(const struct cor_json *value)
     return copy;
 }
 
+/* A value as Go's fmt prints it: map[a:1 b:[x y]]. Keys in order. */
+static void go_text(const struct cor_json *value, struct cor_buf *out)
+{
+    if (cor_json_is_string(value)) {
+        cor_buf_view(out, cor_json_as_view(value));
+    } else if (cor_json_is_array(value)) {
+        cor_buf_str(out, "[");
+        for (size_t i = 0; i < cor_json_count(value); i++) {
+            cor_buf_str(out, i == 0 ? "" : " ");
+            go_text(cor_json_item(value, i), out);
+        }
+        cor_buf_str(out, "]");
+    } else if (cor_json_is_object(value)) {
+        go_map_text(value, out);
+    } else {
+        cor_json_write(value, out);
+    }
+}
+
+static void go_map_text(const struct cor_json *value, struct cor_buf *out)
+{
+    const char *last = "";
+    cor_buf_str(out, "map[");
+    for (size_t i = 0; i < cor_json_count(value); i++) {
+        const char *best = NULL;
+        void *at = NULL;
+        const char *key = NULL;
+        struct cor_json *child = NULL;
+        while (cor_json_each(value, &at, &key, &child)) {
+            bool later = i == 0 || strcmp(key, last) > 0;
+            best = later && (best == NULL || strcmp(key, best) < 0) ? key : best;
+        }
+        last = best == NULL ? "" : best;
+        cor_buf_fmt(out, "%s%s:", i == 0 ? "" : " ", last);
+        go_text(cor_json_get(value, last), out);
+    }
+    cor_buf_str(out, "]");
+}
+
 /* One element of a patch list against the list it changes. */
 static enum cor_code merge_element(const struct k8s_field *field, struct cor_json *list,
                                    const struct cor_json *element, int depth, struct cor_err *err)
 {
     if (cor_json_get(element, field->merge_key) == NULL) {
-        return cor_err_set(err, COR_INVALID, "map: %s does not contain declared merge key: %s",
-                           field->name, field->merge_key);
+        auto_(cor_buf_free) struct cor_buf text = {0};
+        go_text(element, &text);
+        return cor_err_set(err, COR_INTERNAL, "map: %s does not contain declared merge key: %s",
+                           text.data, field->merge_key);
     }
     long at = find_element(list, field->merge_key, element);
     const char *how = cor_json_str_at(element, directive, "merge");

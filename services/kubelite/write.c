@@ -349,11 +349,29 @@ static enum cor_code merge_patch(const struct kl_kind *kind, struct cor_json *ta
     return COR_OK;
 }
 
+/* As encoding/json names what it found. */
+static const char *go_type(const struct cor_json *value)
+{
+    static const char *const names[] = {
+        [COR_JSON_NULL] = "null",     [COR_JSON_BOOL] = "bool",     [COR_JSON_INT] = "number",
+        [COR_JSON_REAL] = "number",   [COR_JSON_STRING] = "string", [COR_JSON_ARRAY] = "array",
+        [COR_JSON_OBJECT] = "object",
+    };
+    return names[cor_json_type(value)];
+}
+
 static enum cor_code strategic_patch(const struct kl_kind *kind, struct cor_json *target,
                                      const struct cor_json *patch, struct cor_json **out_r,
                                      struct kl_fail *fail)
 {
     struct cor_err err = COR_ERR_NONE;
+    if (!cor_json_is_object(patch)) {
+        cor_json_free(&target);
+        return kl_fail_bad(fail,
+                           "json: cannot unmarshal %s into Go value of type "
+                           "map[string]interface {}",
+                           go_type(patch));
+    }
     if (kind->type == NULL) {
         cor_json_free(&target);
         (void)kl_fail_other(fail, 415, "UnsupportedMediaType",
@@ -362,6 +380,9 @@ static enum cor_code strategic_patch(const struct kl_kind *kind, struct cor_json
         return COR_UNSUPPORTED;
     }
     enum cor_code code = kl_strategic_apply(kind->type, target, patch, out_r, &err);
+    if (code == COR_INTERNAL) {
+        return kl_fail_other(fail, 500, NULL, "%s", err.text);
+    }
     return code == COR_OK ? COR_OK : kl_fail_bad(fail, "%s", err.text);
 }
 
