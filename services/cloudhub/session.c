@@ -5,9 +5,13 @@
 #include "common/base/mem.h"
 #include "hub.h"
 #include "proto/kubeedge/id.h"
+#include "proto/kubeedge/show.h"
 
 /* What may wait in the socket's queue before more objects are written. */
 enum { QUEUE_FULL = 1024 * 1024 };
+
+static const struct px_kubeedge_way FROM_NODE = {.from = "edgehub", .to = "cloudhub"};
+static const struct px_kubeedge_way TO_NODE = {.from = "cloudhub", .to = "edgehub", .sent = true};
 
 static void on_timer(void *self);
 
@@ -86,6 +90,7 @@ static void on_message(void *self, struct cor_view text)
         session_close(session, "message is not KubeEdge's");
         return;
     }
+    px_kubeedge_show_in(hub->service->bus, &FROM_NODE, &in, text.len);
     uint64_t cause = 0;
     if (!px_kubeedge_id_from_uuid(cor_view_of(in.id), &cause)) {
         cause = cor_bus_next_id(hub->service->bus);
@@ -128,6 +133,7 @@ static bool write_text(struct session *session, const struct px_kubeedge_out *ou
 {
     auto_(cor_buf_free) struct cor_buf text = {0};
     px_kubeedge_write(out, &text);
+    px_kubeedge_show_out(session->hub->service->bus, &TO_NODE, out);
     session->hub->stats.down++;
     return cor_ws_send(session->conn, cor_buf_as_view(&text)) == COR_OK;
 }

@@ -7,6 +7,7 @@
 #include "proto/kubeedge/calls.h"
 #include "proto/kubeedge/id.h"
 #include "proto/kubeedge/rules.h"
+#include "proto/kubeedge/show.h"
 
 static void drop(struct hub *hub, const struct px_kubeedge_in *in)
 {
@@ -228,6 +229,8 @@ static void (*const HANDLERS[])(struct hub *hub, const struct px_kubeedge_in *in
     [PX_DOWN_TASK] = drop,       [PX_DOWN_DROP] = drop,
 };
 
+static const struct px_kubeedge_way FROM_CLOUD = {.from = "cloudhub", .to = "edgehub"};
+
 void down_take(struct hub *hub, struct cor_view text)
 {
     auto_(px_kubeedge_in_free) struct px_kubeedge_in in = {0};
@@ -239,6 +242,7 @@ void down_take(struct hub *hub, struct cor_view text)
         link_restart(hub->link, err.text);
         return;
     }
+    px_kubeedge_show_in(hub->service->bus, &FROM_CLOUD, &in, text.len);
     if (!px_kubeedge_id_from_uuid(cor_view_of(in.id), &cause)) {
         cause = cor_bus_next_id(hub->service->bus);
     }

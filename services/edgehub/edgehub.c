@@ -98,11 +98,6 @@ static void on_keepalive(void *self)
 
 /* ---- enrolment and renewal ---- */
 
-static const char *address_of(const struct hub *hub)
-{
-    return hub->cfg->host;
-}
-
 static void plan_renewal(struct hub *hub)
 {
     uint32_t random = 0;
@@ -111,19 +106,39 @@ static void plan_renewal(struct hub *hub)
     cor_timer_start(hub->retry, COR_SEC(60));
 }
 
-static void enrol(struct hub *hub)
+static void try_enrol_later(struct hub *hub)
+{
+    cor_timer_start(hub->retry, COR_SEC(ENROL_RETRY_S));
+}
+
+static void enrol(struct hub *hub, const char *address)
 {
     auto_(cor_secret_free) struct cor_buf text = {0};
     struct cor_err err = COR_ERR_NONE;
     if (cor_file_read(hub->cfg->token_file, TOKEN_MAX, &text, &err) != COR_OK) {
         LOGW(hub->service->log, "enrol.no-token", "file=%s reason=%s", hub->cfg->token_file,
              cor_log_esc(cor_view_of(err.text)));
-        cor_timer_start(hub->retry, COR_SEC(ENROL_RETRY_S));
+        try_enrol_later(hub);
         return;
     }
     auto_(cor_freep) char *token = cor_view_dup(cor_view_trim(cor_buf_as_view(&text)));
-    join_start(hub->join, address_of(hub), token);
+    join_start(hub->join, address, token);
     cor_wipe(token, strlen(token));
+}
+
+static void on_resolved(void *self, const char *address, const char *text)
+{
+    struct hub *hub = self;
+    cor_resolve_free(&hub->resolve);
+    if (address == NULL) {
+        LOGW(hub->service->log, "enrol.no-address", "host=%s reason=%s", hub->cfg->host,
+             cor_log_esc(cor_view_of(text)));
+        try_enrol_later(hub);
+    } else if (hub->identity.cert == NULL) {
+        enrol(hub, address);
+    } else {
+        join_start(hub->join, address, NULL);
+    }
 }
 
 static void on_joined(void *self, enum cor_code code, const struct cor_err *err)
@@ -131,7 +146,7 @@ static void on_joined(void *self, enum cor_code code, const struct cor_err *err)
     struct hub *hub = self;
     if (code != COR_OK) {
         LOGW(hub->service->log, "enrol.fails", "reason=%s", cor_log_esc(cor_view_of(err->text)));
-        cor_timer_start(hub->retry, COR_SEC(ENROL_RETRY_S));
+        try_enrol_later(hub);
         return;
     }
     LOGI(hub->service->log, "enrol.done", "node=%s days=%" PRId64, hub->cfg->node,
@@ -140,7 +155,7 @@ static void on_joined(void *self, enum cor_code code, const struct cor_err *err)
     plan_renewal(hub);
     link_restart(hub->link, "the certificate is new");
     if (hub->begun) {
-        link_start(hub->link, address_of(hub));
+        link_start(hub->link);
     }
 }
 
@@ -148,13 +163,11 @@ static void on_joined(void *self, enum cor_code code, const struct cor_err *err)
 static void on_retry(void *self)
 {
     struct hub *hub = self;
-    if (join_is_busy(hub->join)) {
+    if (join_is_busy(hub->join) || hub->resolve != NULL) {
         return;
     }
-    if (hub->identity.cert == NULL) {
-        enrol(hub);
-    } else if (cor_wall_now().us >= hub->renew_at.us) {
-        join_start(hub->join, address_of(hub), NULL);
+    if (hub->identity.cert == NULL || cor_wall_now().us >= hub->renew_at.us) {
+        hub->resolve = cor_resolve_new(hub->service->loop, hub->cfg->host, on_resolved, hub);
     } else {
         cor_timer_start(hub->retry, COR_SEC(60));
     }
@@ -165,7 +178,7 @@ void hub_begin(struct hub *hub)
     if (!hub->begun) {
         hub->begun = true;
         if (hub->identity.cert != NULL) {
-            link_start(hub->link, address_of(hub));
+            link_start(hub->link);
         }
     }
 }
@@ -302,6 +315,7 @@ static void stop(void *self)
     cor_port_close(&hub->meta);
     cor_timer_free(&hub->sweep);
     cor_timer_free(&hub->retry);
+    cor_resolve_free(&hub->resolve);
     acks_free(&hub->acks);
     asks_free(&hub->asks);
     down_free_held(hub);

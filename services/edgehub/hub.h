@@ -8,6 +8,7 @@
 #include "asks.h"
 #include "common/bus/bus.h"
 #include "common/service/service.h"
+#include "common/ws/resolve.h"
 #include "join.h"
 #include "link.h"
 #include "proto/kubeedge/message.h"
@@ -46,6 +47,7 @@ struct hub {
     struct cor_ws *ws;
     struct identity identity;
     struct join *join;
+    struct cor_resolve *resolve; /* for the join; under way */
     struct link *link;
     struct acks *acks;
     struct asks *asks;

@@ -3,6 +3,7 @@
 
 #include "common/base/mem.h"
 #include "common/pki/digest.h"
+#include "common/ws/resolve.h"
 
 /* A connection that lasted so long was a good one: the next try begins with the first delay. */
 enum { GOOD_US = 10 * 1000 * 1000 };
@@ -12,8 +13,8 @@ struct link {
     struct cor_timer *dial;
     struct cor_timer *keepalive;
     struct cor_backoff backoff;
-    struct cor_ws_conn *conn; /* dialling or up */
-    char *address;
+    struct cor_ws_conn *conn;    /* dialling or up */
+    struct cor_resolve *resolve; /* under way */
     char *path;
     bool up;
     bool troubled; /* logged that it fails */
@@ -82,25 +83,46 @@ static const struct cor_ws_events EVENTS = {
     .closed = on_closed,
 };
 
-/* Headers as KubeEdge's client sends them (edge/pkg/edgehub/clients/wsclient). */
-static void dial(void *self)
+static void try_later(struct link *link, const char *reason)
 {
-    struct link *link = self;
+    note_failure(link, false, reason);
+    cor_timer_start(link->dial, cor_backoff_next(&link->backoff, random_number()));
+}
+
+/* Headers as KubeEdge's client sends them (edge/pkg/edgehub/clients/wsclient). */
+static void dial(struct link *link, const char *address)
+{
     const struct cor_ws_header headers[] = {{"Connectionuse", "msg"},
                                             {"Node_id", link->spec.identity->node},
                                             {"Project_id", link->spec.project},
                                             {NULL, NULL}};
     struct cor_ws_target target = {.host = link->spec.host,
-                                   .address = link->address,
+                                   .address = address,
                                    .port = link->spec.port,
                                    .path = link->path,
                                    .headers = headers,
                                    .tls = identity_tls(link->spec.identity),
                                    .timeout_us = COR_SEC(30)};
-    if (link->conn == NULL && link->spec.identity->cert != NULL) {
-        struct cor_ws_conn *conn =
-            cor_ws_dial(link->spec.ws, &target, link->spec.keepalive_us, &EVENTS, link);
-        link->conn = conn;
+    link->conn = cor_ws_dial(link->spec.ws, &target, link->spec.keepalive_us, &EVENTS, link);
+}
+
+static void on_resolved(void *self, const char *address, const char *text)
+{
+    struct link *link = self;
+    cor_resolve_free(&link->resolve);
+    if (address == NULL) {
+        try_later(link, text);
+    } else {
+        dial(link, address);
+    }
+}
+
+/* The name is looked up each time: the cloud may have moved. */
+static void begin(void *self)
+{
+    struct link *link = self;
+    if (link->conn == NULL && link->resolve == NULL && link->spec.identity->cert != NULL) {
+        link->resolve = cor_resolve_new(link->spec.loop, link->spec.host, on_resolved, link);
     }
 }
 
@@ -115,7 +137,7 @@ struct link *link_new(const struct link_spec *spec)
     struct link *link = cor_alloc(sizeof(*link));
     link->spec = *spec;
     link->backoff = (struct cor_backoff){.first_us = spec->first_us, .last_us = spec->last_us};
-    link->dial = cor_timer_new(spec->loop, dial, link);
+    link->dial = cor_timer_new(spec->loop, begin, link);
     link->keepalive = cor_timer_new(spec->loop, on_keepalive, link);
     link->path = cor_sprintf("/%s/%s/events", spec->project, spec->identity->node);
     return link;
@@ -126,16 +148,14 @@ void link_free(struct link **link)
     if (*link != NULL) {
         cor_timer_free(&(*link)->dial);
         cor_timer_free(&(*link)->keepalive);
-        cor_free((*link)->address);
+        cor_resolve_free(&(*link)->resolve);
         cor_free((*link)->path);
         cor_freep(link);
     }
 }
 
-void link_start(struct link *link, const char *address)
+void link_start(struct link *link)
 {
-    cor_free(link->address);
-    link->address = cor_strdup(address);
     if (link->conn == NULL) {
         cor_timer_start(link->dial, 0);
     }

@@ -36,8 +36,8 @@ struct link *link_new(const struct link_spec *spec);
 /* Frees, after the ws; *link becomes NULL. */
 void link_free(struct link **link);
 
-/* Connects, and from now on stays connected, to a numeric address. Again: dials at once. */
-void link_start(struct link *link, const char *address);
+/* Connects, and from now on stays connected. Again: dials at once. */
+void link_start(struct link *link);
 
 /* Drops the connection and dials again at once, with the identity as it is now. */
 void link_restart(struct link *link, const char *reason);

@@ -6,6 +6,9 @@
 #include "hub.h"
 #include "proto/kubeedge/calls.h"
 #include "proto/kubeedge/id.h"
+#include "proto/kubeedge/show.h"
+
+static const struct px_kubeedge_way TO_CLOUD = {.from = "edgehub", .to = "cloudhub", .sent = true};
 
 bool up_send(struct hub *hub, struct px_kubeedge_out *out)
 {
@@ -15,6 +18,7 @@ bool up_send(struct hub *hub, struct px_kubeedge_out *out)
         out->id = id;
     }
     out->timestamp = cor_wall_now().us / 1000;
+    px_kubeedge_show_out(hub->service->bus, &TO_CLOUD, out);
     enum cor_code code = link_send(hub->link, out);
     hub->stats.up += code == COR_OK;
     return code == COR_OK;
