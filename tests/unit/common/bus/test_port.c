@@ -4,9 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -73,6 +76,7 @@ struct world {
     struct cor_loop *loop;
     struct cor_timer *timer;
     bool expired;
+    int raw_fd;
     struct side a, b;
 };
 
@@ -517,6 +521,67 @@ static void hostile_frames_change_nothing(void **state)
     assert_int_equal(w->b.last_value, 42);
 }
 
+static long vm_peak_kib(void)
+{
+    char line[128];
+    long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        if (sscanf(line, "VmPeak: %ld", &kib) == 1) {
+            break;
+        }
+    }
+    (void)fclose(file);
+    return kib;
+}
+
+/* Wakes the loop, so that a condition outside of it is looked at again. */
+static void on_tick(void *self)
+{
+    (void)self;
+}
+
+static bool a_noticed(struct world *w)
+{
+    char byte = 0;
+    return recv(w->raw_fd, &byte, 1, MSG_DONTWAIT) == 0; /* the socket closed our connection */
+}
+
+/* A peer that speaks ZMTP 3.0 (RFC 23) by hand and announces a frame of 8 GiB. */
+static void a_frame_of_8_gib_is_refused_before_it_is_allocated(void **state)
+{
+    static const char GREETING[64] = "\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL";
+    static const char READY[] = "\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06"
+                                "DEALER";
+    static const char HUGE[] = "\x02\0\0\0\x02\0\0\0\0";
+    struct world *w = *state;
+    stop(&w->b);
+    run_until(w, a_down);
+    long before = vm_peak_kib();
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/bus/a-b", w->dir);
+    w->raw_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(w->raw_fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(send(w->raw_fd, GREETING, sizeof(GREETING), MSG_NOSIGNAL), sizeof(GREETING));
+    char theirs[64];
+    assert_int_equal(recv(w->raw_fd, theirs, sizeof(theirs), MSG_WAITALL), sizeof(theirs));
+    assert_int_equal(send(w->raw_fd, READY, sizeof(READY) - 1, MSG_NOSIGNAL), sizeof(READY) - 1);
+    char ready[2];
+    assert_int_equal(recv(w->raw_fd, ready, sizeof(ready), MSG_WAITALL), sizeof(ready));
+    char rest[256];
+    assert_true((size_t)(unsigned char)ready[1] < sizeof(rest));
+    assert_int_equal(recv(w->raw_fd, rest, (unsigned char)ready[1], MSG_WAITALL),
+                     (unsigned char)ready[1]);
+    assert_int_equal(send(w->raw_fd, HUGE, sizeof(HUGE) - 1, MSG_NOSIGNAL), sizeof(HUGE) - 1);
+    struct cor_timer *tick = cor_timer_new(w->loop, on_tick, w);
+    cor_timer_repeat(tick, COR_MS(2));
+    run_until(w, a_noticed);
+    cor_timer_free(&tick);
+    (void)close(w->raw_fd);
+    assert_true(vm_peak_kib() - before < 64 * 1024);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -536,6 +601,7 @@ int main(void)
         T(refused_event_comes_again_after_the_hold),
         T(a_second_binder_is_refused),
         T(hostile_frames_change_nothing),
+        T(a_frame_of_8_gib_is_refused_before_it_is_allocated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
