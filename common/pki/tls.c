@@ -12,6 +12,13 @@
 static const char CIPHERS[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
                               "ECDHE-ECDSA-CHACHA20-POLY1305";
 
+void cor_tls_stay_small(void)
+{
+    uint64_t options = OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_SSL_STRINGS |
+                       OPENSSL_INIT_NO_LOAD_CONFIG;
+    must(OPENSSL_init_ssl(options, NULL) == 1);
+}
+
 static void common_settings(SSL_CTX *ctx)
 {
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);

@@ -9,6 +9,10 @@
 #include "common/pki/cert.h"
 #include "common/pki/key.h"
 
+/* For processes that must stay small: OpenSSL starts without its texts for errors and without its
+ * configuration file. Before anything else of this room; errors have less text afterwards. */
+void cor_tls_stay_small(void);
+
 /* Who we are and whom we trust. All borrowed. */
 struct cor_tls {
     const struct cor_cert *cert; /* NULL: we have none (clients) */

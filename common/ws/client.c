@@ -47,11 +47,14 @@ void ws_headers_free(char ***headers)
     cor_freep(headers);
 }
 
-/* Common parts of both kinds of connection. False if the identity is no pair. */
+/* Common parts of both kinds of connection. False if TLS cannot use the identity. */
 static bool prepare(struct cor_ws *ws, const struct cor_ws_target *target,
                     struct lws_client_connect_info *info)
 {
     size_t kind = target->tls.cert != NULL;
+    if (!ws_client_ready(ws, kind)) {
+        return false;
+    }
     *info = (struct lws_client_connect_info){
         .context = ws->context,
         .vhost = ws->client[kind].vhost,
@@ -114,7 +117,7 @@ struct cor_ws_conn *cor_ws_dial(struct cor_ws *ws, const struct cor_ws_target *t
     conn->dialing = false;
     if (!started) {
         conn->wsi = NULL;
-        ws_conn_gone(conn, paired ? "cannot connect" : "certificate and key are no pair");
+        ws_conn_gone(conn, paired ? "cannot connect" : "TLS cannot use this certificate and key");
         conn->slot.conn = NULL;
         cor_free(conn);
         return NULL;
@@ -196,7 +199,7 @@ void cor_ws_fetch(struct cor_ws *ws, const struct cor_ws_target *target, struct 
     bool started = paired && lws_client_connect_via_info(&info) != NULL;
     fetch->starting = false;
     if (!started) {
-        tell(fetch, 0, paired ? "cannot connect" : "certificate and key are no pair");
+        tell(fetch, 0, paired ? "cannot connect" : "TLS cannot use this certificate and key");
     }
     if (!started || fetch->destroyed) {
         fetch_free(fetch);

@@ -22,7 +22,8 @@ struct cor_ws {
     struct cor_link servers;
     unsigned char *scratch; /* LWS_PRE + WS_CHUNK bytes to write from */
     size_t unfinished;      /* bytes of messages that are not complete */
-    /* Clients without and with a certificate: SSL_CTX and the vhost that uses it. */
+    /* Clients without and with a certificate: SSL_CTX and the vhost that uses it; made when needed.
+     */
     struct {
         void *tls;
         struct lws_vhost *vhost;
@@ -119,6 +120,9 @@ void ws_fetch_gone(struct ws_slot *slot, const char *text);
 
 /* libwebsockets will not mention the slot's fetch any more. */
 void ws_fetch_destroyed(struct ws_slot *slot);
+
+/* Makes the client of this kind (0, 1) unless it is there. False if libwebsockets refuses. */
+bool ws_client_ready(struct cor_ws *ws, size_t kind);
 
 /* What every connection speaks; for vhosts. */
 const struct lws_protocols *ws_protocols(void);

@@ -129,6 +129,7 @@ enum cor_code cor_ws_listen(struct cor_ws *ws, const struct cor_ws_listen *liste
     server->listen = *listen;
     server->tls = &listen->tls;
     cor_list_init(&server->link);
+    void *any = ws_client_ready(ws, 0) ? ws->client[0].tls : NULL;
     server->name = cor_sprintf("port-%d-%p", listen->port, (void *)server);
     struct lws_context_creation_info info = {
         .iface = listen->address,
@@ -137,7 +138,7 @@ enum cor_code cor_ws_listen(struct cor_ws *ws, const struct cor_ws_listen *liste
         .vhost_name = server->name, /* not copied */
         .options = listen_options(listen),
         .alpn = "http/1.1",
-        .provided_client_ssl_ctx = ws->client[0].tls, /* else it makes one, never used */
+        .provided_client_ssl_ctx = any, /* else it makes one, never used */
         .keepalive_timeout = 30,
         .timeout_secs_ah_idle = 10,
         .ka_time = 20,

@@ -62,19 +62,25 @@ const struct lws_protocols *ws_protocols(void)
     return PROTOCOLS;
 }
 
-static struct lws_vhost *client_vhost(struct cor_ws *ws, const char *name, void *tls)
+bool ws_client_ready(struct cor_ws *ws, size_t kind)
 {
+    static const char *const names[2] = {"client-anonymous", "client"};
+    if (ws->client[kind].vhost != NULL) {
+        return true;
+    }
+    ws->client[kind].tls = cor_tls_client();
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = PROTOCOLS,
-        .vhost_name = name,
+        .vhost_name = names[kind],
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
-        .provided_client_ssl_ctx = tls,
+        .provided_client_ssl_ctx = ws->client[kind].tls,
         .ka_time = 20,
         .ka_probes = 3,
         .ka_interval = 5,
     };
-    return lws_create_vhost(ws->context, &info);
+    ws->client[kind].vhost = lws_create_vhost(ws->context, &info);
+    return ws->client[kind].vhost != NULL;
 }
 
 static enum cor_code open_context(struct cor_ws *ws, struct cor_err *err)
@@ -108,7 +114,6 @@ enum cor_code cor_ws_new(struct cor_loop *loop, const struct cor_log *log,
                          const struct cor_ws_limits *limits, struct cor_ws **out_r,
                          struct cor_err *err)
 {
-    static const char *const names[2] = {"client-anonymous", "client"};
     struct cor_ws *ws = cor_alloc(sizeof(*ws));
     ws->loop = loop;
     ws->log = log;
@@ -117,13 +122,6 @@ enum cor_code cor_ws_new(struct cor_loop *loop, const struct cor_log *log,
     cor_list_init(&ws->servers);
     *out_r = ws;
     enum cor_code code = open_context(ws, err);
-    for (size_t i = 0; code == COR_OK && i < COR_COUNT(names); i++) {
-        ws->client[i].tls = cor_tls_client();
-        ws->client[i].vhost = client_vhost(ws, names[i], ws->client[i].tls);
-        if (ws->client[i].vhost == NULL) {
-            code = cor_err_set(err, COR_INTERNAL, "libwebsockets refuses TLS for clients");
-        }
-    }
     if (code != COR_OK) {
         cor_ws_free(out_r);
     }

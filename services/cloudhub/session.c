@@ -144,7 +144,9 @@ void session_write(struct session *session, struct px_kubeedge_out *out)
     if (session->conn == NULL) {
         return;
     }
-    px_kubeedge_id_to_uuid(cor_bus_next_id(session->hub->service->bus), session->hub->nonce++, id);
+    struct cor_bus *bus = session->hub->service->bus;
+    uint64_t cause = cor_bus_cause(bus);
+    px_kubeedge_id_to_uuid(cause != 0 ? cause : cor_bus_next_id(bus), session->hub->nonce++, id);
     out->id = id;
     out->timestamp = cor_wall_now().us / 1000;
     if (!write_text(session, out)) {

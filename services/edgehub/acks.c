@@ -6,16 +6,22 @@
 #include "common/base/list.h"
 #include "common/base/mem.h"
 
+/* Bytes of frames that are kept. */
+enum { TEXT_MAX = 4 * 1024 * 1024 };
+
 struct waiting {
     struct cor_link link;
     struct ack ack; /* its texts are owned */
     char *version;
+    char *text; /* owned; NULL: not kept */
+    size_t text_len;
 };
 
 struct acks {
     struct cor_link list; /* oldest first; short: CloudHub has some tens on the way at most */
     size_t count;
     size_t max;
+    size_t text_bytes;
 };
 
 struct acks *acks_new(size_t max)
@@ -34,6 +40,8 @@ static void drop(struct acks *acks, struct waiting *waiting)
     cor_free((char *)(uintptr_t)waiting->ack.source);
     cor_free((char *)(uintptr_t)waiting->ack.key);
     cor_free(waiting->version);
+    acks->text_bytes -= waiting->text_len;
+    cor_free(waiting->text);
     cor_free(waiting);
 }
 
@@ -63,7 +71,8 @@ static bool is_known(const struct acks *acks, const char *id)
     return false;
 }
 
-void acks_add(struct acks *acks, const struct ack *ack, struct cor_view version)
+void acks_add(struct acks *acks, const struct ack *ack, struct cor_view version,
+              struct cor_view text)
 {
     if (is_known(acks, ack->id)) {
         return;
@@ -74,6 +83,11 @@ void acks_add(struct acks *acks, const struct ack *ack, struct cor_view version)
     struct waiting *waiting = cor_alloc(sizeof(*waiting));
     waiting->ack = (struct ack){cor_strdup(ack->id), cor_strdup(ack->source), cor_strdup(ack->key)};
     waiting->version = cor_view_dup(version);
+    if (acks->text_bytes + text.len <= TEXT_MAX) {
+        waiting->text = cor_view_dup(text);
+        waiting->text_len = text.len;
+        acks->text_bytes += text.len;
+    }
     cor_list_add(&acks->list, &waiting->link);
     acks->count++;
 }
@@ -110,6 +124,16 @@ size_t acks_take(struct acks *acks, struct cor_view key, struct cor_view version
         }
     }
     return count;
+}
+
+void acks_each(struct acks *acks, void (*fn)(void *self, struct cor_view text), void *self)
+{
+    COR_LIST_EACH (node, &acks->list) {
+        const struct waiting *waiting = COR_LIST_OBJECT(node, struct waiting, link);
+        if (waiting->text != NULL) {
+            fn(self, (struct cor_view){waiting->text, waiting->text_len});
+        }
+    }
 }
 
 size_t acks_count(const struct acks *acks)

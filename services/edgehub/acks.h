@@ -26,8 +26,14 @@ struct ack {
     const char *key;
 };
 
-/* The message with this id (source, key: borrows) went to the store as this version. */
-void acks_add(struct acks *acks, const struct ack *ack, struct cor_view version);
+/* The message with this id (source, key: borrows) is on its way to the store as this version. text,
+ * the whole frame, is kept for acks_each as long as all of them together are not too long. */
+void acks_add(struct acks *acks, const struct ack *ack, struct cor_view version,
+              struct cor_view text);
+
+/* Calls fn with the text of everything that waits, oldest first: the store has forgotten what it
+ * was given. fn may add what is there already, and must not take. */
+void acks_each(struct acks *acks, void (*fn)(void *self, struct cor_view text), void *self);
 
 /* The store has committed, or refused, a version of key: calls fn for the oldest id that waits for
  * it, and for what waits longer for the same key, which it replaced. Returns how many. */

@@ -85,6 +85,7 @@ static const char *fault_of(const struct px_kubeedge_in *in, const struct cor_js
 static void store(struct hub *hub, const struct px_kubeedge_in *in, const struct cor_json *object,
                   bool gone)
 {
+    struct ack ack = {in->id, in->source, in->resource};
     auto_(cor_buf_free) struct cor_buf body = {0};
     struct cor_view version = cor_view_of(in->version);
     if (object != NULL) {
@@ -101,10 +102,10 @@ static void store(struct hub *hub, const struct px_kubeedge_in *in, const struct
         .source = cor_view_of(in->source),
         .body = body.len == 0 ? (struct cor_view){0} : cor_buf_as_view(&body),
     };
-    /* Not there, or no room: the cloud sends it again. */
-    if (cor_send(hub->meta, PX_object, &message) == COR_OK) {
-        struct ack ack = {in->id, in->source, in->resource};
-        acks_add(hub->acks, &ack, version);
+    acks_add(hub->acks, &ack, version, hub->frame);
+    /* Not there: it gets this when it comes. No room: the cloud sends it again. */
+    if (cor_send(hub->meta, PX_object, &message) == COR_BUSY) {
+        LOGD(hub->service->log, "link.object.waits", "key=%s", in->resource);
     }
 }
 
@@ -126,44 +127,47 @@ static void meta(struct hub *hub, const struct px_kubeedge_in *in)
 
 /* ---- devices ---- */
 
-static bool send_membership(struct hub *hub, struct cor_view body, bool whole)
+/* The cloud says a membership once and does not hear whether it arrived, and a bus does not always
+ * know at once that its peer has died. So all of this connection are kept, and told again to a
+ * devicetwin that comes back: telling them twice in order does no harm. */
+void down_more_memberships(struct hub *hub)
 {
-    struct px_membership message = {.body = body, .whole = whole};
-    return cor_send(hub->twin, PX_membership, &message) == COR_OK;
+    while (hub->told < hub->member_count) {
+        const struct membership *next = &hub->members[hub->told];
+        struct px_membership message = {.body = cor_view_of(next->body), .whole = next->whole};
+        if (cor_send(hub->twin, PX_membership, &message) != COR_OK) {
+            return;
+        }
+        hub->told++;
+    }
 }
 
-/* The cloud says it once and does not hear whether it arrived. */
-static void hold_membership(struct hub *hub, struct cor_view body, bool whole)
+void down_tell_memberships(struct hub *hub)
 {
-    if (hub->held_count == HELD_MAX) {
-        link_restart(hub->link, "memberships are not taken: ask for all of them again");
-        down_free_held(hub);
-        return;
+    hub->told = 0;
+    if (hub->members_lost) {
+        link_restart(hub->link, "devicetwin needs all memberships again");
     }
-    hub->held[hub->held_count] = cor_view_dup(body);
-    hub->held_whole[hub->held_count] = whole;
-    hub->held_count++;
+    down_more_memberships(hub);
 }
 
-void down_free_held(struct hub *hub)
+void down_free_memberships(struct hub *hub)
 {
-    for (size_t i = 0; i < hub->held_count; i++) {
-        cor_freep(&hub->held[i]);
+    for (size_t i = 0; i < hub->member_count; i++) {
+        cor_freep(&hub->members[i].body);
     }
-    hub->held_count = 0;
+    hub->member_count = 0;
+    hub->told = 0;
+    hub->members_lost = false;
 }
 
-void down_flush_held(struct hub *hub)
+static void keep_membership(struct hub *hub, struct cor_view body, bool whole)
 {
-    size_t sent = 0;
-    while (sent < hub->held_count &&
-           send_membership(hub, cor_view_of(hub->held[sent]), hub->held_whole[sent])) {
-        cor_freep(&hub->held[sent]);
-        sent++;
+    if (hub->member_count == MEMBERS_MAX) {
+        down_free_memberships(hub);
+        hub->members_lost = true;
     }
-    hub->held_count -= sent;
-    memmove(hub->held, hub->held + sent, hub->held_count * sizeof(hub->held[0]));
-    memmove(hub->held_whole, hub->held_whole + sent, hub->held_count * sizeof(hub->held_whole[0]));
+    hub->members[hub->member_count++] = (struct membership){cor_view_dup(body), whole};
 }
 
 static void twin(struct hub *hub, const struct px_kubeedge_in *in)
@@ -184,9 +188,8 @@ static void twin(struct hub *hub, const struct px_kubeedge_in *in)
         return;
     }
     cor_json_write(object, &body);
-    if (hub->held_count > 0 || !send_membership(hub, cor_buf_as_view(&body), whole)) {
-        hold_membership(hub, cor_buf_as_view(&body), whole);
-    }
+    keep_membership(hub, cor_buf_as_view(&body), whole);
+    down_more_memberships(hub);
 }
 
 /* ---- MQTT ---- */
@@ -231,11 +234,23 @@ static void (*const HANDLERS[])(struct hub *hub, const struct px_kubeedge_in *in
 
 static const struct px_kubeedge_way FROM_CLOUD = {.from = "cloudhub", .to = "edgehub"};
 
+static void handle(struct hub *hub, struct cor_view text, const struct px_kubeedge_in *in)
+{
+    uint64_t cause = 0;
+    if (!px_kubeedge_id_from_uuid(cor_view_of(in->id), &cause)) {
+        cause = cor_bus_next_id(hub->service->bus);
+    }
+    hub->frame = text;
+    cor_bus_set_cause(hub->service->bus, cause);
+    HANDLERS[px_kubeedge_down(in)](hub, in);
+    cor_bus_set_cause(hub->service->bus, 0);
+    hub->frame = (struct cor_view){0};
+}
+
 void down_take(struct hub *hub, struct cor_view text)
 {
     auto_(px_kubeedge_in_free) struct px_kubeedge_in in = {0};
     struct cor_err err = COR_ERR_NONE;
-    uint64_t cause = 0;
     hub->stats.down++;
     if (px_kubeedge_read(text, &in, &err) != COR_OK) {
         hub->stats.down_bad++;
@@ -243,10 +258,18 @@ void down_take(struct hub *hub, struct cor_view text)
         return;
     }
     px_kubeedge_show_in(hub->service->bus, &FROM_CLOUD, &in, text.len);
-    if (!px_kubeedge_id_from_uuid(cor_view_of(in.id), &cause)) {
-        cause = cor_bus_next_id(hub->service->bus);
+    handle(hub, text, &in);
+}
+
+static void again(void *self, struct cor_view text)
+{
+    auto_(px_kubeedge_in_free) struct px_kubeedge_in in = {0};
+    if (px_kubeedge_read(text, &in, NULL) == COR_OK) {
+        handle(self, text, &in);
     }
-    cor_bus_set_cause(hub->service->bus, cause);
-    HANDLERS[px_kubeedge_down(&in)](hub, &in);
-    cor_bus_set_cause(hub->service->bus, 0);
+}
+
+void down_again(struct hub *hub)
+{
+    acks_each(hub->acks, again, hub);
 }

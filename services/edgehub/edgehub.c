@@ -72,6 +72,8 @@ static void on_link_up(void *self)
 {
     struct hub *hub = self;
     hub->stats.connections++;
+    down_free_memberships(hub);
+    (void)malloc_trim(0); /* what the handshake needed */
     hub_tell_link(hub, NULL);
     if (hub->uploads_missed) {
         hub_reopen_bus(hub);
@@ -288,6 +290,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
 {
     struct hub *hub = cor_alloc(sizeof(*hub));
     *self_r = hub;
+    cor_tls_stay_small();
     hub->service = service;
     hub->cfg = service->cfg;
     enum cor_code code = start_parts(hub, err);
@@ -318,7 +321,7 @@ static void stop(void *self)
     cor_resolve_free(&hub->resolve);
     acks_free(&hub->acks);
     asks_free(&hub->asks);
-    down_free_held(hub);
+    down_free_memberships(hub);
     identity_free(&hub->identity);
     cor_free(hub);
 }

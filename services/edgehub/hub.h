@@ -35,8 +35,13 @@ struct hub_stats {
     uint64_t acked, unknown_answers, uploads, connections;
 };
 
-/* Memberships that wait for devicetwin to be there. */
-enum { HELD_MAX = 64 };
+/* Memberships of one connection that are kept. */
+enum { MEMBERS_MAX = 64 };
+
+struct membership {
+    char *body; /* owned; JSON */
+    bool whole;
+};
 
 struct hub {
     struct cor_service *service; /* borrowed */
@@ -53,12 +58,14 @@ struct hub {
     struct asks *asks;
     struct cor_timer *sweep; /* deadlines of asks */
     struct cor_timer *retry; /* of enrolment, renewal, name resolution */
-    char *held[HELD_MAX];    /* owned JSON of memberships */
-    bool held_whole[HELD_MAX];
-    size_t held_count;
+    struct membership members[MEMBERS_MAX];
+    size_t member_count;
+    size_t told;         /* of them, in this session with devicetwin */
+    bool members_lost;   /* there were more */
     bool uploads_missed; /* some were not taken: ask for them again when the link is up */
     bool begun;          /* the link was told to start */
     struct cor_wall renew_at;
+    struct cor_view frame; /* being handled; borrowed */
     struct hub_stats stats;
     uint16_t nonce;
 };
@@ -66,11 +73,17 @@ struct hub {
 /* down.c: a frame from the cloud. */
 void down_take(struct hub *hub, struct cor_view text);
 
-/* down.c: hands devicetwin what waited for it. */
-void down_flush_held(struct hub *hub);
+/* down.c: gives metamanager, which has come back, what it has not acknowledged. */
+void down_again(struct hub *hub);
 
-/* down.c: frees what waits. */
-void down_free_held(struct hub *hub);
+/* down.c: tells devicetwin, which has come, all memberships of this connection. */
+void down_tell_memberships(struct hub *hub);
+
+/* down.c: those that devicetwin has not been told. */
+void down_more_memberships(struct hub *hub);
+
+/* down.c: forgets them: with a new connection the cloud says all of them again. */
+void down_free_memberships(struct hub *hub);
 
 /* up.c: operations of the three ports. */
 const struct cor_port_ops *up_meta_ops(void);

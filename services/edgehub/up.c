@@ -14,7 +14,9 @@ bool up_send(struct hub *hub, struct px_kubeedge_out *out)
 {
     char id[COR_UUID_LEN + 1];
     if (out->id == NULL) {
-        px_kubeedge_id_to_uuid(cor_bus_next_id(hub->service->bus), hub->nonce++, id);
+        uint64_t cause = cor_bus_cause(hub->service->bus);
+        px_kubeedge_id_to_uuid(cause != 0 ? cause : cor_bus_next_id(hub->service->bus),
+                               hub->nonce++, id);
         out->id = id;
     }
     out->timestamp = cor_wall_now().us / 1000;
@@ -243,13 +245,20 @@ static void on_port_up(void *self, struct cor_port *port)
 static void on_meta_up(void *self, struct cor_port *port)
 {
     hub_tell_link(self, port);
+    down_again(self);
     hub_begin(self);
+}
+
+static void on_twin_room(void *self, struct cor_port *port)
+{
+    (void)port;
+    down_more_memberships(self);
 }
 
 static void on_twin_up(void *self, struct cor_port *port)
 {
     hub_tell_link(self, port);
-    down_flush_held(self);
+    down_tell_memberships(self);
 }
 
 /* The place of a stream is not kept here: the origin knows it. */
@@ -275,8 +284,10 @@ const struct cor_port_ops *up_meta_ops(void)
 const struct cor_port_ops *up_twin_ops(void)
 {
     static const struct cor_handler HANDLERS[] = {{PX_device_report, on_report}};
-    static const struct cor_port_ops OPS = {
-        .up = on_twin_up, .handlers = HANDLERS, .handler_count = COR_COUNT(HANDLERS)};
+    static const struct cor_port_ops OPS = {.up = on_twin_up,
+                                            .room = on_twin_room,
+                                            .handlers = HANDLERS,
+                                            .handler_count = COR_COUNT(HANDLERS)};
     return &OPS;
 }
 

@@ -106,9 +106,9 @@ static bool port_is_up(void *arg)
 
 static void start_controller(struct set *set)
 {
-    auto_(cor_freep) char *run = cor_sprintf("%s/run", set->dir);
+    set->run = cor_sprintf("%s/run", set->dir);
     struct cor_bus_spec spec = {.service = "edgecontroller",
-                                .run_dir = run,
+                                .run_dir = set->run,
                                 .loop = set->loop,
                                 .log = set->log,
                                 .messages = px_messages()};
@@ -202,6 +202,7 @@ int hub_teardown(void **state)
     cor_buf_free(&set->uploads);
     cor_buf_free(&set->body);
     test_certs_free(&set->api);
+    cor_free(set->run);
     test_dir_free(&set->dir);
     cor_free(set);
     return 0;

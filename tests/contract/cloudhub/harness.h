@@ -34,6 +34,7 @@ struct node {
 
 struct set {
     char *dir;
+    char *run; /* dir/run */
     struct test_process kube;
     struct test_process hub;
     struct test_certs api; /* of the fake Kubernetes API */

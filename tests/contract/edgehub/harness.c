@@ -228,24 +228,36 @@ static const struct cor_handler HANDLERS[] = {
 
 static const struct cor_port_ops OPS = {.handlers = HANDLERS, .handler_count = COR_COUNT(HANDLERS)};
 
-static void join_bus(struct set *set, const char *run)
+static const struct {
+    const char *service;
+    enum px_endpoint endpoint;
+} ROLES[PEERS] = {{"metamanager", PX_ENDPOINT_HUB_META},
+                  {"devicetwin", PX_ENDPOINT_HUB_TWIN},
+                  {"eventbus", PX_ENDPOINT_HUB_BUS}};
+
+void edge_peer(struct set *set, int peer, bool there)
 {
-    static const struct {
-        const char *service;
-        enum px_endpoint endpoint;
-    } rows[PEERS] = {{"metamanager", PX_ENDPOINT_HUB_META},
-                     {"devicetwin", PX_ENDPOINT_HUB_TWIN},
-                     {"eventbus", PX_ENDPOINT_HUB_BUS}};
+    if (!there) {
+        cor_port_close(&set->ports[peer]);
+        return;
+    }
+    struct cor_err err = COR_ERR_NONE;
+    if (cor_port_open(set->buses[peer], px_endpoint(ROLES[peer].endpoint), &OPS, set,
+                      &set->ports[peer], &err) != COR_OK) {
+        fail_msg("%s", err.text);
+    }
+}
+
+static void join_bus(struct set *set)
+{
     for (int i = 0; i < PEERS; i++) {
-        struct cor_bus_spec spec = {.service = rows[i].service,
-                                    .run_dir = run,
+        struct cor_bus_spec spec = {.service = ROLES[i].service,
+                                    .run_dir = set->run,
                                     .loop = set->loop,
                                     .log = set->log,
                                     .messages = px_messages()};
         assert_int_equal(cor_bus_new(&spec, &set->buses[i], NULL), COR_OK);
-        assert_int_equal(cor_port_open(set->buses[i], px_endpoint(rows[i].endpoint), &OPS, set,
-                                       &set->ports[i], NULL),
-                         COR_OK);
+        edge_peer(set, i, true);
     }
 }
 
@@ -260,8 +272,8 @@ int edge_setup(void **state)
     set->deadline = cor_timer_new(set->loop, too_late, set);
     test_certs_make(&set->certs, "system:node:n1", "system:nodes");
     start_cloud(set);
-    auto_(cor_freep) char *run = cor_sprintf("%s/run", set->dir);
-    join_bus(set, run);
+    set->run = cor_sprintf("%s/run", set->dir);
+    join_bus(set);
     *state = set;
     return 0;
 }
@@ -285,6 +297,7 @@ int edge_teardown(void **state)
     cor_loop_free(&set->loop);
     cor_log_free(&set->log);
     test_certs_free(&set->certs);
+    cor_free(set->run);
     test_dir_free(&set->dir);
     cor_free(set);
     return 0;

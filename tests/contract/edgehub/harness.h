@@ -26,6 +26,7 @@ enum { META, TWIN, BUS, PEERS };
 
 struct set {
     char *dir;
+    char *run; /* dir/run */
     struct test_process hub;
     struct test_certs certs; /* of the cloud */
     struct cor_loop *loop;
@@ -68,6 +69,9 @@ void edge_wait(struct set *set, bool (*cond)(void *arg), void *arg);
 
 /* Waits until the node is connected for the nth time. */
 void edge_connected(struct set *set, int n);
+
+/* A peer leaves the bus, or comes back. */
+void edge_peer(struct set *set, int peer, bool there);
 
 /* Waits until what peer has seen contains text. */
 void edge_seen(struct set *set, int peer, const char *text);

@@ -147,6 +147,49 @@ static void other_things_that_come_down(void **state)
     edge_seen(set, BUS, "subscribe ns/t 0");
 }
 
+/* The store dies and comes back: it gets at once what it has not acknowledged. */
+static void returning_store_gets_what_it_missed(void **state)
+{
+    struct set *set = *state;
+    auto_(px_kubeedge_in_free) struct px_kubeedge_in ack = {0};
+    edge_start(set, NULL);
+    edge_connected(set, 1);
+    edge_say(set,
+             DOWN("m1", "", "7", "edgecontroller", "resource", "insert", "default/pod/p", POD));
+    edge_seen(set, META, "object default/pod/p ");
+    edge_peer(set, META, false);
+    edge_say(set,
+             DOWN("m2", "", "7", "edgecontroller", "resource", "insert", "default/pod/q", POD));
+    edge_say(set, DOWN("t1", "", "", "devicecontroller", "twin", "update", "membership", "{}"));
+    edge_seen(set, TWIN, "membership");
+    cor_buf_clear(&set->seen[META]);
+    edge_peer(set, META, true);
+    edge_seen(set, META, "object default/pod/p ");
+    edge_seen(set, META, "object default/pod/q ");
+    stored(set, "default/pod/q", "7", "");
+    edge_frame(set, 0, &ack);
+    assert_string_equal(ack.parent, "m2");
+}
+
+/* The cloud says a membership once; devicetwin may be dead without anyone knowing yet. */
+static void membership_waits_for_the_twins(void **state)
+{
+    struct set *set = *state;
+    auto_(px_kubeedge_in_free) struct px_kubeedge_in pong = {0};
+    edge_start(set, NULL);
+    edge_connected(set, 1);
+    edge_peer(set, TWIN, false);
+    edge_say(set, DOWN("t1", "", "", "devicecontroller", "twin", "update", "membership",
+                       "{\"added_devices\":[1]}"));
+    edge_say(set, DOWN("t2", "", "", "devicecontroller", "twin", "update", "membership",
+                       "{\"added_devices\":[2]}"));
+    edge_say(set, DOWN("c1", "", "", "x", "y", "ping", "z", "null"));
+    edge_frame(set, 0, &pong);
+    edge_peer(set, TWIN, true);
+    edge_seen(set, TWIN,
+              "membership 0 {\"added_devices\":[1]}\nmembership 0 {\"added_devices\":[2]}\n");
+}
+
 static void calls_go_up_and_are_answered(void **state)
 {
     struct set *set = *state;
@@ -264,6 +307,8 @@ int main(void)
         T(refuses_another_ca),
         T(acknowledges_after_the_store),
         T(other_things_that_come_down),
+        T(returning_store_gets_what_it_missed),
+        T(membership_waits_for_the_twins),
         T(calls_go_up_and_are_answered),
         T(reports_end_when_the_cloud_has_them),
         T(uploads_go_up),

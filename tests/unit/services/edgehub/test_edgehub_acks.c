@@ -21,7 +21,7 @@ static void note(void *self, const struct ack *ack)
 static void add(struct acks *acks, const char *id, const char *key, const char *version)
 {
     struct ack ack = {id, "src", key};
-    acks_add(acks, &ack, cor_view_of(version));
+    acks_add(acks, &ack, cor_view_of(version), cor_view_of(id));
 }
 
 static void expect(struct acks *acks, const char *key, const char *version, const char *text)
@@ -84,6 +84,34 @@ static void bounded(void **state)
     expect(acks, "b", "1", "");
 }
 
+static void note_text(void *self, struct cor_view text)
+{
+    cor_buf_fmt(self, "%.*s ", COR_VIEW_ARG(text));
+}
+
+/* The store has died: it gets again what it had not acknowledged, in order. */
+static void frames_are_kept_until_acknowledged(void **state)
+{
+    (void)state;
+    auto_(acks_free) struct acks *acks = acks_new(10);
+    auto_(cor_buf_free) struct cor_buf seen = {0};
+    auto_(cor_buf_free) struct cor_buf big = {0};
+    add(acks, "1", "a", "5");
+    add(acks, "2", "b", "5");
+    add(acks, "3", "c", "5");
+    expect(acks, "b", "5", "2/src ");
+    acks_each(acks, note_text, &seen);
+    assert_string_equal(seen.data, "1 3 ");
+    cor_buf_clear(&seen);
+    struct ack ack = {"4", "src", "d"};
+    size_t len = 5 * 1024 * 1024;
+    memset(cor_buf_room(&big, len), 'x', len);
+    acks_add(acks, &ack, COR_VIEW("5"), (struct cor_view){big.data, len}); /* too long to keep */
+    acks_each(acks, note_text, &seen);
+    assert_string_equal(seen.data, "1 3 ");
+    expect(acks, "d", "5", "4/src ");
+}
+
 static void questions_end_once(void **state)
 {
     (void)state;
@@ -109,8 +137,11 @@ static void questions_end_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(acknowledged_when_stored), cmocka_unit_test(replaced_versions_are_settled),
-        cmocka_unit_test(repeats_wait_once),        cmocka_unit_test(bounded),
+        cmocka_unit_test(acknowledged_when_stored),
+        cmocka_unit_test(replaced_versions_are_settled),
+        cmocka_unit_test(repeats_wait_once),
+        cmocka_unit_test(bounded),
+        cmocka_unit_test(frames_are_kept_until_acknowledged),
         cmocka_unit_test(questions_end_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
