@@ -56,6 +56,7 @@ struct kl_request {
     enum kl_strict strict;
     bool dry_run;
     int status;              /* of success: 200, or 201 */
+    bool unchanged;          /* answer is the object as it is: nothing had to be written */
     bool show_status;        /* answer with a Status object: what was deleted */
     struct cor_json *answer; /* object to answer with once it is committed; owned */
 };

@@ -12,7 +12,7 @@
 
 /* A node is late 40 s after its last lease (node-monitor-grace-period); looked at every 5 s
  * (node-monitor-period). */
-enum { NODES_EVERY_US = 5000000 };
+enum { NODES_EVERY_US = 5000000, EVENTS_EVERY_US = 300000000 };
 
 enum { WANT_NAMESPACES = 1, WANT_SCHEDULE = 2, WANT_NODES = 4, WANT_PODGC = 8, WANT_ALL = 15 };
 
@@ -20,7 +20,9 @@ struct kl_controllers {
     struct kl_api *api;
     struct cor_timer *soon;
     struct cor_timer *nodes;
+    struct cor_timer *events;
     unsigned wanted;
+    bool waiting; /* Pods that no node fits */
 };
 
 static void on_done(void *self, enum cor_code code, const struct cor_err *err,
@@ -106,25 +108,50 @@ static void want(struct kl_controllers *controllers, unsigned what)
     }
 }
 
+static unsigned namespace_wants(const struct kl_controllers *controllers,
+                                const struct kl_change *change)
+{
+    (void)controllers;
+    (void)change;
+    return WANT_NAMESPACES;
+}
+
+/* A node that changed may fit Pods that wait; Pods of one that went are removed. */
+static unsigned node_wants(const struct kl_controllers *controllers, const struct kl_change *change)
+{
+    return WANT_NODES | (controllers->waiting ? WANT_SCHEDULE : 0) |
+           (change->type == KL_DELETED ? WANT_PODGC : 0);
+}
+
+/* A Pod that wants a node; one that ended leaves room. */
+static unsigned pod_wants(const struct kl_controllers *controllers, const struct kl_change *change)
+{
+    bool bound = cor_json_str_at(change->object, "spec.nodeName", "")[0] != '\0';
+    const char *phase = cor_json_str_at(change->object, "status.phase", "");
+    bool ended = change->type == KL_DELETED || strcmp(phase, "Succeeded") == 0 ||
+                 strcmp(phase, "Failed") == 0;
+    return (!bound && change->type != KL_DELETED) || (ended && controllers->waiting) ? WANT_SCHEDULE
+                                                                                     : 0;
+}
+
 static const struct {
     const char *key;
-    unsigned wants;
+    unsigned (*wants)(const struct kl_controllers *controllers, const struct kl_change *change);
 } interests[] = {
-    {"namespaces", WANT_NAMESPACES}, {"serviceaccounts", WANT_NAMESPACES},
-    {"configmaps", WANT_NAMESPACES}, {"nodes", WANT_SCHEDULE | WANT_NODES | WANT_PODGC},
-    {"pods", WANT_SCHEDULE},
+    {"namespaces", namespace_wants},
+    {"nodes", node_wants},
+    {"pods", pod_wants},
 };
 
-/* ConfigMaps and ServiceAccounts are the namespace controller's business when they go, and anything
- * that goes may be the last thing in a namespace that ends. */
+/* Anything that goes may be the last thing in a namespace that ends, or one of the things that
+ * every namespace has. */
 static void on_change(void *self, const struct kl_change *change)
 {
     struct kl_controllers *controllers = self;
     unsigned wants = change->type == KL_DELETED && change->ns[0] != '\0' ? WANT_NAMESPACES : 0;
     for (size_t i = 0; i < COR_COUNT(interests); i++) {
-        bool namespaced = interests[i].wants == WANT_NAMESPACES && change->ns[0] != '\0';
-        if (strcmp(interests[i].key, change->key) == 0 && !namespaced) {
-            wants |= interests[i].wants;
+        if (strcmp(interests[i].key, change->key) == 0) {
+            wants |= interests[i].wants(controllers, change);
         }
     }
     if (wants != 0) {
@@ -148,7 +175,7 @@ static void on_soon(void *self)
         kl_podgc_pass(api);
     }
     if ((wanted & WANT_SCHEDULE) != 0) {
-        kl_schedule_pass(api);
+        controllers->waiting = kl_schedule_pass(api);
     }
 }
 
@@ -158,6 +185,12 @@ static void on_nodes(void *self)
     kl_nodes_pass(controllers->api, cor_wall_now());
 }
 
+static void on_events(void *self)
+{
+    struct kl_controllers *controllers = self;
+    kl_events_pass(controllers->api, cor_wall_now());
+}
+
 static void create_namespaces(struct kl_api *api)
 {
     static const char *const names[] = {"default", "kube-system", "kube-public", "kube-node-lease"};
@@ -165,6 +198,7 @@ static void create_namespaces(struct kl_api *api)
         struct cor_json *ns = cor_json_object();
         cor_json_set_at(ns, "metadata.name", cor_json_str(names[i]));
         kl_own_create(api, kl_builtin(KL_NAMESPACE), ns);
+        kl_furnish(api, names[i]);
     }
 }
 
@@ -174,10 +208,12 @@ struct kl_controllers *kl_controllers_new(struct kl_api *api)
     controllers->api = api;
     controllers->soon = cor_timer_new(api->loop, on_soon, controllers);
     controllers->nodes = cor_timer_new(api->loop, on_nodes, controllers);
+    controllers->events = cor_timer_new(api->loop, on_events, controllers);
     kl_storage_listen(api->storage, on_change, controllers);
     create_namespaces(api);
     want(controllers, WANT_ALL);
     cor_timer_repeat(controllers->nodes, NODES_EVERY_US);
+    cor_timer_repeat(controllers->events, EVENTS_EVERY_US);
     return controllers;
 }
 
@@ -186,6 +222,7 @@ void kl_controllers_free(struct kl_controllers **controllers)
     if (*controllers != NULL) {
         cor_timer_free(&(*controllers)->soon);
         cor_timer_free(&(*controllers)->nodes);
+        cor_timer_free(&(*controllers)->events);
         cor_freep(controllers);
     }
 }

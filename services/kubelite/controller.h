@@ -24,10 +24,20 @@ void kl_own_delete(struct kl_api *api, const struct kl_kind *kind, struct cor_js
 /* All committed objects of kind (ns NULL: of all namespaces). Returns an owned array. */
 struct cor_json *kl_own_list(struct kl_api *api, const struct kl_kind *kind, const char *ns);
 
+/* Gives a namespace its default ServiceAccount and its kube-root-ca.crt, when they are not there.
+ */
+void kl_furnish(struct kl_api *api, const char *ns);
+
 /* One pass of each controller over everything. */
 void kl_namespaces_pass(struct kl_api *api);
-void kl_schedule_pass(struct kl_api *api);
+
+/* Binds the Pods that have no node. Returns whether Pods still wait for a node. */
+bool kl_schedule_pass(struct kl_api *api);
+
+/* Marks Nodes by how long ago they were heard of; removes Pods whose Node is gone, and old Events.
+ */
 void kl_nodes_pass(struct kl_api *api, struct cor_wall now);
 void kl_podgc_pass(struct kl_api *api);
+void kl_events_pass(struct kl_api *api, struct cor_wall now);
 
 #endif

@@ -15,7 +15,7 @@ static struct cor_json *named(const char *ns, const char *name)
     return object;
 }
 
-static void furnish(struct kl_api *api, const char *ns)
+void kl_furnish(struct kl_api *api, const char *ns)
 {
     struct cor_json *data = cor_json_object();
     struct cor_json *config = named(ns, "kube-root-ca.crt");
@@ -126,7 +126,7 @@ void kl_namespaces_pass(struct kl_api *api)
         if (kl_meta_deleting(ns)) {
             end_namespace(api, kl_meta_str(ns, "name"));
         } else {
-            furnish(api, kl_meta_str(ns, "name"));
+            kl_furnish(api, kl_meta_str(ns, "name"));
         }
     }
 }

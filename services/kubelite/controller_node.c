@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nodes whose lease is late are NotReady and tainted; Pods whose node is gone are removed
-// (pkg/controller/nodelifecycle, pkg/controller/podgc).
+// (pkg/controller/nodelifecycle, pkg/controller/podgc); Events end after an hour.
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "controller.h"
 #include "meta.h"
 
-enum { GRACE_S = 40 };
+enum { GRACE_S = 40, EVENT_TTL_S = 3600 }; /* --event-ttl of kube-apiserver */
 
 static const char unreachable[] = "node.kubernetes.io/unreachable";
 static const char not_ready[] = "node.kubernetes.io/not-ready";
@@ -173,6 +173,27 @@ void kl_podgc_pass(struct kl_api *api)
             kl_own_delete(api, kl_builtin(KL_POD), newest);
         } else {
             cor_json_free(&newest);
+        }
+    }
+}
+
+void kl_events_pass(struct kl_api *api, struct cor_wall now)
+{
+    const struct kl_kind *kind = kl_builtin(KL_EVENT);
+    auto_(cor_json_free) struct cor_json *events = kl_own_list(api, kind, NULL);
+    for (size_t i = 0; i < cor_json_count(events); i++) {
+        struct cor_json *event = cor_json_item(events, i);
+        struct cor_wall last = {0};
+        (void)cor_wall_parse(cor_json_as_view(cor_json_at(event, "metadata.creationTimestamp")),
+                             &last);
+        (void)cor_wall_parse(cor_json_as_view(cor_json_get(event, "lastTimestamp")), &last);
+        struct cor_json *newest =
+            now.us - last.us < COR_SEC(EVENT_TTL_S)
+                ? NULL
+                : kl_storage_get(api->storage, kind, kl_meta_str(event, "namespace"),
+                                 kl_meta_str(event, "name"));
+        if (newest != NULL) {
+            kl_own_delete(api, kind, newest);
         }
     }
 }

@@ -65,8 +65,9 @@ static void schedule(struct kl_api *api, struct cor_json *listed, const struct c
     kl_own_update(api, kl_builtin(KL_POD), pod, old);
 }
 
-void kl_schedule_pass(struct kl_api *api)
+bool kl_schedule_pass(struct kl_api *api)
 {
+    bool waiting = false;
     auto_(cor_json_free) struct cor_json *pods = kl_own_list(api, kl_builtin(KL_POD), NULL);
     auto_(cor_json_free) struct cor_json *nodes = NULL;
     for (size_t i = 0; i < cor_json_count(pods); i++) {
@@ -78,5 +79,7 @@ void kl_schedule_pass(struct kl_api *api)
             nodes = kl_own_list(api, kl_builtin(KL_NODE), NULL);
         }
         schedule(api, pod, nodes, pods);
+        waiting = waiting || waits(pod);
     }
+    return waiting;
 }

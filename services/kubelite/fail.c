@@ -135,9 +135,11 @@ enum cor_code kl_fail_forbidden(struct kl_fail *fail, const struct kl_kind *kind
     return COR_DENIED;
 }
 
-enum cor_code kl_fail_nopath(struct kl_fail *fail)
+enum cor_code kl_fail_nopath(struct kl_fail *fail, const char *what)
 {
-    fill(fail, 404, "NotFound", cor_strdup("the server could not find the requested resource"),
+    fill(fail, 404, "NotFound",
+         cor_sprintf("the server could not find the requested resource%s%s%s",
+                     what == NULL ? "" : " (", what == NULL ? "" : what, what == NULL ? "" : ")"),
          cor_json_object());
     return COR_NOTFOUND;
 }

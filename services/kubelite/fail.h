@@ -33,8 +33,8 @@ enum cor_code kl_fail_conflict(struct kl_fail *fail, const struct kl_kind *kind,
                                const char *why);
 enum cor_code kl_fail_forbidden(struct kl_fail *fail, const struct kl_kind *kind, const char *name,
                                 const char *why);
-/* No such path. */
-enum cor_code kl_fail_nopath(struct kl_fail *fail);
+/* No such path. what (may be NULL): "get widgets.example.com", as clients name it. */
+enum cor_code kl_fail_nopath(struct kl_fail *fail, const char *what);
 /* The path is there, the method is not. */
 enum cor_code kl_fail_method(struct kl_fail *fail);
 /* Any other: reason is static. */

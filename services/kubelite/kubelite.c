@@ -127,6 +127,20 @@ static void on_broken(void *self, const struct cor_err *err)
     cor_service_fail(kubelite->service, err);
 }
 
+/* What every cluster begins with is committed. */
+static void on_settled(void *self, enum cor_code code, const struct cor_err *err,
+                       const struct kl_change *change)
+{
+    (void)change;
+    struct kubelite *kubelite = self;
+    if (code != COR_OK) {
+        cor_service_fail(kubelite->service, err);
+        return;
+    }
+    LOGI(kubelite->service->log, "kubelite.ready", "port=%d", cor_httpd_port(kubelite->httpd, 0));
+    cor_service_ready(kubelite->service);
+}
+
 static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
 {
     struct kubelite *kubelite = cor_alloc(sizeof(*kubelite));
@@ -144,9 +158,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         return code;
     }
     kl_storage_on_broken(kubelite->api.storage, on_broken, kubelite);
-    LOGI(service->log, "kubelite.ready", "port=%d", cor_httpd_port(kubelite->httpd, 0));
-    cor_service_ready(service);
-    return COR_OK;
+    return kl_storage_settle(kubelite->api.storage, on_settled, kubelite, err);
 }
 
 static void stop(void *self)

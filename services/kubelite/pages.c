@@ -258,7 +258,7 @@ void kl_page(struct kl_request *request)
     auto_(cor_json_free) struct cor_json *page = makers[request->route.page](request);
     if (page == NULL) {
         auto_(kl_fail_free) struct kl_fail fail = {0};
-        (void)kl_fail_nopath(&fail);
+        (void)kl_fail_nopath(&fail, NULL);
         kl_reply_fail(request, &fail);
         return;
     }

@@ -86,6 +86,13 @@ static bool is_page(struct cor_view path, struct kl_route *route)
     return false;
 }
 
+static void note_missing(const struct parts *parts, size_t at, struct kl_route *route)
+{
+    bool named = at + 1 < parts->count;
+    route->missing = cor_sprintf("%s%s%s%s%s", parts->part[at], route->group[0] == '\0' ? "" : ".",
+                                 route->group, named ? " " : "", named ? parts->part[at + 1] : "");
+}
+
 /* plural[/name[/sub]] from part at on. */
 static bool resource(const struct kl_kinds *kinds, const struct parts *parts, size_t at,
                      struct kl_route *route)
@@ -96,6 +103,9 @@ static bool resource(const struct kl_kinds *kinds, const struct parts *parts, si
     }
     route->kind = kl_kinds_find(kinds, cor_view_of(route->group), cor_view_of(route->version),
                                 cor_view_of(parts->part[at]));
+    if (route->kind == NULL) {
+        note_missing(parts, at, route);
+    }
     if (route->kind == NULL || (route->ns != NULL && !route->kind->namespaced)) {
         return false;
     }
@@ -152,4 +162,5 @@ void kl_route_free(struct kl_route *route)
     cor_freep(&route->version);
     cor_freep(&route->ns);
     cor_freep(&route->name);
+    cor_freep(&route->missing);
 }

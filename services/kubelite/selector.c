@@ -168,6 +168,22 @@ static enum cor_code unknown_field(const struct kl_kind *kind, const char *key, 
                        key);
 }
 
+/* "a b": a second word where an operator should be. */
+static enum cor_code unparsable(struct cor_view part, struct cor_err *err)
+{
+    struct cor_view rest = part;
+    struct cor_view word;
+    struct cor_view second;
+    if (cor_view_split(&rest, ' ', &word) && key_ok(word) && cor_view_split(&rest, ' ', &second) &&
+        key_ok(second)) {
+        return cor_err_set(err, COR_INVALID,
+                           "unable to parse requirement: found '%.*s', expected: '=', '!=', '==', "
+                           "'in', notin'",
+                           COR_VIEW_ARG(second));
+    }
+    return cor_err_set(err, COR_INVALID, "unable to parse requirement: %.*s", COR_VIEW_ARG(part));
+}
+
 static enum cor_code parse_list(struct kl_selector *selector, const struct kl_kind *kind,
                                 const char *text, bool field, struct cor_err *err)
 {
@@ -180,8 +196,7 @@ static enum cor_code parse_list(struct kl_selector *selector, const struct kl_ki
         bool ok = selector->count < TERMS_MAX &&
                   (field ? parse_equality(selector, true, part) : parse_label(selector, part));
         if (!ok) {
-            return cor_err_set(err, COR_INVALID, "unable to parse requirement: %.*s",
-                               COR_VIEW_ARG(part));
+            return unparsable(part, err);
         }
         const char *key = selector->terms[selector->count - 1].key;
         if (field && !field_known(kind, key)) {

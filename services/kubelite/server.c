@@ -175,13 +175,26 @@ static void forbid(struct kl_request *request, struct kl_fail *fail, const char 
     kl_reply_fail(request, fail);
 }
 
+static void nopath(const struct kl_request *request, const char *method, struct kl_fail *fail)
+{
+    if (request->route.missing == NULL) {
+        (void)kl_fail_nopath(fail, NULL);
+        return;
+    }
+    auto_(cor_freep) char *what = cor_sprintf("%s %s", method, request->route.missing);
+    for (char *c = what; *c != ' '; c++) {
+        *c = (char)(*c | 0x20);
+    }
+    (void)kl_fail_nopath(fail, what);
+}
+
 static void dispatch(struct kl_request *request, bool found)
 {
     auto_(kl_fail_free) struct kl_fail fail = {0};
     const char *method = cor_exchange_method(request->exchange);
     handler_fn handler = NULL;
     if (!found) {
-        (void)kl_fail_nopath(&fail);
+        nopath(request, method, &fail);
     } else if (!authorized(request)) {
         forbid(request, &fail, method);
         return;

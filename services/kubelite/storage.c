@@ -451,3 +451,40 @@ enum cor_code kl_storage_commit(struct kl_storage *storage, struct kl_edit edit,
     trim(storage);
     return COR_OK;
 }
+
+/* Waits for the writes before it; writes nothing. */
+struct settling {
+    kl_done_fn fn;
+    void *self;
+};
+
+static enum cor_code run_nothing(struct cor_db *db, void *self, struct cor_err *err)
+{
+    (void)db;
+    (void)self;
+    (void)err;
+    return COR_OK;
+}
+
+static void done_settling(void *self, enum cor_code code, const struct cor_err *err)
+{
+    struct settling *settling = self;
+    settling->fn(settling->self, code, err, NULL);
+    cor_free(settling);
+}
+
+enum cor_code kl_storage_settle(struct kl_storage *storage, kl_done_fn fn, void *self,
+                                struct cor_err *err)
+{
+    if (cor_store_pending(storage->store) == 0) {
+        fn(self, COR_OK, NULL, NULL);
+        return COR_OK;
+    }
+    struct settling *settling = cor_alloc(sizeof(*settling));
+    *settling = (struct settling){fn, self};
+    enum cor_code code = cor_store_write(storage->store, run_nothing, done_settling, settling, err);
+    if (code != COR_OK) {
+        cor_free(settling);
+    }
+    return code;
+}

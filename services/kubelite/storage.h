@@ -99,6 +99,11 @@ struct kl_edit {
 COR_NODISCARD enum cor_code kl_storage_commit(struct kl_storage *storage, struct kl_edit edit,
                                               kl_done_fn done, void *self, struct cor_err *err);
 
+/* Calls fn when everything that was decided so far is committed: at once when nothing waits.
+ * COR_BUSY as kl_storage_commit. change is NULL. */
+COR_NODISCARD enum cor_code kl_storage_settle(struct kl_storage *storage, kl_done_fn fn, void *self,
+                                              struct cor_err *err);
+
 /* fn is called once when the disk failed in a way that only a restart helps. */
 void kl_storage_on_broken(struct kl_storage *storage,
                           void (*fn)(void *self, const struct cor_err *err), void *self);

@@ -28,7 +28,10 @@ static void on_stored(void *self, enum cor_code code, const struct cor_err *err,
         kl_reply_fail(request, &fail);
         return;
     }
-    if (request->answer != NULL) {
+    if (request->unchanged) {
+        auto_(cor_json_free) struct cor_json *same = take(&request->answer);
+        kl_reply(request, request->status, request->route.kind, same);
+    } else if (request->answer != NULL) {
         auto_(cor_json_free) struct cor_json *answer = take(&request->answer);
         kl_reply(request, request->status, NULL, answer);
     } else if (request->show_status) {

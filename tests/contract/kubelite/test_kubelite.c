@@ -187,8 +187,8 @@ static const char *at(const struct fixture *f, const char *path)
 #define PODS "/api/v1/namespaces/default/pods"
 #define CM(name, value)                                                                            \
     "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'" name "'},'data':{'k':'" value "'" \
-                                                                                               "}" \
-                                                                                               "}"
+    "}"                                                                                            \
+    "}"
 #define POD(name, more)                                                                            \
     "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'" name "'},'spec':{" more                 \
     "'containers':[{'name':'c','image':'busybox:1'}]}}"
