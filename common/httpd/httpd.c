@@ -82,8 +82,7 @@ static void on_hangup(void *self, int fd, int events)
     struct epoll_event gone[16];
     int count = epoll_wait(fd, gone, (int)COR_COUNT(gone), 0);
     for (int i = 0; i < count; i++) {
-        COR_LIST_EACH(node, &httpd->streams)
-        {
+        COR_LIST_EACH (node, &httpd->streams) {
             struct cor_stream *stream = COR_LIST_OBJECT(node, struct cor_stream, link);
             if (stream->connection == gone[i].data.ptr) {
                 cor_stream_hangup(stream);
@@ -205,16 +204,14 @@ size_t cor_httpd_connections(const struct cor_httpd *httpd)
 static void stop_daemon(struct cor_httpd *httpd)
 {
     httpd->stopping = true;
-    COR_LIST_EACH(node, &httpd->exchanges)
-    {
+    COR_LIST_EACH (node, &httpd->exchanges) {
         struct cor_exchange *exchange = COR_LIST_OBJECT(node, struct cor_exchange, link);
         if (exchange->suspended) {
             exchange->suspended = false;
             MHD_resume_connection(exchange->connection);
         }
     }
-    COR_LIST_EACH(node, &httpd->streams)
-    {
+    COR_LIST_EACH (node, &httpd->streams) {
         struct cor_stream *stream = COR_LIST_OBJECT(node, struct cor_stream, link);
         stream->broken = true;
         if (stream->suspended) {

@@ -61,8 +61,7 @@ static enum cor_code run_one(struct cor_store *store, struct write *write)
 
 static void fail_all(struct cor_link *batch, enum cor_code code, const struct cor_err *err)
 {
-    COR_LIST_EACH(node, batch)
-    {
+    COR_LIST_EACH (node, batch) {
         struct write *write = COR_LIST_OBJECT(node, struct write, link);
         if (write->code == COR_OK) {
             write->code = code;
@@ -78,8 +77,7 @@ static enum cor_code run_batch(struct cor_store *store, struct cor_link *batch, 
     if (code != COR_OK) {
         return code;
     }
-    COR_LIST_EACH(node, batch)
-    {
+    COR_LIST_EACH (node, batch) {
         struct write *write = COR_LIST_OBJECT(node, struct write, link);
         write->code = run_one(store, write);
         if (sqlite3_get_autocommit(store->writer.raw) != 0) {
@@ -107,8 +105,7 @@ static void commit(struct cor_store *store, struct cor_link *batch)
 
 static void move_all(struct cor_link *from, struct cor_link *to)
 {
-    COR_LIST_EACH(node, from)
-    {
+    COR_LIST_EACH (node, from) {
         cor_list_del(node);
         cor_list_add(to, node);
     }

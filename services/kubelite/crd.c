@@ -102,8 +102,7 @@ static void withdraw(struct kl_crds *crds, const struct cor_json *crd)
 {
     const char *group = cor_json_str_at(crd, "spec.group", "");
     const char *plural = cor_json_str_at(crd, "spec.names.plural", "");
-    COR_LIST_EACH(node, &crds->versions)
-    {
+    COR_LIST_EACH (node, &crds->versions) {
         struct kl_crd_version *own = COR_LIST_OBJECT(node, struct kl_crd_version, link);
         bool mine = strcmp(own->kind.group, group) == 0 && strcmp(own->kind.plural, plural) == 0;
         if (mine && crds->api->watches != NULL) {
@@ -165,8 +164,7 @@ void kl_crds_free(struct kl_crds **crds)
     if (*crds == NULL) {
         return;
     }
-    COR_LIST_EACH(node, &(*crds)->versions)
-    {
+    COR_LIST_EACH (node, &(*crds)->versions) {
         struct kl_crd_version *own = COR_LIST_OBJECT(node, struct kl_crd_version, link);
         cor_json_free(&own->crd);
         cor_json_free(&own->columns);

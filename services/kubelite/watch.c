@@ -125,8 +125,7 @@ static void offer(void *self, const struct kl_change *change)
 static void on_change(void *self, const struct kl_change *change)
 {
     struct kl_watches *watches = self;
-    COR_LIST_EACH(node, &watches->list)
-    {
+    COR_LIST_EACH (node, &watches->list) {
         offer(COR_LIST_OBJECT(node, struct watch, link), change);
     }
 }
@@ -153,8 +152,7 @@ static void on_bookmark(void *self)
     if (watches->count == 0) {
         cor_timer_stop(watches->bookmark);
     }
-    COR_LIST_EACH(node, &watches->list)
-    {
+    COR_LIST_EACH (node, &watches->list) {
         struct watch *watch = COR_LIST_OBJECT(node, struct watch, link);
         if (watch->bookmarks && rv > watch->sent) {
             watch->sent = rv;
@@ -178,8 +176,7 @@ void kl_watches_free(struct kl_watches **watches)
     if (*watches == NULL) {
         return;
     }
-    COR_LIST_EACH(node, &(*watches)->list)
-    {
+    COR_LIST_EACH (node, &(*watches)->list) {
         end(COR_LIST_OBJECT(node, struct watch, link));
     }
     cor_timer_free(&(*watches)->bookmark);
@@ -345,8 +342,7 @@ enum cor_code kl_watch_open(struct kl_watches *watches, const struct kl_watch_sp
 
 void kl_watches_end(struct kl_watches *watches, const struct kl_kind *kind)
 {
-    COR_LIST_EACH(node, &watches->list)
-    {
+    COR_LIST_EACH (node, &watches->list) {
         struct watch *watch = COR_LIST_OBJECT(node, struct watch, link);
         if (watch->kind == kind) {
             end(watch);

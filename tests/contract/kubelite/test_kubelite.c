@@ -193,102 +193,104 @@ static const char *at(const struct fixture *f, const char *path)
     "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'" name "'},'spec':{" more                 \
     "'containers':[{'name':'c','image':'busybox:1'}]}}"
 
+static const struct {
+    struct ask ask;
+    long status;
+    const char *reason;
+    const char *message; /* part */
+} bad_requests[] = {
+    {{"GET", "/nothing", NULL, NULL, NULL, false}, 404, "NotFound", "could not find"},
+    {{"GET", CMS "/nope", NULL, NULL, NULL, false},
+     404,
+     "NotFound",
+     "configmaps \"nope\" not found"},
+    {{"DELETE", CMS "/nope", NULL, NULL, NULL, false}, 404, "NotFound", "not found"},
+    {{"DELETE", CMS, NULL, NULL, NULL, false}, 405, "MethodNotAllowed", "does not allow"},
+    {{"POST", CMS, "", NULL, NULL, false}, 400, "BadRequest", "ConfigMap"},
+    {{"POST", CMS, "{", NULL, NULL, false}, 400, "BadRequest", "JSON"},
+    {{"POST", CMS, "null", NULL, NULL, false}, 400, "BadRequest", "not a JSON object"},
+    {{"POST", CMS, "[]", NULL, NULL, false}, 400, "BadRequest", "not a JSON object"},
+    {{"POST", CMS, "{}", NULL, NULL, false}, 422, "Invalid", "metadata.name: Required value"},
+    {{"POST", CMS, "{'metadata':5}", NULL, NULL, false},
+     400,
+     "BadRequest",
+     "metadata: expected an object, found a number"},
+    {{"POST", CMS, "{'metadata':{'name':'x'},'data':{'k':1}}", NULL, NULL, false},
+     400,
+     "BadRequest",
+     "data.k: expected a string"},
+    {{"POST", CMS, "{'metadata':{'name':'X_y'}}", NULL, NULL, false},
+     422,
+     "Invalid",
+     "RFC 1123 subdomain"},
+    {{"POST", CMS, "{'kind':'Secret','metadata':{'name':'x'}}", NULL, NULL, false},
+     400,
+     "BadRequest",
+     "cannot be handled as a ConfigMap"},
+    {{"POST", CMS, "{'apiVersion':'v2','metadata':{'name':'x'}}", NULL, NULL, false},
+     400,
+     "BadRequest",
+     "does not match the expected API version"},
+    {{"POST", CMS, "{'metadata':{'name':'x','namespace':'y'}}", NULL, NULL, false},
+     400,
+     "BadRequest",
+     "namespace of the provided object"},
+    {{"POST", CMS "?fieldValidation=Strict", "{'metadata':{'name':'x'},'dta':{}}", NULL, NULL,
+      false},
+     400,
+     "BadRequest",
+     "unknown field \"dta\""},
+    {{"POST", CMS, "x", "text/plain", NULL, false}, 415, "UnsupportedMediaType", "unknown"},
+    {{"POST", "/api/v1/namespaces/nowhere/configmaps", CM("x", "1"), NULL, NULL, false},
+     404,
+     "NotFound",
+     "namespaces \"nowhere\" not found"},
+    {{"PUT", CMS "/x", CM("y", "1"), NULL, NULL, false}, 404, "NotFound", "\"x\" not found"},
+    {{"POST", PODS, POD("p", "'restartPolicy':'Maybe',"), NULL, NULL, false},
+     422,
+     "Invalid",
+     "spec.restartPolicy: Unsupported value"},
+    {{"POST", PODS, POD("p", "'serviceAccountName':'ghost',"), NULL, NULL, false},
+     403,
+     "Forbidden",
+     "serviceaccount \"ghost\" not found"},
+    {{"GET", PODS "?fieldSelector=spec.foo=1", NULL, NULL, NULL, false},
+     400,
+     "BadRequest",
+     "field label not supported"},
+    {{"GET", PODS "?labelSelector=a%20b", NULL, NULL, NULL, false},
+     400,
+     "BadRequest",
+     "unable to parse requirement"},
+    {{"GET", PODS "?watch=1&resourceVersion=x", NULL, NULL, NULL, false},
+     400,
+     "BadRequest",
+     "resourceVersion must be a number"},
+    {{"GET", PODS "?watch=1&resourceVersion=999999", NULL, NULL, NULL, false},
+     410,
+     "Expired",
+     "too old resource version"},
+    {{"GET", CMS, NULL, NULL, NULL, true}, 401, "Unauthorized", "Unauthorized"},
+    {{"GET", CMS, NULL, NULL, "x.y.z", false}, 401, "Unauthorized", "Unauthorized"},
+    {{"GET", "/nothing", NULL, NULL, NULL, true}, 401, "Unauthorized", "Unauthorized"},
+};
+
 /* Bad input gets a clear error and changes nothing. */
 static void test_bad_requests(void **state)
 {
-    static const struct {
-        struct ask ask;
-        long status;
-        const char *reason;
-        const char *message; /* part */
-    } cases[] = {
-        {{"GET", "/nothing", NULL, NULL, NULL, false}, 404, "NotFound", "could not find"},
-        {{"GET", CMS "/nope", NULL, NULL, NULL, false},
-         404,
-         "NotFound",
-         "configmaps \"nope\" not found"},
-        {{"DELETE", CMS "/nope", NULL, NULL, NULL, false}, 404, "NotFound", "not found"},
-        {{"DELETE", CMS, NULL, NULL, NULL, false}, 405, "MethodNotAllowed", "does not allow"},
-        {{"POST", CMS, "", NULL, NULL, false}, 400, "BadRequest", "ConfigMap"},
-        {{"POST", CMS, "{", NULL, NULL, false}, 400, "BadRequest", "JSON"},
-        {{"POST", CMS, "null", NULL, NULL, false}, 400, "BadRequest", "not a JSON object"},
-        {{"POST", CMS, "[]", NULL, NULL, false}, 400, "BadRequest", "not a JSON object"},
-        {{"POST", CMS, "{}", NULL, NULL, false}, 422, "Invalid", "metadata.name: Required value"},
-        {{"POST", CMS, "{'metadata':5}", NULL, NULL, false},
-         400,
-         "BadRequest",
-         "metadata: expected an object, found a number"},
-        {{"POST", CMS, "{'metadata':{'name':'x'},'data':{'k':1}}", NULL, NULL, false},
-         400,
-         "BadRequest",
-         "data.k: expected a string"},
-        {{"POST", CMS, "{'metadata':{'name':'X_y'}}", NULL, NULL, false},
-         422,
-         "Invalid",
-         "RFC 1123 subdomain"},
-        {{"POST", CMS, "{'kind':'Secret','metadata':{'name':'x'}}", NULL, NULL, false},
-         400,
-         "BadRequest",
-         "cannot be handled as a ConfigMap"},
-        {{"POST", CMS, "{'apiVersion':'v2','metadata':{'name':'x'}}", NULL, NULL, false},
-         400,
-         "BadRequest",
-         "does not match the expected API version"},
-        {{"POST", CMS, "{'metadata':{'name':'x','namespace':'y'}}", NULL, NULL, false},
-         400,
-         "BadRequest",
-         "namespace of the provided object"},
-        {{"POST", CMS "?fieldValidation=Strict", "{'metadata':{'name':'x'},'dta':{}}", NULL, NULL,
-          false},
-         400,
-         "BadRequest",
-         "unknown field \"dta\""},
-        {{"POST", CMS, "x", "text/plain", NULL, false}, 415, "UnsupportedMediaType", "unknown"},
-        {{"POST", "/api/v1/namespaces/nowhere/configmaps", CM("x", "1"), NULL, NULL, false},
-         404,
-         "NotFound",
-         "namespaces \"nowhere\" not found"},
-        {{"PUT", CMS "/x", CM("y", "1"), NULL, NULL, false}, 404, "NotFound", "\"x\" not found"},
-        {{"POST", PODS, POD("p", "'restartPolicy':'Maybe',"), NULL, NULL, false},
-         422,
-         "Invalid",
-         "spec.restartPolicy: Unsupported value"},
-        {{"POST", PODS, POD("p", "'serviceAccountName':'ghost',"), NULL, NULL, false},
-         403,
-         "Forbidden",
-         "serviceaccount \"ghost\" not found"},
-        {{"GET", PODS "?fieldSelector=spec.foo=1", NULL, NULL, NULL, false},
-         400,
-         "BadRequest",
-         "field label not supported"},
-        {{"GET", PODS "?labelSelector=a%20b", NULL, NULL, NULL, false},
-         400,
-         "BadRequest",
-         "unable to parse requirement"},
-        {{"GET", PODS "?watch=1&resourceVersion=x", NULL, NULL, NULL, false},
-         400,
-         "BadRequest",
-         "resourceVersion must be a number"},
-        {{"GET", PODS "?watch=1&resourceVersion=999999", NULL, NULL, NULL, false},
-         410,
-         "Expired",
-         "too old resource version"},
-        {{"GET", CMS, NULL, NULL, NULL, true}, 401, "Unauthorized", "Unauthorized"},
-        {{"GET", CMS, NULL, NULL, "x.y.z", false}, 401, "Unauthorized", "Unauthorized"},
-        {{"GET", "/nothing", NULL, NULL, NULL, true}, 401, "Unauthorized", "Unauthorized"},
-    };
     struct fixture *f = *state;
     call(f, "GET", CMS, NULL);
     auto_(cor_freep) char *before = cor_strdup(f->text.data);
-    for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        send_ask(f, &cases[i].ask);
-        if (f->status != cases[i].status || strcmp(at(f, "reason"), cases[i].reason) != 0 ||
-            strstr(at(f, "message"), cases[i].message) == NULL) {
+    for (size_t i = 0; i < COR_COUNT(bad_requests); i++) {
+        send_ask(f, &bad_requests[i].ask);
+        if (f->status != bad_requests[i].status ||
+            strcmp(at(f, "reason"), bad_requests[i].reason) != 0 ||
+            strstr(at(f, "message"), bad_requests[i].message) == NULL) {
             fail_msg("case %zu: %ld %s", i, f->status, f->text.data);
         }
         assert_string_equal(at(f, "kind"), "Status");
         assert_string_equal(at(f, "status"), "Failure");
-        assert_int_equal(cor_json_int_at(f->body, "code", 0), cases[i].status);
+        assert_int_equal(cor_json_int_at(f->body, "code", 0), bad_requests[i].status);
     }
     call(f, "GET", CMS, NULL);
     assert_string_equal(f->text.data, before);
