@@ -68,7 +68,7 @@ static void fill(struct kl_fail *fail, int status, const char *reason, char *mes
     *fail = (struct kl_fail){status, reason, message, details};
 }
 
-static char *vtext(const char *fmt, va_list args)
+static COR_PRINTF(1, 0) char *vtext(const char *fmt, va_list args)
 {
     char *text = NULL;
     int n = vasprintf(&text, fmt, args);
