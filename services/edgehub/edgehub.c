@@ -100,12 +100,21 @@ static void on_keepalive(void *self)
 
 /* ---- enrolment and renewal ---- */
 
+/* Looks again in a minute at the latest: the clock may be set. */
+static void look_at_renewal(struct hub *hub)
+{
+    int64_t left = hub->renew_at.us - cor_wall_now().us;
+    int64_t most = COR_SEC(60);
+    int64_t least = COR_MS(100);
+    cor_timer_start(hub->retry, left > most ? most : left < least ? least : left);
+}
+
 static void plan_renewal(struct hub *hub)
 {
     uint32_t random = 0;
     cor_random(&random, sizeof(random));
     hub->renew_at = identity_renew_at(&hub->identity, (double)random / 4294967296.0);
-    cor_timer_start(hub->retry, COR_SEC(60));
+    look_at_renewal(hub);
 }
 
 static void try_enrol_later(struct hub *hub)
@@ -161,17 +170,22 @@ static void on_joined(void *self, enum cor_code code, const struct cor_err *err)
     }
 }
 
-/* Every minute, or a little after a failure. */
+/* Enrols, renews, or looks again later. */
 static void on_retry(void *self)
 {
     struct hub *hub = self;
+    struct cor_wall now = cor_wall_now();
     if (join_is_busy(hub->join) || hub->resolve != NULL) {
         return;
     }
-    if (hub->identity.cert == NULL || cor_wall_now().us >= hub->renew_at.us) {
+    if (hub->identity.cert != NULL && cor_cert_until(hub->identity.cert).us <= now.us) {
+        LOGE(hub->service->log, "enrol.expired", "node=%s", hub->cfg->node);
+        identity_drop(&hub->identity);
+    }
+    if (hub->identity.cert == NULL || now.us >= hub->renew_at.us) {
         hub->resolve = cor_resolve_new(hub->service->loop, hub->cfg->host, on_resolved, hub);
     } else {
-        cor_timer_start(hub->retry, COR_SEC(60));
+        look_at_renewal(hub);
     }
 }
 

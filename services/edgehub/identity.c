@@ -56,19 +56,22 @@ enum cor_code identity_load(const char *dir, const char *node, struct cor_wall n
     if (code == COR_OK) {
         return COR_OK;
     }
-    cor_cert_free(&identity_r->ca);
-    cor_cert_free(&identity_r->cert);
-    cor_key_free(&identity_r->key);
+    identity_drop(identity_r);
     return COR_NOTFOUND;
+}
+
+void identity_drop(struct identity *identity)
+{
+    cor_cert_free(&identity->ca);
+    cor_cert_free(&identity->cert);
+    cor_key_free(&identity->key);
 }
 
 void identity_free(struct identity *identity)
 {
     cor_freep(&identity->dir);
     cor_freep(&identity->node);
-    cor_cert_free(&identity->ca);
-    cor_cert_free(&identity->cert);
-    cor_key_free(&identity->key);
+    identity_drop(identity);
 }
 
 enum cor_code identity_new_key(const struct identity *identity, struct cor_key **key_r,
@@ -119,9 +122,7 @@ enum cor_code identity_adopt(struct identity *identity, struct cor_cert *ca, str
         cor_key_free(&key);
         return code;
     }
-    cor_cert_free(&identity->ca);
-    cor_cert_free(&identity->cert);
-    cor_key_free(&identity->key);
+    identity_drop(identity);
     identity->ca = ca;
     identity->cert = cert;
     identity->key = key;

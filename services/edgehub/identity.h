@@ -27,6 +27,9 @@ COR_NODISCARD enum cor_code identity_load(const char *dir, const char *node, str
 /* Frees. For auto_(). */
 void identity_free(struct identity *identity);
 
+/* Forgets certificate and key (not the files): they have expired. */
+void identity_drop(struct identity *identity);
+
 /* The key to ask a certificate for: the one of an earlier try, or a fresh one that is kept before
  * it is used, so that a try can be repeated. COR_IO. Returns owned. */
 COR_NODISCARD enum cor_code identity_new_key(const struct identity *identity,

@@ -100,17 +100,22 @@ static void sign(struct set *set, struct cor_ws_request *request)
     auto_(cor_buf_free) struct cor_buf der = {0};
     struct cor_wall now = cor_wall_now();
     assert_string_equal(cor_ws_request_header(request, "nodename"), "n1");
-    assert_string_equal(cor_ws_request_header(request, "authorization"), "Bearer a.b.c");
+    bool renewal = cor_ws_request_cert(request) != NULL;
+    assert_string_equal(cor_ws_request_header(request, "authorization"),
+                        renewal ? "" : "Bearer a.b.c");
     assert_int_equal(cor_csr_parse(cor_ws_request_body(request), &csr, NULL), COR_OK);
     struct cor_issuer issuer = {set->certs.ca, set->certs.ca_key};
+    int64_t life = set->life_s == 0 ? 3600 : set->life_s;
     struct cor_cert_spec spec = {.cn = cor_csr_cn(csr),
                                  .org = cor_csr_org(csr),
                                  .usage = COR_CERT_CLIENT,
                                  .from = {now.us - COR_SEC(60)},
-                                 .until = {now.us + COR_SEC(3600)}};
+                                 .until = {now.us + COR_SEC(life)}};
     assert_int_equal(cor_cert_sign(issuer, cor_csr_key(csr), &spec, &cert, NULL), COR_OK);
     cor_cert_der(cert, &der);
     set->signed_certs++;
+    set->renewals += renewal;
+    set->life_s = 0;
     answer(request, 200, cor_buf_as_view(&der));
 }
 

@@ -41,6 +41,8 @@ struct set {
     char headers[160]; /* "node_id project_id connectionuse" of the last upgrade */
     bool lie;          /* hand out another CA than the token names */
     int signed_certs;
+    int renewals;             /* of them, asked for with a certificate */
+    int64_t life_s;           /* of the next certificate; 0: an hour */
     char *frames[FRAMES_MAX]; /* from the node, without keepalives; owned */
     size_t count;
     size_t keepalives;

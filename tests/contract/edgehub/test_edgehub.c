@@ -38,6 +38,18 @@ static void sends_keepalives(void **state)
     assert_int_equal(set->connections, 1);
 }
 
+/* More than 90 % of its life is over: the node asks anew with what it has, and comes back with it.
+ */
+static void renews_with_its_certificate(void **state)
+{
+    struct set *set = *state;
+    set->life_s = 5; /* and a minute before */
+    edge_start(set, NULL);
+    edge_connected(set, 2);
+    assert_int_equal(set->signed_certs, 2);
+    assert_int_equal(set->renewals, 1);
+}
+
 static bool log_has(void *arg)
 {
     void **args = arg;
@@ -304,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(enrols_and_connects),
         T(sends_keepalives),
+        T(renews_with_its_certificate),
         T(refuses_another_ca),
         T(acknowledges_after_the_store),
         T(other_things_that_come_down),
