@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kubelite.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "api.h"
@@ -10,6 +11,7 @@
 #include "controller.h"
 #include "crd.h"
 #include "identity.h"
+#include "proto/proto.h"
 #include "server.h"
 #include "token.h"
 #include "watch.h"
@@ -120,6 +122,18 @@ static enum cor_code listen_all(struct kubelite *kubelite, struct cor_err *err)
     return cor_httpd_start(kubelite->service->loop, &spec, &kubelite->httpd, err);
 }
 
+/* What "stats" of ctl.kubelite shows beside what every service shows. */
+static void add_stats(void *self, struct cor_buf *out)
+{
+    const struct kubelite *kubelite = self;
+    cor_buf_fmt(out,
+                ",\"resourceVersion\":%" PRId64 ",\"writing\":%" PRId64
+                ",\"watches\":%zu,\"connections\":%zu",
+                kl_storage_rv(kubelite->api.storage),
+                kl_storage_last_rv(kubelite->api.storage) - kl_storage_rv(kubelite->api.storage),
+                kl_watches_count(kubelite->api.watches), cor_httpd_connections(kubelite->httpd));
+}
+
 /* After a disk error nothing more is written: only a restart helps. */
 static void on_broken(void *self, const struct cor_err *err)
 {
@@ -158,6 +172,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         return code;
     }
     kl_storage_on_broken(kubelite->api.storage, on_broken, kubelite);
+    cor_bus_stats(service->bus, add_stats, kubelite);
     return kl_storage_settle(kubelite->api.storage, on_settled, kubelite, err);
 }
 
@@ -182,6 +197,7 @@ const struct cor_service_spec kl_service_spec = {
     .summary = "an embedded Kubernetes API on SQLite",
     .conf = {rows, COR_COUNT(rows)},
     .cfg_size = sizeof(struct cfg),
+    .messages = px_messages,
     .check = check,
     .start = start,
     .stop = stop,
