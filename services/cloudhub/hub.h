@@ -84,7 +84,7 @@ extern const struct cor_ws_events SESSION_EVENTS;
 void session_pump(struct session *session);
 
 /* Writes one message that needs no ack; id and time are filled in. */
-void session_write(struct session *session, struct px_kubeedge_out *out);
+void session_write(struct session *session, const struct px_kubeedge_out *out);
 
 /* Ends the link. */
 void session_close(struct session *session, const char *reason);

@@ -138,18 +138,19 @@ static bool write_text(struct session *session, const struct px_kubeedge_out *ou
     return cor_ws_send(session->conn, cor_buf_as_view(&text)) == COR_OK;
 }
 
-void session_write(struct session *session, struct px_kubeedge_out *out)
+void session_write(struct session *session, const struct px_kubeedge_out *out)
 {
     char id[COR_UUID_LEN + 1];
+    struct cor_bus *bus = session->hub->service->bus;
+    uint64_t cause = cor_bus_cause(bus);
+    struct px_kubeedge_out whole = *out;
     if (session->conn == NULL) {
         return;
     }
-    struct cor_bus *bus = session->hub->service->bus;
-    uint64_t cause = cor_bus_cause(bus);
     px_kubeedge_id_to_uuid(cause != 0 ? cause : cor_bus_next_id(bus), session->hub->nonce++, id);
-    out->id = id;
-    out->timestamp = cor_wall_now().us / 1000;
-    if (!write_text(session, out)) {
+    whole.id = id;
+    whole.timestamp = cor_wall_now().us / 1000;
+    if (!write_text(session, &whole)) {
         session_close(session, "the node does not take what is sent");
     }
 }

@@ -95,7 +95,7 @@ const struct cor_port_ops *up_twin_ops(void);
 const struct cor_port_ops *up_bus_ops(void);
 
 /* up.c: fills in id (unless set) and time, sends. False when it could not. */
-bool up_send(struct hub *hub, struct px_kubeedge_out *out);
+bool up_send(struct hub *hub, const struct px_kubeedge_out *out);
 
 /* up.c: acknowledges a message of the cloud. */
 void up_ack(struct hub *hub, const char *parent, const char *source, const char *resource);

@@ -138,8 +138,8 @@ static void ask_certificate(struct join *join)
     struct cor_ws_target target = target_of(join, "/edge.crt");
     struct cor_ws_header headers[3] = {{"NodeName", join->spec.identity->node}};
     if (join->token != NULL) {
-        struct cor_view hash;
-        struct cor_view jwt;
+        struct cor_view hash = {0};
+        struct cor_view jwt = {0};
         (void)join_split_token(cor_view_of(join->token), &hash, &jwt);
         bearer = cor_sprintf("Bearer %.*s", COR_VIEW_ARG(jwt));
         headers[1] = (struct cor_ws_header){"Authorization", bearer};
@@ -160,8 +160,8 @@ static void on_ca(void *self, int status, struct cor_view body, const char *text
 {
     struct join *join = self;
     struct cor_err err = COR_ERR_NONE;
-    struct cor_view hash;
-    struct cor_view jwt;
+    struct cor_view hash = {0};
+    struct cor_view jwt = {0};
     auto_(cor_buf_free) struct cor_buf hex = {0};
     if (status != 200) {
         (void)cor_err_set(&err, COR_RETRY, "/ca.crt: %d %s", status, text);
@@ -181,8 +181,8 @@ static void on_ca(void *self, int status, struct cor_view body, const char *text
 
 void join_start(struct join *join, const char *address, const char *token)
 {
-    struct cor_view hash;
-    struct cor_view jwt;
+    struct cor_view hash = {0};
+    struct cor_view jwt = {0};
     if (join->busy) {
         return;
     }

@@ -10,18 +10,19 @@
 
 static const struct px_kubeedge_way TO_CLOUD = {.from = "edgehub", .to = "cloudhub", .sent = true};
 
-bool up_send(struct hub *hub, struct px_kubeedge_out *out)
+bool up_send(struct hub *hub, const struct px_kubeedge_out *out)
 {
     char id[COR_UUID_LEN + 1];
-    if (out->id == NULL) {
+    struct px_kubeedge_out whole = *out;
+    if (whole.id == NULL) {
         uint64_t cause = cor_bus_cause(hub->service->bus);
         px_kubeedge_id_to_uuid(cause != 0 ? cause : cor_bus_next_id(hub->service->bus),
                                hub->nonce++, id);
-        out->id = id;
+        whole.id = id;
     }
-    out->timestamp = cor_wall_now().us / 1000;
-    px_kubeedge_show_out(hub->service->bus, &TO_CLOUD, out);
-    enum cor_code code = link_send(hub->link, out);
+    whole.timestamp = cor_wall_now().us / 1000;
+    px_kubeedge_show_out(hub->service->bus, &TO_CLOUD, &whole);
+    enum cor_code code = link_send(hub->link, &whole);
     hub->stats.up += code == COR_OK;
     return code == COR_OK;
 }
@@ -82,12 +83,14 @@ void up_sweep(struct hub *hub)
 
 /* Remembers the question under the message's id, and sends it. */
 static enum cor_code ask(struct hub *hub, struct cor_in *in, enum ask_kind kind,
-                         struct cor_view key, struct px_kubeedge_out *out, struct cor_err *err)
+                         struct cor_view key, const struct px_kubeedge_out *out,
+                         struct cor_err *err)
 {
     char id[COR_UUID_LEN + 1];
+    struct px_kubeedge_out asked = *out;
     px_kubeedge_id_to_uuid(in->head->id, hub->nonce++, id);
-    out->id = id;
-    if (!up_send(hub, out)) {
+    asked.id = id;
+    if (!up_send(hub, &asked)) {
         return cor_err_set(err, link_is_up(hub->link) ? COR_BUSY : COR_GONE,
                            link_is_up(hub->link) ? "too much waits to be sent to the cloud"
                                                  : "the link to the cloud is down");

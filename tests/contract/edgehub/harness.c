@@ -343,6 +343,9 @@ void edge_connected(struct set *set, int n)
 {
     void *args[] = {set, (void *)(intptr_t)n};
     edge_wait(set, is_connected, args);
+    if (cor_port_is_up(set->ports[META])) {
+        edge_seen(set, META, "link n1 up"); /* the node knows it, too */
+    }
 }
 
 static bool has_seen(void *arg)
