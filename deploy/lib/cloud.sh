@@ -2,6 +2,99 @@
 # SPDX-License-Identifier: Apache-2.0
 # The cloud side: the embedded Kubernetes API and the services that talk to it.
 
+# quoted WORD...: a YAML list.
+quoted() {
+    local list
+    list=$(printf '"%s", ' "$@")
+    echo "[${list%, }]"
+}
+
+# cloud_names: prints what this machine is called, for certificates.
+cloud_names() {
+    {
+        printf '%s\n' localhost 127.0.0.1 "$CORACLE_ADDRESS" "$GATEWAY"
+        hostname
+        ip -o -4 addr show scope global | awk '{ sub("/.*", "", $4); print $4 }'
+    } | sort -u
+}
+
+cloud_options() {
+    local names
+    mapfile -t names < <(cloud_names)
+    echo "run-dir=\"$CORACLE_RUN\""
+    case $1 in
+        kubelite)
+            echo "listen=$(quoted "$CORACLE_ADDRESS:$CORACLE_API_PORT" "$GATEWAY:$CORACLE_API_PORT")"
+            echo "names=$(quoted "${names[@]}")"
+            echo "state-dir=\"$CORACLE_STATE/kubelite\""
+            echo "admin-kubeconfig=\"$CORACLE_STATE/kubelite/admin.kubeconfig\""
+            echo "cloud-kubeconfig=\"$CORACLE_STATE/kubelite/cloud.kubeconfig\""
+            ;;
+        cloudhub)
+            echo "kubeconfig=\"$CORACLE_ETC/cloudhub.kubeconfig\""
+            echo "names=$(quoted "${names[@]}")"
+            echo "listen.address=\"$CORACLE_HUB_LISTEN\""
+            echo "listen.port=$CORACLE_HUB_PORT"
+            echo "enrol.address=\"$CORACLE_HUB_LISTEN\""
+            echo "enrol.port=$CORACLE_ENROL_PORT"
+            ;;
+        edgecontroller) echo "kubeconfig=\"$CORACLE_ETC/edgecontroller.kubeconfig\"" ;;
+    esac
+}
+
+cloud_config() {
+    local name options
+    for name in $(names cloud); do
+        mapfile -t options < <(cloud_options "$name")
+        config_write "$name" "$CORACLE_ETC/$name.yaml" "${options[@]}"
+    done
+}
+
+cloud_tree() {
+    local scan=$CORACLE_RUN/tree/cloud name user rights files memory
+    tree_log "$scan" "$CORACLE_STATE/log/cloud"
+    while read -r name user rights files memory _; do
+        [ -d "$scan/$name" ] || { mkdir -p "$scan/$name" && : >"$scan/$name/down"; }
+        tree_row "$scan/$name" "$name" "$user" "$rights" "$files" "$memory" <<ROW
+start() { exec "\$@" '$BIN/$name' --config '$CORACLE_ETC/$name.yaml' --ready-fd 3; }
+ROW
+    done < <(rows cloud)
+}
+
+# key_file FROM TO OWNER: a copy that only the owner can read; only when it differs.
+key_file() {
+    cmp -s "$1" "$2" && return 0
+    install -m 0600 -o "$3" -g root "$1" "$2.new"
+    mv "$2.new" "$2"
+}
+
+# cloud_keys: hands out what the API server made on its first start.
+cloud_keys() {
+    local made=$CORACLE_STATE/kubelite
+    key_file "$made/admin.kubeconfig" "$ADMIN" root
+    key_file "$made/cloud.kubeconfig" "$CORACLE_ETC/cloudhub.kubeconfig" coracle-cloudhub
+    key_file "$made/cloud.kubeconfig" "$CORACLE_ETC/edgecontroller.kubeconfig" coracle-edgecontroller
+}
+
+apply_crds() {
+    local said
+    step "applying CRDs"
+    said=$(kube apply -f "$TOP/deploy/crds" 2>&1) || die "CRDs" "${said//$'\n'/ }" "See $LOGS/cloud/current"
+    said=$(kube wait --for=condition=Established --timeout=20s -f "$TOP/deploy/crds" 2>&1) ||
+        die "CRDs" "${said//$'\n'/ }" "See $LOGS/cloud/current"
+}
+
 cloud_up() {
+    local scan=$CORACLE_RUN/tree/cloud
     make_folders cloud "$CORACLE_ETC" "$CORACLE_STATE" "$CORACLE_RUN"
+    net_bridge
+    cloud_config
+    cloud_tree
+    step "cloud side: starting $(names cloud | tr '\n' ' ')"
+    tree_scan "$scan" ''
+    s6-svscanctl -a "$scan"
+    tree_up "$scan" kubelite
+    cloud_keys
+    apply_crds
+    tree_start cloud "$scan"
 }

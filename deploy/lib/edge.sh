@@ -52,10 +52,25 @@ CONF
     mv "$NODE_ETC/mosquitto.conf.new" "$NODE_ETC/mosquitto.conf"
 }
 
-# node_option SERVICE: the options in which a service differs from what it has by itself.
+# node_options SERVICE: the options in which a service differs from what it has by itself.
 node_options() {
     echo "run-dir=\"$NODE_RUN\""
     case $1 in
+        edgehub)
+            echo "node=\"$NODE\""
+            echo "cloud.host=\"$([ -z "$NODE_NETNS" ] && echo "$CORACLE_ADDRESS" || echo "$GATEWAY")\""
+            echo "cloud.port=$CORACLE_HUB_PORT"
+            echo "cloud.enrol-port=$CORACLE_ENROL_PORT"
+            echo "identity=\"$NODE_STATE/edgehub\""
+            echo "token-file=\"$NODE_STATE/edgehub/token\""
+            ;;
+        edged)
+            echo "node.name=\"$NODE\""
+            echo "runtime.socket=\"$NODE_RUN/containers/containerd.sock\""
+            echo "pods.dir=\"$NODE_KUBELET\""
+            echo "pods.log-dir=\"$NODE_PODLOGS\""
+            [ -z "$NODE_CGROUP" ] || echo "pods.cgroup-root=\"$NODE_CGROUP\""
+            ;;
         metamanager) echo "database=\"$NODE_STATE/metamanager/meta.db\"" ;;
         devicetwin)
             echo "node-name=\"$NODE\""
@@ -108,6 +123,20 @@ node_command() {
     esac
 }
 
+# node_token: lets the node enrol, unless it has an identity. The token is good once, for this node.
+node_token() {
+    local file=$NODE_STATE/edgehub/token said
+    if [ -e "$NODE_STATE/edgehub/identity.pem" ] || [ ! -d "$CORACLE_RUN/tree/cloud/cloudhub" ]; then
+        return 0
+    fi
+    step "node $NODE: making a token to enrol with"
+    said=$("$BIN/coracle" token create --run-dir="$CORACLE_RUN" --node="$NODE" --ttl=1h 2>&1 >"$file.new") ||
+        die "token" "${said//$'\n'/ }" "See $LOGS/cloud/current"
+    chown coracle-edgehub:coracle "$file.new"
+    chmod 0600 "$file.new"
+    mv "$file.new" "$file"
+}
+
 # edge_up NODE: everything of one node, up to running services.
 edge_up() {
     place_of "$1"
@@ -122,10 +151,15 @@ edge_up() {
     tree_alive "$NODE_RUN/tree/edge" || "$TOP/deploy/containers/configure"
     node_config
     node_tree
+    node_token
     step "node $NODE: starting $(names edge | tr '\n' ' ')"
-    tree_start edge "$NODE_RUN/tree/edge" "$NODE_NETNS"
+    tree_scan "$NODE_RUN/tree/edge" "$NODE_NETNS"
+    s6-svscanctl -a "$NODE_RUN/tree/edge"
+    tree_up "$NODE_RUN/tree/edge" containerd
+    # Before edged starts: it may have Pods to run.
     "$TOP/deploy/containers/load" 2>"$LOGS/load.log" ||
         die "images" "$(last_line "$LOGS/load.log")" "See $LOGS/load.log"
+    tree_start edge "$NODE_RUN/tree/edge"
 }
 
 # edge_down NODE: ends services, Pods, containerd and what they mounted.
@@ -149,5 +183,17 @@ edge_down() {
     tree_stop "$scan"
     rm -f "$NODE_RUN/containers/containerd.sock"
     "$TOP/deploy/containers/down"
+    pods_clean
     net_leave
+}
+
+# pods_clean: what is left of Pods when their containers are gone: mounts of volumes, control groups.
+pods_clean() {
+    local mount
+    awk -v pods="$NODE_KUBELET/pods/" 'index($2, pods) == 1 { print $2 }' /proc/self/mounts | sort -r |
+        while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
+    for mount in /sys/fs/cgroup/*"$NODE_CGROUP/kubepods"; do
+        [ ! -d "$mount" ] || find "$mount" -depth -type d -exec rmdir {} + 2>/dev/null
+        [ -z "$NODE_CGROUP" ] || rmdir "${mount%/kubepods}" 2>/dev/null
+    done
 }

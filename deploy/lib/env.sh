@@ -8,9 +8,12 @@
 : "${CORACLE_RUN:=/run/coracle}"          # sockets, supervision
 : "${CORACLE_PREFIX:=/usr/local}"         # programs: lib/coracle, and bin for people
 : "${CORACLE_KUBELET:=/var/lib/kubelet}"  # volumes of Pods
+: "${CORACLE_PODLOGS:=/var/log/pods}"     # containers' logs
+: "${CORACLE_CGROUP:=}"                   # control group that Pods are in, /NAME; empty: the top
 : "${CORACLE_PRESET:=release}"            # of the build
 : "${CORACLE_NODE:=edge0}"                # name of the first edge node
-: "${CORACLE_ADDRESS:=127.0.0.1}"         # where the cloud side listens
+: "${CORACLE_ADDRESS:=127.0.0.1}"         # where this machine's node and kubectl reach the cloud side
+: "${CORACLE_HUB_LISTEN:=0.0.0.0}"        # where nodes reach it: other machines may join
 : "${CORACLE_API_PORT:=6443}"             # Kubernetes API
 : "${CORACLE_HUB_PORT:=10000}"            # cloud link
 : "${CORACLE_ENROL_PORT:=10002}"          # enrolment
@@ -32,10 +35,13 @@ GATEWAY=$CORACLE_NODE_NET.1
 # machine's own), NODE_INDEX. The first node shares the folders of the cloud side.
 place_of() {
     NODE=$1 NODE_ETC=$CORACLE_ETC NODE_STATE=$CORACLE_STATE NODE_RUN=$CORACLE_RUN
-    NODE_NETNS='' NODE_INDEX=0
+    NODE_NETNS='' NODE_INDEX=0 NODE_KUBELET=$CORACLE_KUBELET NODE_PODLOGS=$CORACLE_PODLOGS
+    NODE_CGROUP=$CORACLE_CGROUP
     if [ "$1" != "$CORACLE_NODE" ]; then
         NODE_ETC=$CORACLE_ETC/nodes/$1 NODE_STATE=$CORACLE_STATE/nodes/$1 NODE_RUN=$CORACLE_RUN/$1
         NODE_NETNS=$CORACLE_NAME-$1
+        NODE_KUBELET=$NODE_STATE/kubelet NODE_PODLOGS=$NODE_STATE/pod-logs
+        NODE_CGROUP=$CORACLE_CGROUP/$CORACLE_NAME-$1
         NODE_INDEX=$(cat "$NODE_STATE/index" 2>/dev/null || echo 0)
     fi
 }

@@ -17,7 +17,7 @@ net_join() {
     [ -e "/run/netns/$NODE_NETNS" ] || ip netns add "$NODE_NETNS"
     ip -n "$NODE_NETNS" link set lo up
     if ! ip -n "$NODE_NETNS" link show eth0 >/dev/null 2>&1; then
-        ip link del "$link" 2>/dev/null
+        ip link del "$link" 2>/dev/null || true
         ip link add "$link" type veth peer name eth0 netns "$NODE_NETNS" ||
             die "network" "no link for node $NODE" "The kernel must allow veth"
     fi

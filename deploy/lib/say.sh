@@ -11,6 +11,7 @@ step() {
 
 # die WHAT WHY DO: ends with one line.
 die() {
+    trap - ERR
     printf '%s: %s: %s. %s.\n' "${0##*/}" "$1" "$2" "$3" >&2
     exit 1
 }

@@ -7,7 +7,7 @@ rows() {
     local name side user rights files memory start
     sed 's/#.*//' "$TOP/deploy/services" | while read -r name side user rights files memory start; do
         [ "$side" = "$1" ] || continue
-        [ -e "$TOP/services/$name/main.c" ] || is_foreign "$name" || continue
+        is_foreign "$name" || [ -x "$BUILD/bin/$name" ] || [ -x "$BIN/$name" ] || continue
         [ "$user" = root ] || user=coracle-$name
         echo "$name $user $rights $files $memory $start"
     done

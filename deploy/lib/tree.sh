@@ -71,17 +71,27 @@ tree_reason() {
     grep -aE "$1.*(error|failed|fatal)|^[^ ]* $1: " "$(tree_log_of "$2")/current" 2>/dev/null | tail -1 | cut -c1-300
 }
 
-# tree_start SIDE SCANDIR NETNS: the services, level after level (column start of the table).
+# tree_start SIDE SCANDIR: the services, level after level (column start of the table), in a tree that
+# is scanned already.
 tree_start() {
     local level names name
-    tree_scan "$2" "$3"
-    s6-svscanctl -a "$2"
     for level in $(rows "$1" | awk '{ print $6 }' | sort -un); do
         mapfile -t names < <(rows "$1" | awk -v level="$level" '$6 == level { print $1 }')
         tree_up "$2" "${names[@]}"
     done
-    for name in "${CHANGED[@]}"; do
-        [ ! -d "$2/$name" ] || [ "${FRESH[$2]:-no}" = yes ] || s6-svc -r "$2/$name"
+    tree_renew "$1" "$2"
+}
+
+# tree_renew SIDE SCANDIR: restarts services whose program was replaced since they started.
+tree_renew() {
+    local name
+    for name in $(names "$1"); do
+        case $(readlink "/proc/$(s6-svstat -o pid "$2/$name")/exe") in
+            "$BIN/"*"(deleted)")
+                step "restarting $name: its program is new"
+                s6-svc -wR -T 10000 -r "$2/$name" || die "$name" "not ready after its restart" "Log: $(tree_log_of "$2")/current"
+                ;;
+        esac
     done
 }
 

@@ -30,8 +30,8 @@ system_settings() {
     export CORACLE_NAME=ct CORACLE_ETC=$TEST_DIR/etc CORACLE_STATE=$TEST_DIR/state
     export CORACLE_RUN=$TEST_DIR/run CORACLE_PREFIX=$TEST_DIR/prefix CORACLE_KUBELET=$TEST_DIR/kubelet
     export CORACLE_PRESET=${CORACLE_PRESET:-debug} CORACLE_BUILT=yes
-    CORACLE_CONTAINERS=${TEST_DIR##*.}-
-    export CORACLE_CONTAINERS
+    export CORACLE_CONTAINERS=${TEST_DIR##*.}- CORACLE_CGROUP=/coracle-test-${TEST_DIR##*.}
+    export CORACLE_PODLOGS=$TEST_DIR/pod-logs
     export PATH="$CORACLE_PREFIX/bin:$PATH:/usr/sbin:/sbin" KUBECONFIG=$CORACLE_ETC/admin.kubeconfig
     TREE=$CORACLE_RUN/tree
 }
@@ -45,19 +45,23 @@ system_clean() {
         id=${folder##*/}
         [ "$id" = '*' ] || find /sys/fs/cgroup -depth -type d -name "$id" -exec rmdir {} + 2>/dev/null
     done
+    find /sys/fs/cgroup -depth -type d -path "*/coracle-test-${TEST_DIR##*.}*" -exec rmdir {} + 2>/dev/null
     rm -rf "$TEST_DIR"
 }
 
 # t_case NAME FUNCTION: runs the function in a shell of its own that ends at the first command that
 # fails; prints "ok NAME", or what the function printed and "not ok NAME".
 t_case() {
-    local log=$TEST_DIR/case.log began=${EPOCHREALTIME/[.,]/}
-    if (
-        set -euo pipefail
-        trap 'echo "failed at line $LINENO: $BASH_COMMAND"' ERR
-        set -E
+    local log=$TEST_DIR/case.log began=${EPOCHREALTIME/[.,]/} code
+    # Not "if (...)": in a condition bash would go on after a command that failed.
+    (
+        set -eEuo pipefail
+        shopt -s inherit_errexit
+        trap 'echo "failed at line $LINENO: $BASH_COMMAND" >&2' ERR
         "$2"
-    ) >"$log" 2>&1 </dev/null; then
+    ) >"$log" 2>&1 </dev/null
+    code=$?
+    if [ "$code" = 0 ]; then
         echo "ok $1"
     else
         SYSTEM_FAILED=1
@@ -71,8 +75,8 @@ t_case() {
 t_end() {
     if [ "$SYSTEM_FAILED" != 0 ]; then
         local log
-        for log in "$CORACLE_STATE"/log/*/current; do
-            [ ! -e "$log" ] || { echo "== $log" && grep -av 'level=info' "$log" | tail -25 | cut -c1-300; }
+        for log in "$CORACLE_STATE"/log/*/current "$CORACLE_STATE"/nodes/*/log/*/current; do
+            [ ! -e "$log" ] || { echo "== ${log#"$CORACLE_STATE/"}" && grep -av 'level=info' "$log" | tail -25 | cut -c1-300; }
         done
     fi
     exit "$SYSTEM_FAILED"
@@ -139,4 +143,56 @@ is_other() {
     local pid
     pid=$(pid_of "$1" "$2")
     [ "$pid" != "$3" ] && [ "$pid" != -1 ] && [ "$(s6-svstat -o ready "$TREE/$1/$2")" = true ]
+}
+
+# pod_ready NAME...: waits until they are.
+pod_ready() { kubectl wait --for=condition=Ready --timeout=20s "${@/#/pod/}" >/dev/null; }
+
+# apply: from stdin.
+apply() { kubectl apply -f - >/dev/null; }
+
+# web_pod NAME NODE [LINE]...: a Pod that serves HTTP, ends quickly, and has no hostPort.
+web_pod() {
+    cat <<POD
+apiVersion: v1
+kind: Pod
+metadata: {name: $1}
+spec:
+  nodeName: $2
+  terminationGracePeriodSeconds: 1
+  containers:
+    - {name: web, image: "coracle.local/web:1", imagePullPolicy: IfNotPresent}
+POD
+}
+
+pod_field() { kubectl get pod "$1" -o "jsonpath={$2}"; }
+container_id() { pod_field "$1" '.status.containerStatuses[0].containerID'; }
+restarts() { pod_field "$1" '.status.containerStatuses[0].restartCount'; }
+page() { curl -fsS --max-time 2 "http://$1/"; }
+page_has() { page "$1" | grep -q "$2"; }
+
+TWIN="\$hw/events/device/default/thermometer/twin"
+
+# report PROPERTY VALUE: what the sample device would say.
+report() {
+    mosquitto_pub -h 127.0.0.1 -q 1 -t "$TWIN/update" \
+        -m "{\"event_id\":\"$RANDOM\",\"timestamp\":$(date +%s%3N),\"twin\":{\"$1\":{\"actual\":{\"value\":\"$2\"}}}}"
+}
+
+# reported KIND PROPERTY: what the cloud shows, of a device or devicestatus.
+reported() {
+    kubectl get "$1" thermometer \
+        -o "jsonpath={.status.twins[?(@.propertyName==\"$2\")].reported.value}"
+}
+
+shows() { [ "$(reported "$1" "$2")" = "$3" ]; }
+
+# both_flows MARK: a Pod runs and answers, a report arrives; MARK makes names and values new.
+both_flows() {
+    web_pod "flow-$1" edge0 | apply
+    report temperature "$1"
+    within 5 shows devicestatus temperature "$1"
+    pod_ready "flow-$1"
+    page_has "$(pod_field "flow-$1" .status.podIP)" 'hello from the edge'
+    kubectl delete pod "flow-$1" --wait=false >/dev/null
 }
