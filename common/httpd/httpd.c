@@ -111,7 +111,8 @@ static enum cor_code start_daemon(struct cor_httpd *httpd, const struct cor_http
                                   struct cor_err *err)
 {
     unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME;
-    struct MHD_OptionItem tls[4] = {{.option = MHD_OPTION_END}};
+    static const char versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3";
+    struct MHD_OptionItem tls[5] = {{.option = MHD_OPTION_END}};
     if (spec->cert_pem != NULL) {
         enum cor_code code =
             cor_peer_check_pem(spec->cert_pem, spec->key_pem, spec->client_ca_pem, err);
@@ -123,11 +124,13 @@ static enum cor_code start_daemon(struct cor_httpd *httpd, const struct cor_http
                                          (void *)(uintptr_t)spec->cert_pem};
         tls[1] =
             (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)spec->key_pem};
-        tls[2] = (struct MHD_OptionItem){.option = MHD_OPTION_END};
+        tls[2] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)versions};
+        tls[3] = (struct MHD_OptionItem){.option = MHD_OPTION_END};
         if (spec->client_ca_pem != NULL) {
-            tls[2] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0,
+            tls[3] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0,
                                              (void *)(uintptr_t)spec->client_ca_pem};
-            tls[3] = (struct MHD_OptionItem){.option = MHD_OPTION_END};
+            tls[4] = (struct MHD_OptionItem){.option = MHD_OPTION_END};
         }
     }
     httpd->daemon = MHD_start_daemon(

@@ -6,6 +6,7 @@
 
 #include "common/base/list.h"
 #include "common/base/mem.h"
+#include "controller.h"
 #include "meta.h"
 #include "watch.h"
 
@@ -112,6 +113,23 @@ static void withdraw(struct kl_crds *crds, const struct cor_json *crd)
     kl_kinds_remove(crds->api->kinds, group, plural);
 }
 
+/* The objects of a definition that was deleted go with it. */
+static void empty(struct kl_crds *crds, const struct cor_json *crd)
+{
+    const char *group = cor_json_str_at(crd, "spec.group", "");
+    const char *plural = cor_json_str_at(crd, "spec.names.plural", "");
+    struct kl_kind kind = {.group = group, .version = "", .plural = plural};
+    auto_(cor_json_free) struct cor_json *list = kl_own_list(crds->api, &kind, NULL);
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        const struct cor_json *one = cor_json_item(list, i);
+        struct cor_json *newest = kl_storage_get(
+            crds->api->storage, &kind, kl_meta_str(one, "namespace"), kl_meta_str(one, "name"));
+        if (newest != NULL) {
+            kl_own_delete(crds->api, &kind, newest);
+        }
+    }
+}
+
 static void serve_all(struct kl_crds *crds, const struct cor_json *crd)
 {
     const struct cor_json *versions = cor_json_at(crd, "spec.versions");
@@ -136,7 +154,9 @@ static void on_change(void *self, const struct kl_change *change)
     if (change->old != NULL) {
         withdraw(crds, change->old);
     }
-    if (change->type != KL_DELETED) {
+    if (change->type == KL_DELETED) {
+        empty(crds, change->object);
+    } else {
         serve_all(crds, change->object);
     }
 }

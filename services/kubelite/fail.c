@@ -225,6 +225,12 @@ void kl_cause_unsupported(struct kl_causes *causes, const char *field, const cha
     add(causes, "FieldValueNotSupported", field, cor_buf_take(&message));
 }
 
+void kl_cause_unversioned(struct kl_causes *causes)
+{
+    add(causes, "FieldValueInvalid", "metadata.resourceVersion",
+        cor_strdup("Invalid value: 0x0: must be specified for an update"));
+}
+
 void kl_cause_duplicate(struct kl_causes *causes, const char *field, const char *value)
 {
     auto_(cor_json_free) struct cor_json *quoted = cor_json_str(value);

@@ -59,6 +59,8 @@ void kl_cause_invalid_str(struct kl_causes *causes, const char *field, const cha
                           const char *detail);
 void kl_cause_unsupported(struct kl_causes *causes, const char *field, const char *value,
                           const char *const *supported);
+/* metadata.resourceVersion is missing in an update. */
+void kl_cause_unversioned(struct kl_causes *causes);
 void kl_cause_duplicate(struct kl_causes *causes, const char *field, const char *value);
 void kl_cause_forbidden(struct kl_causes *causes, const char *field, const char *detail);
 void kl_cause_notfound(struct kl_causes *causes, const char *field, const char *value);

@@ -74,30 +74,76 @@ static bool is_ip(const char *text)
     return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
 }
 
-static bool covers_all(const struct cor_cert *cert, const struct cor_conf_strs *names)
+/* What the certificate has to name: at most NAMES_MAX of each list. */
+struct hosts {
+    char *host[2 * NAMES_MAX + 5]; /* owned */
+    size_t count;
+};
+
+static void hosts_free(struct hosts *hosts)
 {
-    for (size_t i = 0; i < names->count; i++) {
-        if (!cor_cert_covers(cert, names->items[i])) {
+    for (size_t i = 0; i < hosts->count; i++) {
+        cor_free(hosts->host[i]);
+    }
+}
+
+static void add_host(struct hosts *hosts, struct cor_view host)
+{
+    bool any = cor_view_is(host, "0.0.0.0") || cor_view_is(host, "::");
+    if (host.len > 0 && !any) {
+        hosts->host[hosts->count++] = cor_view_dup(host);
+    }
+}
+
+/* "a.b.c.d:port" or "[v6]:port" without the port. */
+static struct cor_view host_of(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    struct cor_view host = {address, colon == NULL ? strlen(address) : (size_t)(colon - address)};
+    if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
+        host = (struct cor_view){host.ptr + 1, host.len - 2};
+    }
+    return host;
+}
+
+static void collect(const struct kl_identity_spec *spec, struct hosts *hosts)
+{
+    static const char *const always[] = {"kubernetes", "kubernetes.default",
+                                         "kubernetes.default.svc", "localhost", "127.0.0.1"};
+    for (size_t i = 0; i < COR_COUNT(always); i++) {
+        add_host(hosts, cor_view_of(always[i]));
+    }
+    for (size_t i = 0; i < spec->names->count && i < NAMES_MAX; i++) {
+        add_host(hosts, cor_view_of(spec->names->items[i]));
+    }
+    for (size_t i = 0; i < spec->listen->count && i < NAMES_MAX; i++) {
+        add_host(hosts, host_of(spec->listen->items[i]));
+    }
+}
+
+static bool covers_all(const struct cor_cert *cert, const struct hosts *hosts)
+{
+    for (size_t i = 0; i < hosts->count; i++) {
+        if (!cor_cert_covers(cert, hosts->host[i])) {
             return false;
         }
     }
     return true;
 }
 
-static enum cor_code make_serving(const struct maker *maker, const struct cor_key *key,
-                                  struct cor_cert **cert_r, struct cor_err *err)
+static enum cor_code make_serving(const struct maker *maker, const struct hosts *hosts,
+                                  const struct cor_key *key, struct cor_cert **cert_r,
+                                  struct cor_err *err)
 {
-    const char *dns[NAMES_MAX + 5] = {"kubernetes", "kubernetes.default", "kubernetes.default.svc",
-                                      "localhost"};
-    const char *ips[NAMES_MAX + 2] = {"127.0.0.1"};
-    size_t dns_count = 4;
-    size_t ip_count = 1;
-    const struct cor_conf_strs *names = maker->spec->names;
-    for (size_t i = 0; i < names->count && i < NAMES_MAX; i++) {
-        if (is_ip(names->items[i])) {
-            ips[ip_count++] = names->items[i];
+    const char *dns[COR_COUNT(hosts->host) + 1] = {NULL};
+    const char *ips[COR_COUNT(hosts->host) + 1] = {NULL};
+    size_t dns_count = 0;
+    size_t ip_count = 0;
+    for (size_t i = 0; i < hosts->count; i++) {
+        if (is_ip(hosts->host[i])) {
+            ips[ip_count++] = hosts->host[i];
         } else {
-            dns[dns_count++] = names->items[i];
+            dns[dns_count++] = hosts->host[i];
         }
     }
     struct cor_cert_spec spec = {.cn = "kubelite",
@@ -115,6 +161,8 @@ static enum cor_code load_serving(const struct maker *maker, struct kl_identity 
     auto_(cor_freep) char *path = path_of(maker, "server.crt");
     auto_(cor_key_free) struct cor_key *key = NULL;
     auto_(cor_cert_free) struct cor_cert *cert = NULL;
+    auto_(hosts_free) struct hosts hosts = {0};
+    collect(maker->spec, &hosts);
     enum cor_code code = load_key(maker, "server.key", &key, err);
     if (code != COR_OK) {
         return code;
@@ -122,11 +170,10 @@ static enum cor_code load_serving(const struct maker *maker, struct kl_identity 
     code = cor_cert_load(path, &cert, err);
     bool good = code == COR_OK && cor_cert_is_for(cert, key) &&
                 cor_cert_verify(cert, maker->ca, COR_CERT_SERVER, maker->now, NULL) == COR_OK &&
-                cor_cert_days_left(cert, maker->now) > RENEW_DAYS &&
-                covers_all(cert, maker->spec->names);
+                cor_cert_days_left(cert, maker->now) > RENEW_DAYS && covers_all(cert, &hosts);
     if (!good) {
         cor_cert_free(&cert);
-        code = make_serving(maker, key, &cert, err);
+        code = make_serving(maker, &hosts, key, &cert, err);
         if (code == COR_OK) {
             code = cor_cert_save(cert, path, err);
         }

@@ -12,11 +12,12 @@
 #include "common/pki/key.h"
 
 struct kl_identity_spec {
-    const char *folder;                /* state */
-    const struct cor_conf_strs *names; /* DNS names and IP addresses of the server */
-    const char *server;                /* URL in the kubeconfigs */
-    const char *admin_kubeconfig;      /* path; "" none */
-    const char *cloud_kubeconfig;      /* path; "" none */
+    const char *folder;                 /* state */
+    const struct cor_conf_strs *names;  /* DNS names and IP addresses of the server */
+    const struct cor_conf_strs *listen; /* addresses with ports: names, too, unless wildcards */
+    const char *server;                 /* URL in the kubeconfigs */
+    const char *admin_kubeconfig;       /* path; "" none */
+    const char *cloud_kubeconfig;       /* path; "" none */
 };
 
 struct kl_identity {

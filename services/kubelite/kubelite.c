@@ -32,7 +32,8 @@ static const struct cor_conf_row rows[] = {
     COR_CONF_STRS_ROW(struct cfg, listen, "listen", "127.0.0.1:6443",
                       "numeric addresses with ports to serve HTTPS on"),
     COR_CONF_STRS_ROW(struct cfg, names, "names", "127.0.0.1,localhost",
-                      "names and addresses that clients use: they go into the certificate"),
+                      "names and addresses that clients use: they go into the certificate, as "
+                      "those of listen do"),
     COR_CONF_STR_ROW(struct cfg, state_dir, "state-dir", "/var/lib/coracle/kubelite",
                      "folder of the database, keys and certificates"),
     COR_CONF_STR_ROW(struct cfg, server, "server", "",
@@ -73,6 +74,7 @@ static enum cor_code open_identity(struct kubelite *kubelite, struct cor_err *er
                                         : cor_sprintf("https://%s", cfg->listen.items[0]);
     struct kl_identity_spec spec = {.folder = cfg->state_dir,
                                     .names = &cfg->names,
+                                    .listen = &cfg->listen,
                                     .server = server,
                                     .admin_kubeconfig = cfg->admin_kubeconfig,
                                     .cloud_kubeconfig = cfg->cloud_kubeconfig};

@@ -62,6 +62,16 @@ static const struct {
     {"finalize", KL_SUB_FINALIZE},
 };
 
+/* What kubectl asks for and gets a clear answer about. */
+static const char *const later[] = {"log", "exec", "attach", "portforward"};
+
+static void note_later(struct kl_route *route, const char *sub)
+{
+    for (size_t i = 0; kl_is(route->kind, KL_POD) && i < COR_COUNT(later); i++) {
+        route->later = strcmp(later[i], sub) == 0 ? later[i] : route->later;
+    }
+}
+
 static enum kl_sub sub_of(const char *name)
 {
     for (size_t i = 0; i < COR_COUNT(subs); i++) {
@@ -114,6 +124,9 @@ static bool resource(const struct kl_kinds *kinds, const struct parts *parts, si
     }
     route->name = left > 1 ? cor_strdup(parts->part[at + 1]) : NULL;
     route->sub = left > 2 ? sub_of(parts->part[at + 2]) : KL_SUB_NONE;
+    if (route->sub == KL_SUB_UNKNOWN) {
+        note_later(route, parts->part[at + 2]);
+    }
     return route->sub == KL_SUB_NONE || (route->kind->subs & route->sub) != 0;
 }
 

@@ -28,7 +28,8 @@ struct kl_route {
     char *ns;   /* NULL: none in the path */
     char *name; /* NULL: the collection */
     enum kl_sub sub;
-    char *missing; /* "plural.group name" of a resource that is not served; else NULL */
+    const char *later; /* a subresource of Pods that a later version will have; static */
+    char *missing;     /* "plural.group name" of a resource that is not served; else NULL */
 };
 
 /* Reads path (not decoded). False when nothing is there. Free with kl_route_free in any case. */

@@ -177,6 +177,12 @@ static void forbid(struct kl_request *request, struct kl_fail *fail, const char 
 
 static void nopath(const struct kl_request *request, const char *method, struct kl_fail *fail)
 {
+    if (request->route.later != NULL) {
+        (void)kl_fail_other(fail, 501, "NotImplemented",
+                            "%s of Pods is not there yet in this version of kubelite",
+                            request->route.later);
+        return;
+    }
     if (request->route.missing == NULL) {
         (void)kl_fail_nopath(fail, NULL);
         return;

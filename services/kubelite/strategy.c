@@ -172,15 +172,17 @@ static const struct kl_strategy strategies[KL_BUILTIN_COUNT] = {
     [KL_SECRET] = {.fill = secret_fill, .check = secret_check, .check_update = secret_check_update},
     [KL_SERVICEACCOUNT] = {.returns_deleted = true},
     [KL_EVENT] = {.check = event_check},
-    [KL_LEASE] = {.check = lease_check},
+    [KL_LEASE] = {.conditional = true, .check = lease_check},
     [KL_CRD] = {.generation = true,
+                .conditional = true,
                 .fill = kl_crd_fill,
                 .create = kl_crd_create,
                 .check = kl_crd_check,
                 .check_update = kl_crd_check_update},
 };
 
-static const struct kl_strategy custom = {.generation = true, .check = kl_custom_check};
+static const struct kl_strategy custom = {
+    .generation = true, .conditional = true, .check = kl_custom_check};
 
 const struct kl_strategy *kl_strategy_of(const struct kl_kind *kind)
 {

@@ -24,6 +24,7 @@ struct kl_strategy {
     bool label_name;                       /* the name is a DNS label */
     bool generation;                       /* metadata.generation counts changes of the spec */
     bool returns_deleted;                  /* DELETE answers with the object */
+    bool conditional;                      /* PUT must name the resourceVersion it replaces */
     bool keeps_status;                     /* a new object may bring its status */
     void (*fill)(struct cor_json *object); /* defaults that tables cannot say */
     void (*create)(struct kl_draft *draft);

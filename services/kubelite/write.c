@@ -296,6 +296,11 @@ static enum cor_code check_version(const struct kl_draft *draft, struct kl_fail 
             "Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, old_uid);
         return kl_fail_conflict(fail, draft->kind, name, why);
     }
+    if (rv[0] == '\0' && kl_strategy_of(draft->kind)->conditional) {
+        auto_(kl_causes_free) struct kl_causes causes = {0};
+        kl_cause_unversioned(&causes);
+        return kl_causes_end(&causes, draft->kind, name, fail);
+    }
     if (rv[0] != '\0' && strcmp(rv, "0") != 0 &&
         strcmp(rv, kl_meta_str(draft->old, "resourceVersion")) != 0) {
         return kl_fail_conflict(fail, draft->kind, name,
