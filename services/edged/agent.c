@@ -268,12 +268,37 @@ static void note_if_seen(struct agent_pod *pod)
     }
 }
 
+/* activeDeadlineSeconds, counted from the start time that was reported. Us until then; INT64_MAX:
+ * no deadline. */
+static int64_t until_deadline(const struct agent_pod *pod)
+{
+    struct cor_wall start;
+    struct cor_view text = cor_json_as_view(cor_json_get(pod->known, "startTime"));
+    int64_t seconds = pod->pod->deadline_seconds.n;
+    if (!pod->pod->deadline_seconds.given || seconds < 0 || seconds > INT32_MAX ||
+        pod->run->over != NULL || !cor_wall_parse(text, &start)) {
+        return INT64_MAX;
+    }
+    return start.us + COR_SEC(seconds) - cor_wall_now().us;
+}
+
+static void check_deadline(struct agent_pod *pod)
+{
+    if (until_deadline(pod) <= 0) {
+        run_fail(pod->run, "DeadlineExceeded",
+                 "Pod was active on the node longer than the specified deadline");
+        run_note(pod->run, false, "DeadlineExceeded", RUN_NO_CONTAINER,
+                 "Pod was active on the node longer than the specified deadline");
+    }
+}
+
 /* Steps until there is nothing more to do now. True when a call was started. */
 static bool step(struct agent_pod *pod)
 {
     struct run_action actions[RUN_ACTIONS_MAX];
     bool busy = false;
     size_t count = 0;
+    check_deadline(pod);
     do {
         pod->dirty = false;
         count = run_step(pod->run, cor_loop_now(pod->agent->loop), actions);
@@ -291,6 +316,10 @@ static void set_wake(struct agent_pod *pod)
     struct cor_mono now = cor_loop_now(pod->agent->loop);
     struct cor_mono at = refs_next_due(&pod->refs);
     at = pod->run->wake_at.us < at.us ? pod->run->wake_at : at;
+    int64_t deadline = until_deadline(pod);
+    if (deadline != INT64_MAX && now.us + deadline < at.us) {
+        at.us = now.us + deadline;
+    }
     if (at.us == INT64_MAX) {
         cor_timer_stop(pod->wake);
     } else {

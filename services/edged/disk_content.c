@@ -58,10 +58,10 @@ static enum cor_code make_parents(int folder, const char *path, struct cor_err *
     auto_(cor_freep) char *copy = cor_strdup(path);
     for (char *slash = strchr(copy, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdirat(folder, copy, CONTENT) != 0 && errno != EEXIST) {
+        bool made = mkdirat(folder, copy, CONTENT) == 0;
+        if ((!made && errno != EEXIST) || (made && fchmodat(folder, copy, CONTENT, 0) != 0)) {
             return cor_err_sys(err, COR_IO, errno, "making folder %.100s", copy);
         }
-        (void)fchmodat(folder, copy, CONTENT, 0);
         *slash = '/';
     }
     return COR_OK;

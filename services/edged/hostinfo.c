@@ -123,7 +123,7 @@ static bool is_usable(const struct ifaddrs *a, const char *wanted)
            (wanted[0] == '\0' || strcmp(a->ifa_name, wanted) == 0);
 }
 
-static char *own_ip(void)
+char *hostinfo_ip(void)
 {
     char wanted[IF_NAMESIZE];
     char text[INET_ADDRSTRLEN] = "";
@@ -167,7 +167,7 @@ void hostinfo_read(struct hostinfo *info, const char *folder)
     info->boot_id = text_of("/proc/sys/kernel/random/boot_id");
     info->kernel = cor_strdup(known ? uts.release : "");
     info->os_image = os_image();
-    info->ip = own_ip();
+    info->ip = hostinfo_ip();
     info->arch = arch_of(known ? uts.machine : "");
     info->cpus = sysconf(_SC_NPROCESSORS_ONLN);
     info->memory = memory_line("MemTotal");

@@ -25,6 +25,9 @@ void hostinfo_read(struct hostinfo *info, const char *folder);
 /* Frees the content. */
 void hostinfo_free(struct hostinfo *info);
 
+/* The machine's address now, as in struct hostinfo. Returns owned. */
+char *hostinfo_ip(void);
+
 /* Bytes of memory that could be used now (MemAvailable). */
 int64_t hostinfo_memory_free(void);
 

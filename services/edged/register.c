@@ -22,7 +22,8 @@ struct registrar {
     struct cor_json *known; /* status reported last */
     struct cor_json *sending;
     struct cor_mono reported;
-    struct cor_json *lease; /* as the API has it; NULL: to be asked for */
+    struct cor_mono runtime_seen; /* last time that the runtime was up */
+    struct cor_json *lease;       /* as the API has it; NULL: to be asked for */
     bool lease_absent;
     bool lease_busy;
     struct cor_timer *retry;  /* registration */
@@ -96,6 +97,9 @@ static void report_status(struct registrar *r, bool must)
 static void on_runtime_status(void *self, const struct cri_answer *answer)
 {
     struct registrar *r = self;
+    if (answer->code == COR_GONE || answer->code == COR_CLOSED) {
+        return;
+    }
     r->state.runtime_up = answer->code == COR_OK && answer->runtime_ready;
     r->state.network_up = answer->code == COR_OK && answer->network_ready;
     cor_free(r->network_text);
@@ -104,15 +108,40 @@ static void on_runtime_status(void *self, const struct cri_answer *answer)
     report_status(r, false);
 }
 
+/* A machine that boots without a network gets its address later. */
+static void look_for_address(struct registrar *r)
+{
+    struct agent *agent = r->agent;
+    if (agent->facts.host_ip_count > 0) {
+        return;
+    }
+    cor_free(agent->host.ip);
+    agent->host.ip = hostinfo_ip();
+    if (agent->host.ip[0] != '\0') {
+        agent->facts.host_ips[0] = agent->host.ip;
+        agent->facts.host_ip_count = 1;
+        r->info.ips[0] = agent->host.ip;
+        r->info.ip_count = 1;
+    }
+}
+
+/* A runtime that is restarted does not make the node unready: kubelet, too, waits 30 s
+ * (maxWaitForContainerRuntime). */
 static void look_around(void *self)
 {
+    enum { RUNTIME_GRACE_S = 30 };
     struct registrar *r = self;
+    struct cor_mono now = cor_loop_now(r->agent->loop);
+    look_for_address(r);
     r->state.memory_free = hostinfo_memory_free();
     r->state.storage_free = hostinfo_storage_free(r->agent->cfg->root_dir);
     if (cri_is_up(r->agent->cri)) {
+        r->runtime_seen = now;
         cri_status(r->agent->cri, on_runtime_status, r);
     } else {
-        r->state.runtime_up = false;
+        bool lately = r->runtime_seen.us != 0 &&
+                      cor_mono_since(now, r->runtime_seen) < COR_SEC(RUNTIME_GRACE_S);
+        r->state.runtime_up = r->state.runtime_up && lately;
         report_status(r, false);
     }
 }

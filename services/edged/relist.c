@@ -22,6 +22,7 @@ struct relist {
     bool broken;            /* a list failed: nothing is concluded from it */
     size_t waiting;         /* answers */
     struct cor_map *strays; /* by uid */
+    struct cor_timer *retry;
 };
 
 /* One ContainerStatus under way. */
@@ -131,6 +132,16 @@ static void finish_one(struct relist *relist)
     cor_map_free(&relist->strays);
     if (relist->again && cri_is_up(relist->agent->cri)) {
         relist_start(relist->agent);
+    } else if (relist->broken && cri_is_up(relist->agent->cri)) {
+        cor_timer_start(relist->retry, COR_SEC(1));
+    }
+}
+
+static void on_retry(void *self)
+{
+    struct relist *relist = self;
+    if (cri_is_up(relist->agent->cri)) {
+        relist_start(relist->agent);
     }
 }
 
@@ -208,6 +219,7 @@ void relist_start(struct agent *agent)
     if (agent->relist == NULL) {
         agent->relist = cor_alloc(sizeof(*agent->relist));
         agent->relist->agent = agent;
+        agent->relist->retry = cor_timer_new(agent->loop, on_retry, agent->relist);
     }
     struct relist *relist = agent->relist;
     if (relist->running) {
@@ -231,6 +243,7 @@ void relist_free(struct relist **relist)
 {
     if (*relist != NULL) {
         cor_map_free(&(*relist)->strays);
+        cor_timer_free(&(*relist)->retry);
         cor_freep(relist);
     }
 }

@@ -254,11 +254,72 @@ static const struct cor_handler cloud_handlers[] = {{PX_api_call, cloud_on_call}
 static const struct cor_port_ops cloud_ops = {
     .up = cloud_on_up, .handlers = cloud_handlers, .handler_count = 1};
 
+/* ---- pods ---- */
+
+static inline const struct cor_json *cloud_status(struct cloud *cloud, const char *name)
+{
+    auto_(cor_freep) char *key = cor_sprintf("default/pod/%s", name);
+    return cor_map_get(cloud->statuses, cor_view_of(key));
+}
+
+static inline const struct cor_json *cloud_container(struct cloud *cloud, const char *name)
+{
+    return cor_json_item(cor_json_get(cloud_status(cloud, name), "containerStatuses"), 0);
+}
+
+static inline void cloud_put_pod(struct cloud *cloud, const char *name, const char *spec)
+{
+    auto_(cor_freep) char *key = cor_sprintf("default/pod/%s", name);
+    struct cor_json *pod =
+        json_of("{'apiVersion':'v1','kind':'Pod','metadata':{'name':'%s','namespace':'default',"
+                "'uid':'uid-%s','labels':{'app':'%s'}}}",
+                name, name, name);
+    cor_json_set(pod, "spec", json_of("%s", spec));
+    cor_json_set_at(pod, "spec.nodeName", cor_json_str("n1"));
+    cloud_put(cloud, key, pod);
+}
+
+static inline void cloud_mark_deleted(struct cloud *cloud, const char *name, int grace)
+{
+    auto_(cor_freep) char *key = cor_sprintf("default/pod/%s", name);
+    struct cor_json *pod = cor_json_copy(cor_map_get(cloud->objects, cor_view_of(key)));
+    cor_json_set_at(pod, "metadata.deletionTimestamp", cor_json_str("2026-01-01T00:00:00Z"));
+    cor_json_set_at(pod, "metadata.deletionGracePeriodSeconds", cor_json_int(grace));
+    cloud_put(cloud, key, pod);
+}
+
+#define CLOUD_NAME(text) ((void *)(uintptr_t)(text))
+
+/* Conditions for cloud_await; with is the pod's name. */
+static inline bool cloud_is_running(struct cloud *cloud, void *name)
+{
+    return strcmp(cor_json_str_at(cloud_status(cloud, name), "phase", ""), "Running") == 0 &&
+           cor_json_bool_at(cloud_container(cloud, name), "ready", false);
+}
+
+static inline bool cloud_is_restarted(struct cloud *cloud, void *name)
+{
+    return cloud_is_running(cloud, name) &&
+           cor_json_int_at(cloud_container(cloud, name), "restartCount", 0) == 1;
+}
+
+static inline bool cloud_has_event(struct cloud *cloud, void *reason)
+{
+    for (size_t i = 0; i < cor_json_count(cloud->events); i++) {
+        if (strcmp(cor_json_str_at(cor_json_item(cloud->events, i), "reason", ""), reason) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Starts edged as a child. */
 static inline void cloud_start_edged(struct cloud *cloud)
 {
     auto_(cor_freep) char *config = cor_sprintf("%s/edged.yaml", cloud->dir);
-    auto_(cor_freep) char *program = cor_sprintf("%s/bin/edged", CORACLE_BINARY_DIR);
+    const char *other = getenv("EDGED_PROGRAM"); /* another build of it, for figures */
+    auto_(cor_freep) char *program =
+        other != NULL ? cor_strdup(other) : cor_sprintf("%s/bin/edged", CORACLE_BINARY_DIR);
     cloud->edged = fork();
     if (cloud->edged == 0) {
         execl(program, "edged", "--config", config, (char *)NULL);
@@ -350,6 +411,26 @@ static inline bool cloud_has_no_pods(struct cloud *cloud, void *with)
         }
     }
     return true;
+}
+
+/* Deletes all pods with a grace of 1 s and waits until they are gone. */
+static inline void cloud_delete_pods(struct cloud *cloud)
+{
+    enum { MOST = 32, PATIENCE_S = 20 };
+    char *names[MOST];
+    size_t count = 0;
+    size_t at = 0;
+    void *value = NULL;
+    while (count < MOST && cor_map_next(cloud->objects, &at, NULL, &value)) {
+        if (strcmp(cor_json_str_at(value, "kind", ""), "Pod") == 0) {
+            names[count++] = cor_strdup(cor_json_str_at(value, "metadata.name", ""));
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        cloud_mark_deleted(cloud, names[i], 1);
+        cor_free(names[i]);
+    }
+    (void)cloud_await(cloud, cloud_has_no_pods, NULL, COR_SEC(PATIENCE_S), "all pods deleted");
 }
 
 static inline int cloud_tear_down(void **state)

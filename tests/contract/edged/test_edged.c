@@ -10,33 +10,9 @@
 
 enum { PATIENCE = 10 * 1000 * 1000 };
 
-static const struct cor_json *status_of(struct cloud *cloud, const char *name)
-{
-    auto_(cor_freep) char *key = cor_sprintf("default/pod/%s", name);
-    return cor_map_get(cloud->statuses, cor_view_of(key));
-}
-
-static const struct cor_json *container_of(struct cloud *cloud, const char *name)
-{
-    return cor_json_item(cor_json_get(status_of(cloud, name), "containerStatuses"), 0);
-}
-
-static bool is_running(struct cloud *cloud, void *name)
-{
-    const struct cor_json *status = status_of(cloud, name);
-    return strcmp(cor_json_str_at(status, "phase", ""), "Running") == 0 &&
-           cor_json_bool_at(container_of(cloud, name), "ready", false);
-}
-
-static bool is_restarted(struct cloud *cloud, void *name)
-{
-    return is_running(cloud, name) &&
-           cor_json_int_at(container_of(cloud, name), "restartCount", 0) == 1;
-}
-
 static bool is_succeeded(struct cloud *cloud, void *name)
 {
-    return strcmp(cor_json_str_at(status_of(cloud, name), "phase", ""), "Succeeded") == 0;
+    return strcmp(cor_json_str_at(cloud_status(cloud, name), "phase", ""), "Succeeded") == 0;
 }
 
 struct waits {
@@ -47,18 +23,8 @@ struct waits {
 static bool waits_for(struct cloud *cloud, void *with)
 {
     const struct waits *waits = with;
-    return strcmp(cor_json_str_at(container_of(cloud, waits->name), "state.waiting.reason", ""),
+    return strcmp(cor_json_str_at(cloud_container(cloud, waits->name), "state.waiting.reason", ""),
                   waits->reason) == 0;
-}
-
-static bool has_event(struct cloud *cloud, void *reason)
-{
-    for (size_t i = 0; i < cor_json_count(cloud->events); i++) {
-        if (strcmp(cor_json_str_at(cor_json_item(cloud->events, i), "reason", ""), reason) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 struct file {
@@ -81,53 +47,12 @@ static bool is_absent(struct cloud *cloud, void *path)
     return access(path, F_OK) != 0;
 }
 
-static void put_pod(struct cloud *cloud, const char *name, const char *spec)
-{
-    auto_(cor_freep) char *key = cor_sprintf("default/pod/%s", name);
-    struct cor_json *pod =
-        json_of("{'apiVersion':'v1','kind':'Pod','metadata':{'name':'%s','namespace':'default',"
-                "'uid':'uid-%s','labels':{'app':'%s'}}}",
-                name, name, name);
-    cor_json_set(pod, "spec", json_of("%s", spec));
-    cor_json_set_at(pod, "spec.nodeName", cor_json_str("n1"));
-    cloud_put(cloud, key, pod);
-}
-
-static void mark_deleted(struct cloud *cloud, const char *name, int grace)
-{
-    auto_(cor_freep) char *key = cor_sprintf("default/pod/%s", name);
-    struct cor_json *pod = cor_json_copy(cor_map_get(cloud->objects, cor_view_of(key)));
-    cor_json_set_at(pod, "metadata.deletionTimestamp", cor_json_str("2026-01-01T00:00:00Z"));
-    cor_json_set_at(pod, "metadata.deletionGracePeriodSeconds", cor_json_int(grace));
-    cloud_put(cloud, key, pod);
-}
-
-/* What every test ends with: all pods deleted, nothing left of them. */
-static void delete_all(struct cloud *cloud)
-{
-    const char *names[16];
-    size_t count = 0;
-    size_t at = 0;
-    struct cor_view key;
-    void *value = NULL;
-    while (cor_map_next(cloud->objects, &at, &key, &value) && count < 16) {
-        if (strcmp(cor_json_str_at(value, "kind", ""), "Pod") == 0) {
-            names[count++] = cor_json_str_at(value, "metadata.name", "");
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        auto_(cor_freep) char *name = cor_strdup(names[i]);
-        mark_deleted(cloud, name, 1);
-    }
-    (void)cloud_await(cloud, cloud_has_no_pods, NULL, PATIENCE, "all pods deleted");
-}
-
 #define WEB "{'containers':[{'name':'web','image':'coracle.local/web:1'}]}"
 
 static void test_node_is_registered(void **state)
 {
     struct cloud *cloud = *state;
-    (void)cloud_await(cloud, has_event, (void *)(uintptr_t) "Starting", PATIENCE,
+    (void)cloud_await(cloud, cloud_has_event, (void *)(uintptr_t) "Starting", PATIENCE,
                       "event of the node");
     const struct cor_json *labels = cor_json_at(cloud->node, "metadata.labels");
     assert_string_equal(cor_json_as_str(cor_json_get(labels, "node-role.kubernetes.io/edge"), "?"),
@@ -167,13 +92,15 @@ static void expect_http(const char *ip)
 static void test_a_web_pod(void **state)
 {
     struct cloud *cloud = *state;
-    (void)cloud_await(cloud, has_event, (void *)(uintptr_t) "Starting", PATIENCE, "edged is up");
-    put_pod(cloud, "web", WEB);
-    int64_t us = cloud_await(cloud, is_running, (void *)(uintptr_t) "web", PATIENCE, "web runs");
+    (void)cloud_await(cloud, cloud_has_event, (void *)(uintptr_t) "Starting", PATIENCE,
+                      "edged is up");
+    cloud_put_pod(cloud, "web", WEB);
+    int64_t us =
+        cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "web", PATIENCE, "web runs");
     print_message("from the object to Running: %lld ms\n", (long long)(us / 1000));
-    expect_http(cor_json_str_at(status_of(cloud, "web"), "podIP", ""));
+    expect_http(cor_json_str_at(cloud_status(cloud, "web"), "podIP", ""));
     auto_(cor_freep) char *id =
-        cor_strdup(cor_json_str_at(container_of(cloud, "web"), "containerID", ""));
+        cor_strdup(cor_json_str_at(cloud_container(cloud, "web"), "containerID", ""));
     assert_int_equal(strncmp(id, "containerd://", 13), 0);
 
     cloud_kill_edged(cloud, SIGKILL);
@@ -184,10 +111,10 @@ static void test_a_web_pod(void **state)
         cor_loop_run(cloud->loop);
         assert_true(cor_mono_since(cor_mono_now(), start) < PATIENCE);
     }
-    assert_true(is_running(cloud, (void *)(uintptr_t) "web"));
-    assert_string_equal(cor_json_str_at(container_of(cloud, "web"), "containerID", ""), id);
-    assert_int_equal(cor_json_int_at(container_of(cloud, "web"), "restartCount", -1), 0);
-    delete_all(cloud);
+    assert_true(cloud_is_running(cloud, (void *)(uintptr_t) "web"));
+    assert_string_equal(cor_json_str_at(cloud_container(cloud, "web"), "containerID", ""), id);
+    assert_int_equal(cor_json_int_at(cloud_container(cloud, "web"), "restartCount", -1), 0);
+    cloud_delete_pods(cloud);
     assert_string_equal(
         cloud->last_delete,
         "default/pod/web {\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"uid-web\"}}");
@@ -196,17 +123,18 @@ static void test_a_web_pod(void **state)
 static void test_killed_process_is_restarted(void **state)
 {
     struct cloud *cloud = *state;
-    put_pod(cloud, "die",
-            "{'containers':[{'name':'c','image':'coracle.local/busybox:1',"
-            "'command':['/bin/sh','-c','test -e /keep/second && exec sleep 1000; touch "
-            "/keep/second; echo last words >/dev/termination-log; exit 5'],"
-            "'volumeMounts':[{'name':'keep','mountPath':'/keep'}]}],"
-            "'volumes':[{'name':'keep','emptyDir':{}}]}");
-    (void)cloud_await(cloud, is_restarted, (void *)(uintptr_t) "die", PATIENCE, "restart");
-    const struct cor_json *last = cor_json_at(container_of(cloud, "die"), "lastState.terminated");
+    cloud_put_pod(cloud, "die",
+                  "{'containers':[{'name':'c','image':'coracle.local/busybox:1',"
+                  "'command':['/bin/sh','-c','test -e /keep/second && exec sleep 1000; touch "
+                  "/keep/second; echo last words >/dev/termination-log; exit 5'],"
+                  "'volumeMounts':[{'name':'keep','mountPath':'/keep'}]}],"
+                  "'volumes':[{'name':'keep','emptyDir':{}}]}");
+    (void)cloud_await(cloud, cloud_is_restarted, (void *)(uintptr_t) "die", PATIENCE, "restart");
+    const struct cor_json *last =
+        cor_json_at(cloud_container(cloud, "die"), "lastState.terminated");
     assert_int_equal(cor_json_int_at(last, "exitCode", -1), 5);
     assert_string_equal(cor_json_str_at(last, "message", ""), "last words\n");
-    delete_all(cloud);
+    cloud_delete_pods(cloud);
     auto_(cor_freep) char *left = cor_sprintf("%s/kubelet/pods/uid-die", cloud->dir);
     assert_true(is_absent(cloud, left));
 }
@@ -250,7 +178,7 @@ static void test_volumes_env_and_updates(void **state)
         "{'name':'d','mountPath':'/d'},{'name':'p','mountPath':'/p'},{'name':'h','mountPath':'/h'},"
         "{'name':'h','mountPath':'/sub','subPath':'sub','readOnly':true}]}]," ALL_VOLUMES "}",
         cloud->dir);
-    put_pod(cloud, "all", spec);
+    cloud_put_pod(cloud, "all", spec);
     (void)cloud_await(cloud, is_succeeded, (void *)(uintptr_t) "all", PATIENCE, "all succeeds");
     struct file out = {cor_sprintf("%s/host/out", cloud->dir),
                        "blue\nhunter2\napp=\"all\"\ntoken-1\nblue\nfrom-init\n"
@@ -263,7 +191,7 @@ static void test_volumes_env_and_updates(void **state)
     cor_buf_clear(&text);
     assert_int_equal(cor_file_read(log, 4096, &text, NULL), COR_OK);
     assert_non_null(strstr(text.data, " stdout F ahoy-blue\n"));
-    delete_all(cloud);
+    cloud_delete_pods(cloud);
 }
 
 static void test_config_map_update_reaches_the_file(void **state)
@@ -271,11 +199,11 @@ static void test_config_map_update_reaches_the_file(void **state)
     struct cloud *cloud = *state;
     cloud_put(cloud, "default/configmap/settings",
               json_of("{'kind':'ConfigMap','data':{'color':'blue'}}"));
-    put_pod(cloud, "web",
-            "{'containers':[{'name':'web','image':'coracle.local/"
-            "web:1','volumeMounts':[{'name':'v','mountPath':'/v'}]}],"
-            "'volumes':[{'name':'v','configMap':{'name':'settings'}}]}");
-    (void)cloud_await(cloud, is_running, (void *)(uintptr_t) "web", PATIENCE, "web runs");
+    cloud_put_pod(cloud, "web",
+                  "{'containers':[{'name':'web','image':'coracle.local/"
+                  "web:1','volumeMounts':[{'name':'v','mountPath':'/v'}]}],"
+                  "'volumes':[{'name':'v','configMap':{'name':'settings'}}]}");
+    (void)cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "web", PATIENCE, "web runs");
     struct file file = {
         cor_sprintf("%s/kubelet/pods/uid-web/volumes/kubernetes.io~configmap/v/color", cloud->dir),
         "blue"};
@@ -286,25 +214,26 @@ static void test_config_map_update_reaches_the_file(void **state)
     int64_t us = cloud_await(cloud, has_content, &file, COR_SEC(1), "new content");
     print_message("ConfigMap update to file: %lld ms\n", (long long)(us / 1000));
     cor_free(file.path);
-    delete_all(cloud);
+    cloud_delete_pods(cloud);
 }
 
 static void test_pods_that_cannot_start_say_why(void **state)
 {
     struct cloud *cloud = *state;
-    put_pod(cloud, "image", "{'containers':[{'name':'c','image':'Not An Image'}]}");
-    put_pod(cloud, "never",
-            "{'containers':[{'name':'c','image':'nothing:1','imagePullPolicy':'Never'}]}");
-    put_pod(cloud, "pull", "{'containers':[{'name':'c','image':'127.0.0.1:1/nothing:1'}]}");
-    put_pod(cloud, "config",
-            "{'containers':[{'name':'c','image':'coracle.local/"
-            "web:1','envFrom':[{'configMapRef':{'name':'missing'}}]}]}");
-    put_pod(cloud, "mount",
-            "{'containers':[{'name':'c','image':'coracle.local/"
-            "web:1'}],'volumes':[{'name':'v','nfs':{'server':'x','path':'/'}}]}");
-    put_pod(cloud, "exec",
-            "{'containers':[{'name':'c','image':'coracle.local/busybox:1','command':['/no/such/"
-            "program']}]}");
+    cloud_put_pod(cloud, "image", "{'containers':[{'name':'c','image':'Not An Image'}]}");
+    cloud_put_pod(cloud, "never",
+                  "{'containers':[{'name':'c','image':'nothing:1','imagePullPolicy':'Never'}]}");
+    cloud_put_pod(cloud, "pull", "{'containers':[{'name':'c','image':'127.0.0.1:1/nothing:1'}]}");
+    cloud_put_pod(cloud, "config",
+                  "{'containers':[{'name':'c','image':'coracle.local/"
+                  "web:1','envFrom':[{'configMapRef':{'name':'missing'}}]}]}");
+    cloud_put_pod(cloud, "mount",
+                  "{'containers':[{'name':'c','image':'coracle.local/"
+                  "web:1'}],'volumes':[{'name':'v','nfs':{'server':'x','path':'/'}}]}");
+    cloud_put_pod(
+        cloud, "exec",
+        "{'containers':[{'name':'c','image':'coracle.local/busybox:1','command':['/no/such/"
+        "program']}]}");
     struct waits waits[] = {{"image", "InvalidImageName"},
                             {"never", "ErrImageNeverPull"},
                             {"pull", "ImagePullBackOff"},
@@ -313,23 +242,26 @@ static void test_pods_that_cannot_start_say_why(void **state)
     for (size_t i = 0; i < COR_COUNT(waits); i++) {
         (void)cloud_await(cloud, waits_for, &waits[i], PATIENCE, waits[i].name);
     }
-    assert_string_equal(cor_json_str_at(container_of(cloud, "config"), "state.waiting.message", ""),
-                        "configmap \"missing\" not found");
-    (void)cloud_await(cloud, has_event, (void *)(uintptr_t) "FailedMount", PATIENCE,
+    assert_string_equal(
+        cor_json_str_at(cloud_container(cloud, "config"), "state.waiting.message", ""),
+        "configmap \"missing\" not found");
+    (void)cloud_await(cloud, cloud_has_event, (void *)(uintptr_t) "FailedMount", PATIENCE,
                       "event FailedMount");
-    (void)cloud_await(cloud, has_event, (void *)(uintptr_t) "Failed", PATIENCE, "event Failed");
+    (void)cloud_await(cloud, cloud_has_event, (void *)(uintptr_t) "Failed", PATIENCE,
+                      "event Failed");
     cloud_put(cloud, "default/configmap/missing", json_of("{'kind':'ConfigMap','data':{'A':'1'}}"));
-    (void)cloud_await(cloud, is_running, (void *)(uintptr_t) "config", PATIENCE,
+    (void)cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "config", PATIENCE,
                       "config runs when it can");
-    put_pod(cloud, "broken",
-            "{'containers':[{'name':'c','image':'x','ports':[{'containerPort':-1}]}]}");
+    cloud_put_pod(cloud, "broken",
+                  "{'containers':[{'name':'c','image':'x','ports':[{'containerPort':-1}]}]}");
     struct cor_mono start = cor_mono_now();
-    while (strcmp(cor_json_str_at(status_of(cloud, "broken"), "reason", ""), "InvalidPod") != 0) {
+    while (strcmp(cor_json_str_at(cloud_status(cloud, "broken"), "reason", ""), "InvalidPod") !=
+           0) {
         cor_loop_run(cloud->loop);
         assert_true(cor_mono_since(cor_mono_now(), start) < PATIENCE);
     }
     cloud_gone(cloud, "default/pod/broken");
-    delete_all(cloud);
+    cloud_delete_pods(cloud);
 }
 
 static void test_grace_is_respected(void **state)
@@ -342,22 +274,23 @@ static void test_grace_is_respected(void **state)
                     "'volumeMounts':[{'name':'h','mountPath':'/"
                     "h'}]}],'volumes':[{'name':'h','hostPath':{'path':'%s'}}]}",
                     cloud->dir);
-    put_pod(cloud, "stubborn",
-            "{'containers':[{'name':'c','image':'coracle.local/busybox:1',"
-            "'command':['/bin/sh','-c','sleep 1000']}]}");
-    put_pod(cloud, "polite", spec);
+    cloud_put_pod(cloud, "stubborn",
+                  "{'containers':[{'name':'c','image':'coracle.local/busybox:1',"
+                  "'command':['/bin/sh','-c','sleep 1000']}]}");
+    cloud_put_pod(cloud, "polite", spec);
     struct file up = {cor_sprintf("%s/up", cloud->dir), "up\n"};
     struct file bye = {cor_sprintf("%s/bye", cloud->dir), "bye\n"};
     (void)cloud_await(cloud, has_content, &up, PATIENCE, "polite is up");
-    (void)cloud_await(cloud, is_running, (void *)(uintptr_t) "stubborn", PATIENCE, "stubborn runs");
+    (void)cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "stubborn", PATIENCE,
+                      "stubborn runs");
     struct cor_mono start = cor_mono_now();
-    mark_deleted(cloud, "stubborn", 2);
-    mark_deleted(cloud, "polite", 30);
+    cloud_mark_deleted(cloud, "stubborn", 2);
+    cloud_mark_deleted(cloud, "polite", 30);
     (void)cloud_await(cloud, has_content, &bye, PATIENCE, "polite said bye");
     assert_true(cor_mono_since(cor_mono_now(), start) < COR_SEC(2));
     (void)cloud_await(cloud, cloud_has_no_pods, NULL, PATIENCE, "both gone");
     assert_true(cor_mono_since(cor_mono_now(), start) >= COR_SEC(2));
-    assert_true(has_event(cloud, (void *)(uintptr_t) "Killing"));
+    assert_true(cloud_has_event(cloud, (void *)(uintptr_t) "Killing"));
     cor_free(up.path);
     cor_free(bye.path);
 }
@@ -365,28 +298,29 @@ static void test_grace_is_respected(void **state)
 static void test_offline(void **state)
 {
     struct cloud *cloud = *state;
-    (void)cloud_await(cloud, has_event, (void *)(uintptr_t) "Starting", PATIENCE, "edged is up");
+    (void)cloud_await(cloud, cloud_has_event, (void *)(uintptr_t) "Starting", PATIENCE,
+                      "edged is up");
     cloud_link(cloud, false);
-    put_pod(cloud, "web", WEB);
+    cloud_put_pod(cloud, "web", WEB);
     auto_(cor_freep) char *log = cor_sprintf("%s/logs/default_web_uid-web/web/0.log", cloud->dir);
     struct cor_mono start = cor_mono_now();
     while (is_absent(cloud, log)) { /* it runs although nobody can be told */
         cor_loop_run(cloud->loop);
         assert_true(cor_mono_since(cor_mono_now(), start) < PATIENCE);
     }
-    assert_null(status_of(cloud, "web"));
+    assert_null(cloud_status(cloud, "web"));
     cloud_link(cloud, true);
-    (void)cloud_await(cloud, is_running, (void *)(uintptr_t) "web", COR_SEC(2),
+    (void)cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "web", COR_SEC(2),
                       "status after the link");
-    delete_all(cloud);
+    cloud_delete_pods(cloud);
 }
 
 /* A pod that was deleted while edged was away is an orphan. */
 static void test_orphan_is_removed(void **state)
 {
     struct cloud *cloud = *state;
-    put_pod(cloud, "web", WEB);
-    (void)cloud_await(cloud, is_running, (void *)(uintptr_t) "web", PATIENCE, "web runs");
+    cloud_put_pod(cloud, "web", WEB);
+    (void)cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "web", PATIENCE, "web runs");
     cloud_kill_edged(cloud, SIGTERM);
     cor_map_del(cloud->objects, COR_VIEW("default/pod/web"));
     auto_(cor_freep) char *folder = cor_sprintf("%s/kubelet/pods/uid-web", cloud->dir);
