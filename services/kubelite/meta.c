@@ -85,6 +85,9 @@ void kl_meta_update(struct cor_json *object, const struct cor_json *old)
 
 static bool is_word(struct cor_view text, size_t max)
 {
+    if (text.ptr == NULL) {
+        return false;
+    }
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

@@ -212,7 +212,7 @@ static void dispatch(struct kl_request *request, bool found)
     if (found && handler == NULL) {
         (void)kl_fail_method(&fail);
     }
-    if (fail.status != 0 || !read_options(request, &fail)) {
+    if (handler == NULL || !read_options(request, &fail)) {
         kl_reply_fail(request, &fail);
         return;
     }
