@@ -54,6 +54,23 @@ static void on_timer(void *self)
     cor_httpd_run(self);
 }
 
+static void on_rested(void *self)
+{
+    struct cor_httpd *httpd = self;
+    for (size_t i = 0; i < httpd->listener_count; i++) {
+        cor_io_set(httpd->listeners[i].io, COR_READ);
+    }
+}
+
+/* No file descriptor is free: the queue waits, the loop does not spin. */
+static void rest(struct cor_httpd *httpd)
+{
+    for (size_t i = 0; i < httpd->listener_count; i++) {
+        cor_io_set(httpd->listeners[i].io, 0);
+    }
+    cor_timer_start(httpd->rest, ACCEPT_PAUSE_US);
+}
+
 static void on_accept(void *self, int fd, int events)
 {
     (void)events;
@@ -63,6 +80,10 @@ static void on_accept(void *self, int fd, int events)
         struct sockaddr_storage peer;
         socklen_t len = sizeof(peer);
         int one = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (one < 0 &&
+            (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            rest(httpd);
+        }
         if (one < 0) {
             break;
         }
@@ -186,6 +207,7 @@ enum cor_code cor_httpd_start(struct cor_loop *loop, const struct cor_httpd_spec
     httpd->io = cor_io_new(loop, info->epoll_fd, COR_READ, on_ready, httpd);
     httpd->hangup_io = cor_io_new(loop, httpd->hangup_fd, COR_READ, on_hangup, httpd);
     httpd->timer = cor_timer_new(loop, on_timer, httpd);
+    httpd->rest = cor_timer_new(loop, on_rested, httpd);
     set_timer(httpd);
     *httpd_r = take(&httpd);
     return COR_OK;
@@ -242,6 +264,7 @@ void cor_httpd_free(struct cor_httpd **httpd_p)
         stop_daemon(httpd);
     }
     cor_timer_free(&httpd->timer);
+    cor_timer_free(&httpd->rest);
     cor_fd_close(&httpd->hangup_fd);
     cor_freep(&httpd->listeners);
     cor_freep(httpd_p);

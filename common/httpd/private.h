@@ -20,6 +20,7 @@ struct cor_httpd {
     struct MHD_Daemon *daemon;
     struct cor_io *io;       /* libmicrohttpd's epoll fd */
     struct cor_timer *timer; /* its next time-out */
+    struct cor_timer *rest;  /* until connections are accepted again */
     int hangup_fd;           /* epoll of half-closed connections: it does not see those of
                                 suspended ones */
     struct cor_io *hangup_io;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -320,6 +321,29 @@ static void test_free_closes_streams(void **state)
     (void)close((int)f->status);
 }
 
+/* With no file descriptor left, the server waits; it serves again when there are some. */
+static void test_no_descriptors(void **state)
+{
+    struct fixture *f = *state;
+    serve(f, false);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int client = dial(f); /* is in the queue, not accepted */
+    struct rlimit none = {(rlim_t)client + 1, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct cor_timer *lift = cor_timer_new(f->loop, on_ended, f);
+    cor_timer_start(lift, COR_MS(50));
+    cor_loop_run(f->loop);
+    cor_timer_free(&lift);
+    assert_int_equal(cor_httpd_connections(f->httpd), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    (void)close(client);
+    (void)snprintf(f->request, sizeof(f->request),
+                   "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    run(f, raw_client);
+    assert_int_equal(f->status, 200);
+}
+
 static void test_bad_addresses(void **state)
 {
     static const struct {
@@ -447,10 +471,15 @@ static void test_bad_certificate_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_plain_requests),      TEST(test_header_limit),
-        TEST(test_chunked_body_limit),  TEST(test_client_that_leaves_is_noticed),
-        TEST(test_free_closes_streams), TEST(test_bad_addresses),
-        TEST(test_client_certificates), TEST(test_bad_certificate_is_refused),
+        TEST(test_plain_requests),
+        TEST(test_header_limit),
+        TEST(test_chunked_body_limit),
+        TEST(test_client_that_leaves_is_noticed),
+        TEST(test_free_closes_streams),
+        TEST(test_no_descriptors),
+        TEST(test_bad_addresses),
+        TEST(test_client_certificates),
+        TEST(test_bad_certificate_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
