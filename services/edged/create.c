@@ -175,8 +175,9 @@ static void create_now(struct making *making)
     struct cri_container_config config;
     struct cri_sandbox_config sandbox;
     const struct crispec_node *node = &pod->agent->node;
-    crispec_container(arena, node, pod->pod, making->index, making->attempt, &env, mounts.list,
-                      mounts.count, &config);
+    const struct crispec_attempt attempt = {making->index, making->attempt, &env, mounts.list,
+                                            mounts.count};
+    crispec_container(arena, node, pod->pod, &attempt, &config);
     crispec_sandbox(arena, node, pod->pod, 0, &sandbox);
     cri_create_container(pod->agent->cri, pod->run->sandbox.id, &config, &sandbox, on_created,
                          making);

@@ -289,25 +289,24 @@ static void fill_security(const struct pod *pod, const struct pod_container *spe
 }
 
 void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
-                       const struct pod *pod, size_t index, uint32_t attempt, const struct env *env,
-                       const struct crispec_mount *mounts, size_t mount_count,
+                       const struct pod *pod, const struct crispec_attempt *attempt,
                        struct cri_container_config *out)
 {
-    const struct pod_container *spec = pod_container(pod, index);
+    const struct pod_container *spec = pod_container(pod, attempt->index);
     struct pairs labels = {.arena = arena};
     add_identity(&labels, pod);
     add_pair(&labels, CRI_LABEL_CONTAINER, spec->name);
     *out = (struct cri_container_config){
         .name = spec->name,
-        .attempt = attempt,
+        .attempt = attempt->number,
         .image = spec->image,
-        .command = expanded(arena, env, spec->command),
-        .args = expanded(arena, env, spec->args),
+        .command = expanded(arena, attempt->env, spec->command),
+        .args = expanded(arena, attempt->env, spec->args),
         .working_dir = spec->working_dir,
-        .env = env_kvs(arena, env),
+        .env = env_kvs(arena, attempt->env),
         .labels = as_kvs(&labels),
-        .annotations = container_notes(arena, pod, spec, attempt),
-        .log_path = fmt(arena, "%s/%" PRIu32 ".log", spec->name, attempt),
+        .annotations = container_notes(arena, pod, spec, attempt->number),
+        .log_path = fmt(arena, "%s/%" PRIu32 ".log", spec->name, attempt->number),
         .stdin_open = spec->stdin_open,
         .stdin_once = spec->stdin_once,
         .tty = spec->tty,
@@ -316,7 +315,7 @@ void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
         .memory_limit = spec->resources.memory_limit.n,
         .oom_score_adj = pod_oom_score(pod, spec, node->memory),
     };
-    fill_mounts(arena, mounts, mount_count, out);
+    fill_mounts(arena, attempt->mounts, attempt->mount_count, out);
     fill_security(pod, spec, out);
 }
 

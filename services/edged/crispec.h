@@ -47,10 +47,18 @@ const char *crispec_hostname(struct cor_arena *arena, const struct pod *pod);
 void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,
                      const struct pod *pod, uint32_t attempt, struct cri_sandbox_config *out);
 
-/* Fills the container request. env, mounts are borrowed. */
+/* One attempt at a container of a pod. All borrowed. */
+struct crispec_attempt {
+    size_t index; /* as in pod_container */
+    uint32_t number;
+    const struct env *env;
+    const struct crispec_mount *mounts;
+    size_t mount_count;
+};
+
+/* Fills the container request. */
 void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
-                       const struct pod *pod, size_t index, uint32_t attempt, const struct env *env,
-                       const struct crispec_mount *mounts, size_t mount_count,
+                       const struct pod *pod, const struct crispec_attempt *attempt,
                        struct cri_container_config *out);
 
 /* Appends the hosts file of the pod (kubelet's managedHostsFileContent). */

@@ -36,7 +36,8 @@ static void use(const struct pod *pod, const struct inputs *inputs)
         struct env env = {0};
         struct cri_container_config container;
         if (env_build(pod, pod_container(pod, i), inputs, &env, NULL) == COR_OK) {
-            crispec_container(arena, &node, pod, i, 0, &env, NULL, 0, &container);
+            struct crispec_attempt attempt = {.index = i, .env = &env};
+            crispec_container(arena, &node, pod, &attempt, &container);
         }
         env_free(&env);
     }

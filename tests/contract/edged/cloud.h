@@ -372,9 +372,9 @@ static inline int cloud_set_up(void **state)
         cor_sprintf("run-dir: %s\nuser-prefix: \"\"\nlog-level: %s\nnode:\n  name: n1\n  ip: "
                     "192.0.2.1\n  lease-seconds: 1\n"
                     "runtime:\n  socket: %s\npods:\n  dir: %s/kubelet\n  log-dir: %s/logs\n  "
-                    "cgroup-root: /coracle-test-%d\n",
+                    "cgroup-root: %s\n",
                     run_dir, getenv("EDGED_LOG") != NULL ? getenv("EDGED_LOG") : "error",
-                    getenv("CRI_SOCKET"), cloud->dir, cloud->dir, (int)getpid());
+                    getenv("CRI_SOCKET"), cloud->dir, cloud->dir, getenv("TEST_CGROUP"));
     must(cor_file_write(config, cor_view_of(text), 0644, &err) == COR_OK);
     cloud_start_edged(cloud);
     *state = cloud;

@@ -134,6 +134,7 @@ static void test_a_pod_lives(void **state)
 {
     struct fixture *f = *state;
     auto_(cor_freep) char *logs = cor_sprintf("%s/logs", getenv("TEST_DIR"));
+    auto_(cor_freep) char *cgroup = cor_sprintf("%s/uid-1", getenv("TEST_CGROUP"));
     struct cor_err err = COR_ERR_NONE;
     auto_(cor_freep) char *sub = cor_sprintf("%s/main", logs);
     assert_int_equal(cor_mkdirs(sub, 0755, &err), COR_OK);
@@ -142,7 +143,7 @@ static void test_a_pod_lives(void **state)
                                                .ns = "default",
                                                .hostname = "web",
                                                .log_dir = logs,
-                                               .cgroup_parent = "/test-edged/uid-1",
+                                               .cgroup_parent = cgroup,
                                                .labels = {labels, 3},
                                                .security = {.pid = CRI_NS_CONTAINER}};
     cri_run_sandbox(f->cri, &sandbox, on_answer, f);
