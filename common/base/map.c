@@ -43,8 +43,9 @@ struct cor_map *cor_map_new(void (*free_value)(void *value))
 {
     struct cor_map *map = cor_alloc(sizeof(*map));
     map->free_value = free_value;
-    map->seed = (uint64_t)(uintptr_t)map;
-    (void)getrandom(&map->seed, sizeof(map->seed), GRND_NONBLOCK);
+    if (getrandom(&map->seed, sizeof(map->seed), GRND_NONBLOCK) != (ssize_t)sizeof(map->seed)) {
+        map->seed = (uint64_t)(uintptr_t)map; /* early in boot: better than nothing */
+    }
     return map;
 }
 
