@@ -75,6 +75,7 @@ struct cri {
     const struct cri_events *events;
     void *self;
     bool up;
+    bool closing;
     struct cor_timer *probe;  /* asks Version after a connect until CRI answers */
     struct cor_timer *reopen; /* opens the event stream */
     cor_handle stream;
@@ -123,9 +124,16 @@ static struct cor_buf pack(const ProtobufCMessage *message)
     return buf;
 }
 
+static const struct cri_answer closed = {
+    .code = COR_CLOSED, .status = -1, .text = "edged is stopping"};
+
 static void start(struct cri *cri, enum method method, const ProtobufCMessage *request,
                   int64_t more_us, cri_fn fn, void *self)
 {
+    if (cri->closing) {
+        fn(self, &closed);
+        return;
+    }
     auto_(cor_buf_free) struct cor_buf bytes = pack(request);
     struct call *call = cor_alloc(sizeof(*call));
     *call = (struct call){.method = method, .fn = fn, .self = self};
@@ -346,7 +354,7 @@ static void on_probe_answer(void *self, const struct cri_answer *answer)
         cri->up = true;
         cri->events->state(cri->self, true);
         open_stream(cri);
-    } else if (answer->code != COR_OK && cor_grpc_is_up(cri->grpc)) {
+    } else if (answer->code != COR_OK && !cri->closing && cor_grpc_is_up(cri->grpc)) {
         cor_timer_start(cri->probe, COR_MS(NOT_YET_MS));
     }
 }
@@ -391,12 +399,18 @@ void cri_free(struct cri **cri)
     if (*cri == NULL) {
         return;
     }
-    cor_grpc_free(&(*cri)->grpc);
-    cor_timer_free(&(*cri)->probe);
-    cor_timer_free(&(*cri)->reopen);
-    COR_LIST_EACH (link, &(*cri)->calls) {
-        cor_free(COR_LIST_OBJECT(link, struct call, link));
+    struct cri *c = *cri;
+    c->closing = true;
+    c->up = false;
+    cor_grpc_free(&c->grpc);
+    while (!cor_list_empty(&c->calls)) {
+        struct call *call = COR_LIST_OBJECT(c->calls.next, struct call, link);
+        cor_list_del(&call->link);
+        call->fn(call->self, &closed);
+        cor_free(call);
     }
+    cor_timer_free(&c->probe);
+    cor_timer_free(&c->reopen);
     cor_freep(cri);
 }
 

@@ -206,7 +206,8 @@ struct cri_events {
 struct cri *cri_new(struct cor_loop *loop, const char *socket_path, const struct cri_events *events,
                     void *self);
 
-/* Closes; no further callback. *cri becomes NULL. For auto_(). */
+/* Closes; calls under way, and those that their callbacks start, end with COR_CLOSED. *cri becomes
+ * NULL. For auto_(). */
 void cri_free(struct cri **cri);
 
 /* Whether the runtime answers. */

@@ -92,9 +92,6 @@ void meta_close(struct meta **meta)
     if (*meta == NULL) {
         return;
     }
-    COR_LIST_EACH (link, &(*meta)->calls) {
-        COR_LIST_OBJECT(link, struct call, link)->self = NULL;
-    }
     cor_port_close(&(*meta)->port);
     cor_freep(meta);
 }
@@ -114,6 +111,9 @@ static void on_reply(void *self, const void *body, const struct cor_err *err)
 bool meta_call(struct meta *meta, enum px_verb verb, const char *key, enum px_patch patch,
                struct cor_view body, meta_fn fn, void *self)
 {
+    if (meta->port == NULL) {
+        return false; /* closing */
+    }
     const struct px_api_call request = {
         .verb = verb, .key = cor_view_of(key), .patch = patch, .body = body};
     struct call *call = cor_alloc(sizeof(*call));

@@ -26,7 +26,7 @@ struct meta_events {
 COR_NODISCARD enum cor_code meta_open(struct cor_bus *bus, const struct meta_events *events,
                                       void *self, struct meta **meta_r, struct cor_err *err);
 
-/* Closes; calls under way end without callback. *meta becomes NULL. For auto_(). */
+/* Closes; calls under way end with status 0. *meta becomes NULL. For auto_(). */
 void meta_close(struct meta **meta);
 
 /* status is the HTTP status, 0 when no answer came: then body is a text that says why. */
