@@ -340,17 +340,27 @@ static bool on_flush(void *self)
     return false;
 }
 
+/* Users of services are local: /etc/passwd is read without the name services, whose modules (of
+ * systemd, of directories) would be loaded into every process. */
 static int uid_of_user(const char *prefix, const char *service)
 {
     if (prefix == NULL) {
         return -1;
     }
     auto_(cor_freep) char *name = cor_sprintf("%s%s", prefix, service);
+    FILE *users = fopen("/etc/passwd", "re");
+    if (users == NULL) {
+        return -1;
+    }
     char room[1024];
     struct passwd entry;
     struct passwd *found = NULL;
-    (void)getpwnam_r(name, &entry, room, sizeof(room), &found);
-    return found == NULL ? -1 : (int)found->pw_uid;
+    int uid = -1;
+    while (uid < 0 && fgetpwent_r(users, &entry, room, sizeof(room), &found) == 0) {
+        uid = strcmp(entry.pw_name, name) == 0 ? (int)entry.pw_uid : -1;
+    }
+    (void)fclose(users);
+    return uid;
 }
 
 static enum cor_code open_socket(struct cor_port *port, struct cor_err *err)

@@ -14,6 +14,10 @@
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
+#include "trim.h"
+
+/* After being ready: peers have come, sessions have begun. */
+enum { TRIM_MS = 5000 };
 
 struct cor_runner {
     const struct cor_service_spec *spec;
@@ -23,7 +27,8 @@ struct cor_runner {
     struct cor_signal *term;
     struct cor_signal *interrupt;
     struct cor_timer *drain;
-    int ready_fd; /* -1: told, or nobody to tell */
+    struct cor_timer *trim; /* once, when the start is over */
+    int ready_fd;           /* -1: told, or nobody to tell */
     int exit_code;
     bool draining;
 };
@@ -119,6 +124,12 @@ static void on_drain_over(void *self)
     cor_loop_stop(r->service.loop);
 }
 
+static void on_trim(void *self)
+{
+    (void)self;
+    cor_trim();
+}
+
 static void on_stop_signal(void *self, int number)
 {
     struct cor_runner *r = self;
@@ -141,6 +152,7 @@ void cor_service_ready(struct cor_service *service)
         (void)close(r->ready_fd);
         r->ready_fd = -1;
     }
+    cor_timer_start(r->trim, COR_MS(TRIM_MS));
     LOGI(service->log, "service.ready", "version=%s", CORACLE_VERSION);
 }
 
@@ -204,6 +216,7 @@ static int run(struct cor_runner *r)
     r->term = cor_signal_new(r->service.loop, SIGTERM, on_stop_signal, r);
     r->interrupt = cor_signal_new(r->service.loop, SIGINT, on_stop_signal, r);
     r->drain = cor_timer_new(r->service.loop, on_drain_over, r);
+    r->trim = cor_timer_new(r->service.loop, on_trim, r);
     enum cor_code code = open_bus(r, &err);
     if (code == COR_OK) {
         code = r->spec->start(&r->service, &r->self, &err);
@@ -218,6 +231,7 @@ static int run(struct cor_runner *r)
     }
     LOGI(r->service.log, "service.stopped", "exit=%d", r->exit_code);
     cor_bus_free(&r->service.bus);
+    cor_timer_free(&r->trim);
     cor_timer_free(&r->drain);
     cor_signal_free(&r->interrupt);
     cor_signal_free(&r->term);
