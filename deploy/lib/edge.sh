@@ -57,7 +57,7 @@ node_options() {
     echo "run-dir=\"$NODE_RUN\""
     case $1 in
         edgehub)
-            echo "node=\"$NODE\""
+            echo "node.name=\"$NODE\""
             echo "cloud.host=\"$([ -z "$NODE_NETNS" ] && echo "$CORACLE_ADDRESS" || echo "$GATEWAY")\""
             echo "cloud.port=$CORACLE_HUB_PORT"
             echo "cloud.enrol-port=$CORACLE_ENROL_PORT"
@@ -73,7 +73,7 @@ node_options() {
             ;;
         metamanager) echo "database=\"$NODE_STATE/metamanager/meta.db\"" ;;
         devicetwin)
-            echo "node-name=\"$NODE\""
+            echo "node.name=\"$NODE\""
             echo "database=\"$NODE_STATE/devicetwin/twin.db\""
             ;;
         eventbus)

@@ -9,7 +9,7 @@ static const struct cor_conf_row ROWS[] = {
     COR_SERVICE_ROWS(struct dt_cfg),
     COR_CONF_STR_ROW(struct dt_cfg, database, "database", "/var/lib/coracle/devicetwin/twin.db",
                      "SQLite file of devices and twins; its folder must exist"),
-    {.name = "node-name",
+    {.name = "node.name",
      .offset = offsetof(struct dt_cfg, node_name),
      .otherwise = "",
      .doc = "name of this node in Kubernetes",
@@ -24,7 +24,7 @@ static enum cor_code check(const void *cfg, struct cor_err *err)
     const struct dt_cfg *self = cfg;
     if (!cor_is_dns_subdomain(cor_view_of(self->node_name))) {
         return cor_err_set(err, COR_INVALID,
-                           "node-name: expected a DNS name in lower case, got \"%s\"",
+                           "node.name: expected a DNS name in lower case, got \"%s\"",
                            self->node_name);
     }
     return COR_OK;

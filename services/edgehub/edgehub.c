@@ -18,7 +18,7 @@ enum { TOKEN_MAX = 16 * 1024, ASKS_MAX = 1024, ACKS_MAX = 1024, ENROL_RETRY_S = 
 #define C struct config
 static const struct cor_conf_row ROWS[] = {
     COR_SERVICE_ROWS(C),
-    COR_CONF_STR_ROW(C, node, "node", "", "name of this node"),
+    COR_CONF_STR_ROW(C, node, "node.name", "", "name of this node in Kubernetes"),
     COR_CONF_STR_ROW(C, host, "cloud.host", "127.0.0.1",
                      "the cloud's address or name, as its certificate says it"),
     COR_CONF_INT_ROW(C, port, "cloud.port", "10000", 1, 65535, "port of the link"),
@@ -344,7 +344,7 @@ static enum cor_code check(const void *cfg, struct cor_err *err)
 {
     const struct config *config = cfg;
     if (!cor_is_dns_subdomain(cor_view_of(config->node))) {
-        return cor_err_set(err, COR_INVALID, "node: expected a DNS name in lower case");
+        return cor_err_set(err, COR_INVALID, "node.name: expected a DNS name in lower case");
     }
     return COR_OK;
 }

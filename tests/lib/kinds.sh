@@ -77,19 +77,28 @@ kind_fuzz() {
         xargs -r -P "$(nproc)" -I '{}' bash -c 'fuzz_one "$1" "$2"' fuzz '{}' "$seconds")
 }
 
-# Each scenario is a program that prints result lines; see tests/system/README.md.
-kind_system() {
-    build debug || return
-    if [ "$(id -u)" != 0 ]; then
-        count_line "skip system: needs root"
-        return
-    fi
-    local scenario
-    while read -r scenario; do
-        echo "-- system: $scenario"
-        count_lines < <("$TOP/tests/system/$scenario" 2>&1 </dev/null |
-            sed -E "s/^(ok|not ok|skip) /\1 system: $scenario: /"
-            code=${PIPESTATUS[0]}
-            [ "$code" = 0 ] || [ "$code" = 1 ] || echo "not ok system: $scenario: ended with code $code")
-    done < <(sed 's/#.*//; /^ *$/d' "$TOP/tests/system/list")
+# scenario PRESET KIND NAME: runs one; a scenario is a program that prints result lines, see
+# tests/system/README.md.
+scenario() {
+    local code
+    echo "-- $2: $3"
+    count_lines < <(CORACLE_PRESET=$1 "$TOP/tests/system/$3" 2>&1 </dev/null |
+        sed -E "s/^(ok|not ok|skip) /\1 $2: $3: /"
+        code=${PIPESTATUS[0]}
+        [ "$code" = 0 ] || [ "$code" = 1 ] || echo "not ok $2: $3: ended with code $code")
 }
+
+is_root() {
+    [ "$(id -u)" = 0 ] && return 0
+    count_line "skip $1: needs root"
+    return 1
+}
+
+kind_system() {
+    build debug && is_root system || return
+    local name
+    while read -r name; do scenario debug system "$name"; done < <(sed 's/#.*//; /^ *$/d' "$TOP/tests/system/list")
+}
+
+# Budgets, on what is installed.
+kind_bench() { build release && is_root bench && scenario release bench footprint; }

@@ -161,14 +161,14 @@ static enum cor_code write_configs(const struct options *o, const char *token_fi
                                    struct cor_err *err)
 {
     auto_(cor_freep) char *hub =
-        cor_sprintf("run-dir: \"%s\"\nnode: \"%s\"\ncloud:\n  host: \"%s\"\n  port: %lld\n"
+        cor_sprintf("run-dir: \"%s\"\nnode:\n  name: \"%s\"\ncloud:\n  host: \"%s\"\n  port: %lld\n"
                     "  enrol-port: %lld\nidentity: \"%s/edgehub\"\ntoken-file: \"%s\"\n",
                     o->run, o->node, o->host, (long long)o->port, (long long)o->enrol_port,
                     o->state, token_file);
     auto_(cor_freep) char *edged =
         cor_sprintf("run-dir: \"%s\"\nnode:\n  name: \"%s\"\n", o->run, o->node);
     auto_(cor_freep) char *twin =
-        cor_sprintf("run-dir: \"%s\"\nnode-name: \"%s\"\ndatabase: \"%s/devicetwin/twin.db\"\n",
+        cor_sprintf("run-dir: \"%s\"\nnode:\n  name: \"%s\"\ndatabase: \"%s/devicetwin/twin.db\"\n",
                     o->run, o->node, o->state);
     enum cor_code code = cor_mkdirs(o->etc, 0755, err);
     if (code == COR_OK) {

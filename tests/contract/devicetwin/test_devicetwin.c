@@ -121,7 +121,7 @@ static bool all_up(void *self)
 static void start(struct world *w)
 {
     auto_(cor_freep) char *config =
-        cor_sprintf("database: %s/twin.db\nnode-name: n1\n", w->stage->dir);
+        cor_sprintf("database: %s/twin.db\nnode: {name: n1}\n", w->stage->dir);
     w->pid = stage_start(w->stage, "devicetwin", config);
 }
 
