@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
@@ -246,6 +247,8 @@ void cor_ws_close(struct cor_ws_conn *conn, int status, const char *reason)
     ws_conn_gone(conn, reason);
     /* From within its own callback libwebsockets closes when the handler returns. */
     if (!inside && wsi != NULL) {
+        /* It would wait for a peer that may neither read nor answer. */
+        (void)shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
         lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
     }
 }

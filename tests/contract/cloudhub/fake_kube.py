@@ -60,6 +60,8 @@ class Api(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 256
+
     def server_bind(self):  # without the look-up of our own name, which may take long
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]

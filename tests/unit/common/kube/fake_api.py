@@ -83,6 +83,8 @@ class Api(http.server.BaseHTTPRequestHandler):
 
 folder = sys.argv[1]
 class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 256
+
     request_queue_size = 256  # the test opens 128 connections at once
     def server_bind(self):  # without the look-up of our own name, which may take long
         socketserver.TCPServer.server_bind(self)

@@ -122,6 +122,7 @@ static int teardown(void **state)
 static void on_echo(void *self, const struct cor_kube_response *response)
 {
     struct set *set = self;
+    assert_string_equal(response->text, "");
     assert_int_equal(response->code, COR_OK);
     assert_int_equal(response->status, 201);
     assert_string_equal(cor_json_str_at(response->body, "method", ""), "PATCH");
