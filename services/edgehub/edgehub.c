@@ -145,7 +145,7 @@ static void on_resolved(void *self, const char *address, const char *text)
         LOGW(hub->service->log, "enrol.no-address", "host=%s reason=%s", hub->cfg->host,
              cor_log_esc(cor_view_of(text)));
         try_enrol_later(hub);
-    } else if (hub->identity.cert == NULL) {
+    } else if (hub->identity.cert == NULL || hub->rejoin) {
         enrol(hub, address);
     } else {
         join_start(hub->join, address, NULL);
@@ -157,9 +157,12 @@ static void on_joined(void *self, enum cor_code code, const struct cor_err *err)
     struct hub *hub = self;
     if (code != COR_OK) {
         LOGW(hub->service->log, "enrol.fails", "reason=%s", cor_log_esc(cor_view_of(err->text)));
+        /* A token that is refused does not take away the identity that is there. */
+        hub->rejoin = hub->rejoin && code != COR_UNAUTHENTICATED;
         try_enrol_later(hub);
         return;
     }
+    hub->rejoin = false;
     LOGI(hub->service->log, "enrol.done", "node=%s days=%" PRId64, hub->cfg->node,
          cor_cert_days_left(hub->identity.cert, cor_wall_now()));
     (void)unlink(hub->cfg->token_file); /* it is good for one key only, which is here now */
@@ -182,7 +185,7 @@ static void on_retry(void *self)
         LOGE(hub->service->log, "enrol.expired", "node=%s", hub->cfg->node);
         identity_drop(&hub->identity);
     }
-    if (hub->identity.cert == NULL || now.us >= hub->renew_at.us) {
+    if (hub->identity.cert == NULL || hub->rejoin || now.us >= hub->renew_at.us) {
         hub->resolve = cor_resolve_new(hub->service->loop, hub->cfg->host, on_resolved, hub);
     } else {
         look_at_renewal(hub);
@@ -312,9 +315,12 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         return code;
     }
     cor_bus_stats(service->bus, stats, hub);
+    /* Somebody put a token there to have this node join, maybe another cloud than before. */
+    hub->rejoin = access(hub->cfg->token_file, R_OK) == 0;
     if (hub->identity.cert != NULL) {
         plan_renewal(hub);
-    } else {
+    }
+    if (hub->identity.cert == NULL || hub->rejoin) {
         cor_timer_start(hub->retry, 0);
     }
     cor_service_ready(service); /* without a cloud, too: that is what an edge is for */

@@ -63,6 +63,7 @@ struct hub {
     size_t told;         /* of them, in this session with devicetwin */
     bool members_lost;   /* there were more */
     bool uploads_missed; /* some were not taken: ask for them again when the link is up */
+    bool rejoin;         /* a token lay there at the start: enrol anew, whoever we are */
     bool begun;          /* the link was told to start */
     struct cor_wall renew_at;
     struct cor_view frame; /* being handled; borrowed */

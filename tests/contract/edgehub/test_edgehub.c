@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/contract/edgehub/harness.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -310,6 +311,36 @@ static void comes_back(void **state)
     assert_int_equal(set->signed_certs, 1);
 }
 
+static bool has_signed_twice(void *arg)
+{
+    return ((const struct set *)arg)->signed_certs >= 2;
+}
+
+/* The cloud side was made anew, say: a token put there is used, though there is an identity. */
+static void a_new_token_makes_it_join_anew(void **state)
+{
+    struct set *set = *state;
+    edge_start(set, NULL);
+    edge_connected(set, 1);
+    (void)test_process_stop(&set->hub, SIGTERM);
+    edge_start(set, NULL);
+    edge_wait(set, has_signed_twice, set);
+    assert_int_equal(set->renewals, 0);
+    edge_connected(set, 2);
+}
+
+/* A token of another cloud does not take away the identity that is there. */
+static void a_refused_token_takes_nothing_away(void **state)
+{
+    struct set *set = *state;
+    edge_start(set, NULL);
+    edge_connected(set, 1);
+    (void)test_process_stop(&set->hub, SIGTERM);
+    edge_start(set, "0000000000000000000000000000000000000000000000000000000000000000");
+    edge_connected(set, 2);
+    assert_int_equal(set->signed_certs, 1);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, edge_setup, edge_teardown)
@@ -326,6 +357,8 @@ int main(void)
         T(reports_end_when_the_cloud_has_them),
         T(uploads_go_up),
         T(comes_back),
+        T(a_new_token_makes_it_join_anew),
+        T(a_refused_token_takes_nothing_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
