@@ -322,6 +322,7 @@ static void reports_wait_for_the_cloud(void **state)
     struct world *w = *state;
     object(w, "default/devicemodel/m", MODEL);
     add_device(w, "10");
+    until_out(w, 3); /* objects and messages come on ports of their own, in no order */
     say(w, UPDATE, "{\"twin\":{\"t\":{\"actual\":{\"value\":\"1\"}}}}");
     say(w, UPDATE, "{\"twin\":{\"t\":{\"actual\":{\"value\":\"2\"}}}}");
     assert_true(stage_until(w->stage, is_acked, w));
