@@ -20,7 +20,8 @@ packages_missing() {
     wanted=$(packages_wanted "$@")
     # shellcheck disable=SC2086 # a list of words
     comm -23 <(echo "$wanted" | sort -u) \
-        <(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' $wanted 2>/dev/null | sed -n 's/^ii *//p' | sort -u)
+        <({ dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' $wanted 2>/dev/null || true; } |
+            sed -n 's/^ii *//p' | sort -u)
 }
 
 # packages_quietly COMMAND...: runs it while Debian's packages may not start services of their own:

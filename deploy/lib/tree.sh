@@ -68,7 +68,8 @@ tree_log_of() { sed -n 's/^folder=//p' "$1/log/row"; }
 
 # tree_reason NAME SCANDIR: the last thing that a service complained of.
 tree_reason() {
-    grep -aE "$1.*(error|failed|fatal)|^[^ ]* $1: " "$(tree_log_of "$2")/current" 2>/dev/null | tail -1 | cut -c1-300
+    { grep -aE "$1.*(error|failed|fatal)|^[^ ]* $1: " "$(tree_log_of "$2")/current" 2>/dev/null || true; } |
+        tail -1 | cut -c1-300
 }
 
 # tree_start SIDE SCANDIR: the services, level after level (column start of the table), in a tree that
