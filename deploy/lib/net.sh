@@ -31,4 +31,12 @@ net_leave() {
     [ -z "$NODE_NETNS" ] || [ ! -e "/run/netns/$NODE_NETNS" ] || ip netns del "$NODE_NETNS"
 }
 
-net_down() { ip link del "$BRIDGE" 2>/dev/null || true; }
+# net_down: the bridge, and the mount that "ip netns add" makes, if no namespace has a name any more
+# (who adds the next one gets it again); what containerd's shims leave empty.
+net_down() {
+    ip link del "$BRIDGE" 2>/dev/null || true
+    if [ -d /run/netns ] && [ -z "$(ls -A /run/netns)" ] && mountpoint -q /run/netns; then
+        umount /run/netns || true
+    fi
+    rmdir /run/netns /run/containerd/s /run/containerd 2>/dev/null || true
+}
