@@ -26,16 +26,8 @@ const struct cor_messages *px_messages(void)
      .number = (number_),                                                                          \
      .reply = PX_##reply_,                                                                         \
      .class_ = COR_##class_name},
-#define TYPE(...)
-#define BOOL(...)
-#define U64(...)
-#define I64(...)
-#define STR(...)
-#define BIN(...)
-#define STRS(...)
-#define LIST(...)
-#define END(...)
 // clang-format off
+#include "common/codec/def_messages.h"
 #include "proto/messages.def"
 #include "common/codec/def_undef.h"
         // clang-format on

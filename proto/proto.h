@@ -28,16 +28,8 @@
 /* Numbers of the messages: PX_object, ... */
 enum px_message {
 #define MESSAGE(name, number, class_, reply, doc) PX_##name = (number),
-#define TYPE(...)
-#define BOOL(...)
-#define U64(...)
-#define I64(...)
-#define STR(...)
-#define BIN(...)
-#define STRS(...)
-#define LIST(...)
-#define END(...)
 // clang-format off
+#include "common/codec/def_messages.h"
 #include "proto/messages.def"
 #include "common/codec/def_undef.h"
     // clang-format on

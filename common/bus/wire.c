@@ -20,16 +20,8 @@ const struct cor_messages *cor_wire_messages(void)
      .doc = (doc_),                                                                                \
      .number = (number_),                                                                          \
      .class_ = COR_##class_name},
-#define TYPE(...)
-#define BOOL(...)
-#define U64(...)
-#define I64(...)
-#define STR(...)
-#define BIN(...)
-#define STRS(...)
-#define LIST(...)
-#define END(...)
 // clang-format off
+#include "common/codec/def_messages.h"
 #include "common/bus/bus.def"
 #include "common/codec/def_undef.h"
         // clang-format on

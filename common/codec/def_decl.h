@@ -10,4 +10,4 @@
 #define BIN(...)
 #define STRS(...)
 #define LIST(...)
-#define END(name)
+#define END(...)
