@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "proto/status.h"
 
 /* How an answer looks. */
 enum shape {
@@ -183,17 +184,6 @@ static enum shape shape_of(const char *operation, const char *resource)
     }
 }
 
-void px_kubeedge_status(uint64_t code, const char *reason, const char *message, struct cor_buf *out)
-{
-    auto_(cor_json_free) struct cor_json *status = cor_json_object();
-    cor_json_set(status, "metadata", cor_json_object());
-    cor_json_set(status, "status", cor_json_str("Failure"));
-    cor_json_set(status, "message", cor_json_str(message));
-    cor_json_set(status, "reason", cor_json_str(reason));
-    cor_json_set(status, "code", cor_json_int((int64_t)code));
-    cor_json_write(status, out);
-}
-
 /* {"ErrStatus":{...}}, the shape of an API error in Go; never {}, which EdgeCore reads as success.
  */
 static void add_error(const struct px_kubeedge_answer *answer, struct cor_buf *content)
@@ -202,7 +192,7 @@ static void add_error(const struct px_kubeedge_answer *answer, struct cor_buf *c
     if (answer->body.len > 0) {
         cor_buf_view(content, answer->body);
     } else {
-        px_kubeedge_status(answer->status, "InternalError", "no reason given", content);
+        px_status(answer->status, "InternalError", "no reason given", content);
     }
     cor_buf_str(content, "}");
 }
@@ -243,7 +233,7 @@ static uint64_t failed(const struct cor_json *status, struct cor_buf *out)
 {
     int64_t code = cor_json_int_at(status, "code", 0);
     if (code < 400 || code > 599) {
-        px_kubeedge_status(500, "InternalError", "the cloud gave an error without a status", out);
+        px_status(500, "InternalError", "the cloud gave an error without a status", out);
         return 500;
     }
     cor_json_write(status, out);

@@ -48,8 +48,4 @@ void px_kubeedge_answer(const char *operation, const char *resource,
  * asked; objects without kind and apiVersion get them. */
 uint64_t px_kubeedge_answered(struct cor_view key, struct cor_json *content, struct cor_buf *out);
 
-/* Appends a metav1.Status of failure. reason as in k8s.io/apimachinery/pkg/apis/meta/v1. */
-void px_kubeedge_status(uint64_t code, const char *reason, const char *message,
-                        struct cor_buf *out);
-
 #endif

@@ -5,6 +5,7 @@
 #include "hub.h"
 #include "proto/kubeedge/calls.h"
 #include "proto/kubeedge/rules.h"
+#include "proto/status.h"
 
 /* Calls of one node that may be under way: EdgeCore itself makes a few at once. */
 enum { CALLS_MAX = 256 };
@@ -215,7 +216,7 @@ static void answer_failure(struct session *session, const struct question *quest
                            uint64_t status, const char *reason, const char *message)
 {
     auto_(cor_buf_free) struct cor_buf body = {0};
-    px_kubeedge_status(status, reason, message, &body);
+    px_status(status, reason, message, &body);
     struct px_kubeedge_answer given = {status, cor_buf_as_view(&body)};
     answer(session, question, &given, (struct cor_view){0});
 }

@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/kube/path.h"
 #include "edgecontroller.h"
+#include "proto/status.h"
 #include "route.h"
 
 enum {
@@ -37,23 +38,10 @@ static void call_free(struct call *call)
     cor_free(call);
 }
 
-static void status_text(uint64_t code, const char *reason, const char *message, struct cor_buf *out)
-{
-    auto_(cor_json_free) struct cor_json *status = cor_json_object();
-    cor_json_set(status, "kind", cor_json_str("Status"));
-    cor_json_set(status, "apiVersion", cor_json_str("v1"));
-    cor_json_set(status, "metadata", cor_json_object());
-    cor_json_set(status, "status", cor_json_str("Failure"));
-    cor_json_set(status, "message", cor_json_str(message));
-    cor_json_set(status, "reason", cor_json_str(reason));
-    cor_json_set(status, "code", cor_json_int((int64_t)code));
-    cor_json_write(status, out);
-}
-
 static void refuse(struct cor_in *in, uint64_t code, const char *reason, const char *message)
 {
     auto_(cor_buf_free) struct cor_buf text = {0};
-    status_text(code, reason, message, &text);
+    px_status(code, reason, message, &text);
     struct px_api_reply reply = {.status = code, .body = cor_buf_as_view(&text)};
     cor_reply(in, &reply);
 }
@@ -197,7 +185,7 @@ static void on_answer(void *self, const struct cor_kube_response *response)
     uint64_t status = (uint64_t)response->status;
     if (response->status == 0) {
         auto_(cor_buf_free) struct cor_buf text = {0};
-        status_text(UNAVAILABLE, "ServiceUnavailable", response->text, &text);
+        px_status(UNAVAILABLE, "ServiceUnavailable", response->text, &text);
         struct px_api_reply reply = {.status = UNAVAILABLE, .body = cor_buf_as_view(&text)};
         cor_ticket_reply(&call->ticket, &reply);
     } else if (is_pod && call->verb == PX_VERB_DELETE &&

@@ -7,6 +7,7 @@
 #include "proto/kubeedge/calls.h"
 #include "proto/kubeedge/id.h"
 #include "proto/kubeedge/show.h"
+#include "proto/status.h"
 
 static const struct px_kubeedge_way TO_CLOUD = {.from = "edgehub", .to = "cloudhub", .sent = true};
 
@@ -108,7 +109,7 @@ static enum cor_code ask(struct hub *hub, struct cor_in *in, enum ask_kind kind,
 static void reply_status(struct cor_in *in, uint64_t status, const char *reason, const char *text)
 {
     auto_(cor_buf_free) struct cor_buf body = {0};
-    px_kubeedge_status(status, reason, text, &body);
+    px_status(status, reason, text, &body);
     struct px_api_reply reply = {.status = status, .body = cor_buf_as_view(&body)};
     cor_reply(in, &reply);
 }

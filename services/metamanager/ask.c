@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "metamanager.h"
+#include "proto/status.h"
 #include "token.h"
 
 enum { REMOTE_US = 60 * 1000 * 1000, OK = 200, NOT_FOUND = 404, UNAVAILABLE = 503 };
@@ -28,25 +29,11 @@ static void remote_free(struct remote *remote)
     cor_free(remote);
 }
 
-/* metav1.Status of a failure (Kubernetes API conventions). */
-static void status_text(int code, const char *reason, const char *message, struct cor_buf *out)
-{
-    auto_(cor_json_free) struct cor_json *status = cor_json_object();
-    cor_json_set(status, "kind", cor_json_str("Status"));
-    cor_json_set(status, "apiVersion", cor_json_str("v1"));
-    cor_json_set(status, "metadata", cor_json_object());
-    cor_json_set(status, "status", cor_json_str("Failure"));
-    cor_json_set(status, "message", cor_json_str(message));
-    cor_json_set(status, "reason", cor_json_str(reason));
-    cor_json_set(status, "code", cor_json_int(code));
-    cor_json_write(status, out);
-}
-
 static void answer_failure(const struct cor_ticket *ticket, int code, const char *reason,
                            const char *message)
 {
     auto_(cor_buf_free) struct cor_buf text = {0};
-    status_text(code, reason, message, &text);
+    px_status((uint64_t)code, reason, message, &text);
     struct px_api_reply reply = {.status = (uint64_t)code, .body = cor_buf_as_view(&text)};
     cor_ticket_reply(ticket, &reply);
 }
