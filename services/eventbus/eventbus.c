@@ -71,7 +71,6 @@ static enum cor_code open_peer(struct eb *eb, enum eb_peer peer, struct cor_err 
                              eb, &eb->ports[peer], err);
     }
     if (code == COR_OK) {
-        cor_hold(eb->ports[peer], EB_STREAM, true); /* until the broker is there */
         cor_outbox_attach(eb->outboxes[peer], eb->ports[peer]);
     }
     return code;
@@ -79,8 +78,7 @@ static enum cor_code open_peer(struct eb *eb, enum eb_peer peer, struct cor_err 
 
 static enum cor_code open_mqtt(struct eb *eb, struct cor_err *err)
 {
-    static const struct eb_mqtt_ops OPS = {eb_on_connected, eb_on_disconnected, eb_on_message,
-                                           eb_on_published};
+    static const struct eb_mqtt_ops OPS = {eb_on_connected, eb_on_message, eb_on_published};
     auto_(cor_buf_free) struct cor_buf password = {0};
     if (eb->cfg->password_file[0] != '\0' &&
         cor_file_read(eb->cfg->password_file, 4096, &password, err) != COR_OK) {

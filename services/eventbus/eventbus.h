@@ -66,7 +66,6 @@ enum cor_code eb_on_mqtt_out(void *self, struct cor_in *in, const void *body, st
 enum cor_code eb_on_subscribe(void *self, struct cor_in *in, const void *body, struct cor_err *err);
 uint64_t eb_committed(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation);
 void eb_on_connected(void *self);
-void eb_on_disconnected(void *self);
 void eb_on_published(void *self, int number);
 void eb_publications_free(struct eb *eb);
 

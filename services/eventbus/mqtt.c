@@ -92,10 +92,7 @@ static void lost(struct eb_mqtt *mqtt, int rc)
         mqtt->complained = true;
     }
     cor_io_free(&mqtt->io);
-    if (mqtt->up) {
-        mqtt->up = false;
-        mqtt->ops->disconnected(mqtt->self);
-    }
+    mqtt->up = false;
     cor_timer_start(mqtt->again, cor_backoff_next(&mqtt->backoff, (double)random() / RAND_MAX));
 }
 

@@ -28,7 +28,6 @@ struct eb_mqtt_spec {
 
 struct eb_mqtt_ops {
     void (*connected)(void *self); /* subscribe now */
-    void (*disconnected)(void *self);
     /* A message came; views are valid during the call. */
     void (*message)(void *self, struct cor_view topic, struct cor_view payload);
     /* The broker has acknowledged the publication with this number. */

@@ -123,12 +123,11 @@ static void subscribe(struct eb *eb, const char *filter)
     }
 }
 
-static void hold(struct eb *eb, bool on)
+/* Streams were held in front of what could not be published: their origins send it again. */
+static void release(struct eb *eb)
 {
     for (unsigned i = 0; i < EB_PEERS; i++) {
-        if (eb->ports[i] != NULL) {
-            cor_hold(eb->ports[i], EB_STREAM, on);
-        }
+        cor_hold(eb->ports[i], EB_STREAM, false);
     }
 }
 
@@ -139,10 +138,5 @@ void eb_on_connected(void *self)
         subscribe(eb, EB_TOPICS[i]);
     }
     eb_store_subscriptions(eb, subscribe);
-    hold(eb, false);
-}
-
-void eb_on_disconnected(void *self)
-{
-    hold(self, true);
+    release(eb);
 }
