@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/kube/path.h"
 #include "edgecontroller.h"
+#include "own.h"
 #include "proto/status.h"
 #include "route.h"
 
@@ -46,84 +47,23 @@ static void refuse(struct cor_in *in, uint64_t code, const char *reason, const c
     cor_reply(in, &reply);
 }
 
-/* ---- whose is it?
- * --------------------------------------------------------------------------------- */
+/* ---- whose is it? -------------------------------------------------------------------------------
+ */
 
-static bool own_pod(const struct ec *ec, const char *node, const struct px_key *key)
+static const struct cor_json *pod_of(void *self, const char *ns, const char *name)
 {
-    auto_(cor_freep) char *ns = cor_view_dup(key->ns);
-    auto_(cor_freep) char *name = cor_view_dup(key->name);
-    const struct cor_json *pod = ec_get(ec, EC_PODS, ns, name);
-    /* A Pod that is not there is nobody's: the API's own answer is the right one. */
-    return pod == NULL || strcmp(ec_node_of(pod), node) == 0;
+    return ec_get(self, EC_PODS, ns, name);
 }
 
-static bool needed(const struct ec *ec, const char *node, const struct px_key *key)
+static const struct cor_json *next_pod(void *self, size_t *at)
 {
-    auto_(cor_freep) char *type = cor_view_dup(key->type);
-    auto_(cor_freep) char *name = cor_view_dup(key->name);
-    size_t at = 0;
-    const struct cor_json *pod = NULL;
-    while ((pod = ec_next(ec, EC_PODS, &at)) != NULL) {
-        if (strcmp(ec_node_of(pod), node) == 0 && cor_view_is(key->ns, ec_ns(pod)) &&
-            ec_pod_has_ref(pod, type, name)) {
-            return true;
-        }
-    }
-    return false;
+    return ec_next(self, EC_PODS, at);
 }
 
-static bool has_account(const struct ec *ec, const char *node, const struct px_key *key)
+static bool is_allowed(struct ec *ec, const char *node, const struct px_key *key)
 {
-    size_t at = 0;
-    const struct cor_json *pod = NULL;
-    while ((pod = ec_next(ec, EC_PODS, &at)) != NULL) {
-        if (strcmp(ec_node_of(pod), node) == 0 && cor_view_is(key->ns, ec_ns(pod)) &&
-            cor_view_is(key->name, cor_json_str_at(pod, "spec.serviceAccountName", "default"))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool own_name(const struct ec *ec, const char *node, const struct px_key *key)
-{
-    (void)ec;
-    return cor_view_is(key->name, node);
-}
-
-static bool anything(const struct ec *ec, const char *node, const struct px_key *key)
-{
-    (void)ec;
-    (void)node;
-    (void)key;
-    return true;
-}
-
-static bool is_allowed(const struct ec *ec, const char *node, const struct px_key *key)
-{
-    static const struct {
-        const char *type;
-        bool (*rule)(const struct ec *, const char *, const struct px_key *);
-    } RULES[] = {
-        {"node", own_name},
-        {"nodepatch", own_name},
-        {"lease", own_name},
-        {"pod", own_pod},
-        {"podpatch", own_pod},
-        {"configmap", needed},
-        {"secret", needed},
-        {"event", anything},
-        {"serviceaccounttoken", has_account},
-        {"persistentvolume", anything},
-        {"persistentvolumeclaim", anything},
-    };
-    for (size_t i = 0; i < COR_COUNT(RULES); i++) {
-        if (cor_view_is(key->type, RULES[i].type)) {
-            return RULES[i].rule(ec, node, key);
-        }
-    }
-    return false;
+    struct ec_pods pods = {pod_of, next_pod, ec};
+    return ec_is_own(&pods, node, key);
 }
 
 /* ---- answers

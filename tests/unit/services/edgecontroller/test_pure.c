@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/base/mem.h"
+#include "services/edgecontroller/own.h"
 #include "services/edgecontroller/refs.h"
 #include "services/edgecontroller/route.h"
 #include "services/edgecontroller/twins.h"
@@ -134,6 +135,68 @@ static void reports_merge_into_the_list(void **state)
                         "{\"propertyName\":\"s\",\"reported\":{\"value\":\"off\"}}]");
 }
 
+static const struct cor_json *pod_of(void *self, const char *ns, const char *name)
+{
+    for (size_t i = 0; i < cor_json_count(self); i++) {
+        const struct cor_json *pod = cor_json_item(self, i);
+        if (strcmp(cor_json_str_at(pod, "metadata.namespace", ""), ns) == 0 &&
+            strcmp(cor_json_str_at(pod, "metadata.name", ""), name) == 0) {
+            return pod;
+        }
+    }
+    return NULL;
+}
+
+static const struct cor_json *next_pod(void *self, size_t *at)
+{
+    return cor_json_item(self, (*at)++);
+}
+
+static void a_node_may_touch_its_own_and_no_more(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        bool own;
+    } ROWS[] = {
+        {"null/node/n1", true},
+        {"null/node/n2", false},
+        {"null/nodepatch/n2", false},
+        {"kube-node-lease/lease/n1", true},
+        {"kube-node-lease/lease/n2", false},
+        {"default/lease/n1", false},
+        {"a/pod/mine", true},
+        {"a/podpatch/mine", true},
+        {"a/pod/theirs", false},
+        {"a/podpatch/theirs", false},
+        {"a/pod/unknown", true},
+        {"a/secret/s1", true},
+        {"a/secret/s2", false},
+        {"b/secret/s1", false},
+        {"a/configmap/s1", false},
+        {"a/configmap/c1", true},
+        {"a/serviceaccounttoken/robot", true},
+        {"a/serviceaccounttoken/other", false},
+        {"b/serviceaccounttoken/robot", false},
+        {"a/deployment/x", false},
+        {"a/volume/x", false},
+    };
+    auto_(cor_json_free) struct cor_json *list = json(
+        "[{\"metadata\":{\"namespace\":\"a\",\"name\":\"mine\"},\"spec\":{\"nodeName\":\"n1\","
+        "\"serviceAccountName\":\"robot\",\"volumes\":[{\"secret\":{\"secretName\":\"s1\"}},"
+        "{\"configMap\":{\"name\":\"c1\"}}]}},"
+        "{\"metadata\":{\"namespace\":\"a\",\"name\":\"theirs\"},\"spec\":{\"nodeName\":\"n2\","
+        "\"serviceAccountName\":\"other\",\"volumes\":[{\"secret\":{\"secretName\":\"s2\"}}]}}]");
+    struct ec_pods pods = {pod_of, next_pod, list};
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        struct px_key key;
+        assert_true(px_key_parse(cor_view_of(ROWS[i].key), &key));
+        if (ec_is_own(&pods, "n1", &key) != ROWS[i].own) {
+            fail_msg("%s", ROWS[i].key);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +205,7 @@ int main(void)
         cmocka_unit_test(calls_become_requests),
         cmocka_unit_test(odd_names_stay_in_their_place),
         cmocka_unit_test(reports_merge_into_the_list),
+        cmocka_unit_test(a_node_may_touch_its_own_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
