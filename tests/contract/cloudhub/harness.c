@@ -7,36 +7,12 @@
 #include "common/pki/csr.h"
 #include "common/ws/http.h"
 #include "proto/proto.h"
+#include "tests/support/wait.h"
 #include "tools/ctl/ctl.h"
-
-/* ---- waiting ---- */
-
-static void too_late(void *self)
-{
-    struct set *set = self;
-    set->late = true;
-    cor_loop_stop(set->loop);
-}
-
-static void look_again(void *self)
-{
-    cor_loop_stop(((struct set *)self)->loop);
-}
 
 void hub_wait(struct set *set, bool (*cond)(void *arg), void *arg)
 {
-    struct cor_timer *look = cor_timer_new(set->loop, look_again, set);
-    cor_timer_repeat(look, COR_MS(2));
-    cor_timer_start(set->deadline, COR_SEC(10));
-    while (!cond(arg)) {
-        cor_loop_run(set->loop);
-        if (set->late) {
-            auto_(cor_freep) char *log = test_read(set->dir, "log");
-            fail_msg("nothing happened for 10 s; log:\n%s", log);
-        }
-    }
-    cor_timer_stop(set->deadline);
-    cor_timer_free(&look);
+    test_wait(set->loop, set->dir, cond, arg);
 }
 
 /* ---- controller ---- */
@@ -173,7 +149,6 @@ int hub_setup(void **state)
     set->dir = test_dir_new();
     set->loop = cor_loop_new();
     set->log = cor_log_new("test", COR_LEVEL_ERROR);
-    set->deadline = cor_timer_new(set->loop, too_late, set);
     set->reply_status = 200;
     set->reply_body = "{\"kind\":\"Thing\"}";
     test_certs_make(&set->api, "x", "y");
@@ -193,7 +168,6 @@ int hub_teardown(void **state)
     int status = test_process_stop(&set->hub, SIGTERM);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     (void)test_process_stop(&set->kube, SIGKILL);
-    cor_timer_free(&set->deadline);
     cor_loop_free(&set->loop);
     cor_log_free(&set->log);
     cor_buf_free(&set->sessions);

@@ -40,8 +40,6 @@ struct set {
     struct test_certs api; /* of the fake Kubernetes API */
     struct cor_loop *loop;
     struct cor_log *log;
-    struct cor_timer *deadline;
-    bool late;
     struct cor_bus *bus;
     struct cor_port *port;
     struct cor_ws *ws;

@@ -7,35 +7,11 @@
 
 #include "common/pki/csr.h"
 #include "common/pki/digest.h"
-
-/* ---- waiting ---- */
-
-static void too_late(void *self)
-{
-    struct set *set = self;
-    set->late = true;
-    cor_loop_stop(set->loop);
-}
-
-static void look_again(void *self)
-{
-    cor_loop_stop(((struct set *)self)->loop);
-}
+#include "tests/support/wait.h"
 
 void edge_wait(struct set *set, bool (*cond)(void *arg), void *arg)
 {
-    struct cor_timer *look = cor_timer_new(set->loop, look_again, set);
-    cor_timer_repeat(look, COR_MS(2));
-    cor_timer_start(set->deadline, COR_SEC(10));
-    while (!cond(arg)) {
-        cor_loop_run(set->loop);
-        if (set->late) {
-            auto_(cor_freep) char *log = test_read(set->dir, "log");
-            fail_msg("nothing happened for 10 s; log:\n%s", log);
-        }
-    }
-    cor_timer_stop(set->deadline);
-    cor_timer_free(&look);
+    test_wait(set->loop, set->dir, cond, arg);
 }
 
 /* ---- the cloud ---- */
@@ -274,7 +250,6 @@ int edge_setup(void **state)
     set->dir = test_dir_new();
     set->loop = cor_loop_new();
     set->log = cor_log_new("test", COR_LEVEL_ERROR);
-    set->deadline = cor_timer_new(set->loop, too_late, set);
     test_certs_make(&set->certs, "system:node:n1", "system:nodes");
     start_cloud(set);
     set->run = cor_sprintf("%s/run", set->dir);
@@ -298,7 +273,6 @@ int edge_teardown(void **state)
         cor_free(set->frames[i]);
     }
     cor_buf_free(&set->body);
-    cor_timer_free(&set->deadline);
     cor_loop_free(&set->loop);
     cor_log_free(&set->log);
     test_certs_free(&set->certs);

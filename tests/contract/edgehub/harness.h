@@ -31,8 +31,6 @@ struct set {
     struct test_certs certs; /* of the cloud */
     struct cor_loop *loop;
     struct cor_log *log;
-    struct cor_timer *deadline;
-    bool late;
     struct cor_ws *ws;
     struct cor_ws_server *link;
     struct cor_ws_server *enrol;

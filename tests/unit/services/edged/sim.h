@@ -263,15 +263,22 @@ static inline void sim_perform(struct sim *sim, const struct run_action *action)
     }
 }
 
+/* Does the next of what can be done now; returns how many actions that took. */
+static inline size_t sim_step(struct sim *sim)
+{
+    struct run_action actions[RUN_ACTIONS_MAX];
+    size_t count = run_step(sim->run, sim->now, actions);
+    for (size_t i = 0; i < count; i++) {
+        sim_perform(sim, &actions[i]);
+    }
+    return count;
+}
+
 /* Does all that can be done now. */
 static inline void sim_settle(struct sim *sim)
 {
-    struct run_action actions[RUN_ACTIONS_MAX];
     for (int round = 0; round < 200; round++) {
-        size_t count = run_step(sim->run, sim->now, actions);
-        for (size_t i = 0; i < count; i++) {
-            sim_perform(sim, &actions[i]);
-        }
+        size_t count = sim_step(sim);
         if (count == 0 && sim->run->wake_at.us > sim->now.us) {
             return;
         }

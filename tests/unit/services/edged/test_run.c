@@ -359,12 +359,8 @@ static void test_deletion_in_every_state(void **state)
     for (size_t steps = 0; steps < 8; steps++) {
         struct sim sim;
         sim_start(&sim, "{" WITH_INIT "}");
-        struct run_action actions[RUN_ACTIONS_MAX];
         for (size_t i = 0; i < steps; i++) {
-            size_t count = run_step(sim.run, sim.now, actions);
-            for (size_t j = 0; j < count; j++) {
-                sim_perform(&sim, &actions[j]);
-            }
+            (void)sim_step(&sim);
         }
         run_end_pod(sim.run, RUN_WANT_GONE, 0);
         sim_pass(&sim, COR_SEC(1));
@@ -407,12 +403,8 @@ static void test_adoption_at_every_step(void **state)
     for (size_t steps = 0; steps < 9; steps++) {
         struct sim sim;
         sim_start(&sim, "{" TWO "}");
-        struct run_action actions[RUN_ACTIONS_MAX];
         for (size_t i = 0; i < steps; i++) {
-            size_t count = run_step(sim.run, sim.now, actions);
-            for (size_t j = 0; j < count; j++) {
-                sim_perform(&sim, &actions[j]);
-            }
+            (void)sim_step(&sim);
         }
         sim_restart_edged(&sim);
         sim_pass(&sim, COR_SEC(1));

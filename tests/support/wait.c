@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/wait.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/base/mem.h"
+#include "tests/support/process.h"
+
+struct wait {
+    struct cor_loop *loop;
+    bool late;
+};
+
+static void look_again(void *self)
+{
+    cor_loop_stop(((struct wait *)self)->loop);
+}
+
+static void too_late(void *self)
+{
+    ((struct wait *)self)->late = true;
+    look_again(self);
+}
+
+void test_wait(struct cor_loop *loop, const char *dir, bool (*cond)(void *arg), void *arg)
+{
+    struct wait wait = {.loop = loop};
+    auto_(cor_timer_free) struct cor_timer *look = cor_timer_new(loop, look_again, &wait);
+    auto_(cor_timer_free) struct cor_timer *deadline = cor_timer_new(loop, too_late, &wait);
+    cor_timer_repeat(look, COR_MS(2));
+    cor_timer_start(deadline, COR_SEC(10));
+    while (!cond(arg)) {
+        cor_loop_run(loop);
+        if (wait.late) {
+            auto_(cor_freep) char *log = test_read(dir, "log");
+            fail_msg("nothing happened for 10 s; log:\n%s", log);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running a loop until what a test expects has come.
+#ifndef TESTS_SUPPORT_WAIT_H
+#define TESTS_SUPPORT_WAIT_H
+
+#include <stdbool.h>
+
+#include "common/loop/loop.h"
+
+/* Runs loop until cond(arg) holds, which it asks every 2 ms, for conditions are also about what
+ * other processes wrote. Fails the test after 10 s, with what dir/log says. */
+void test_wait(struct cor_loop *loop, const char *dir, bool (*cond)(void *arg), void *arg);
+
+#endif
