@@ -6,23 +6,6 @@
 
 #include "common/base/must.h"
 
-static int64_t read_clock(clockid_t id)
-{
-    struct timespec ts;
-    must(clock_gettime(id, &ts) == 0);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-struct cor_mono cor_mono_now(void)
-{
-    return (struct cor_mono){read_clock(CLOCK_MONOTONIC)};
-}
-
-struct cor_wall cor_wall_now(void)
-{
-    return (struct cor_wall){read_clock(CLOCK_REALTIME)};
-}
-
 static void format(struct cor_wall t, const char *fraction, char out[COR_RFC3339_SIZE])
 {
     int64_t us = t.us % 1000000;

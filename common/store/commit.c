@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The queue, the commit thread and the way back to the loop.
-#include <signal.h>
+// The queue, what a commit is, and the way back to the loop.
 #include <string.h>
 
 #include "common/base/file.h"
@@ -88,7 +87,7 @@ static enum cor_code run_batch(struct cor_store *store, struct cor_link *batch, 
     return cor_store_broken(store) ? fail_broken(err) : sql(store, "COMMIT", err);
 }
 
-static void commit(struct cor_store *store, struct cor_link *batch)
+void cor_store_commit(struct cor_store *store, struct cor_link *batch)
 {
     struct cor_err err = COR_ERR_NONE;
     must(pthread_mutex_lock(&store->writer_lock) == 0);
@@ -111,33 +110,24 @@ static void move_all(struct cor_link *from, struct cor_link *to)
     }
 }
 
-static void *commit_thread(void *arg)
+bool cor_store_take(struct cor_store *store, struct cor_link *batch)
 {
-    struct cor_store *store = arg;
-    struct cor_link batch;
-    cor_list_init(&batch);
-    for (;;) {
-        must(pthread_mutex_lock(&store->queue_lock) == 0);
-        while (cor_list_empty(&store->waiting) && !store->stopping) {
-            must(pthread_cond_wait(&store->queue_filled, &store->queue_lock) == 0);
-        }
-        move_all(&store->waiting, &batch);
-        must(pthread_mutex_unlock(&store->queue_lock) == 0);
-        if (cor_list_empty(&batch)) {
-            return NULL;
-        }
-        commit(store, &batch);
-        must(pthread_mutex_lock(&store->queue_lock) == 0);
-        move_all(&batch, &store->finished);
-        must(pthread_mutex_unlock(&store->queue_lock) == 0);
-        cor_wakeup_send(store->wakeup);
-    }
+    must(pthread_mutex_lock(&store->queue_lock) == 0);
+    move_all(&store->waiting, batch);
+    must(pthread_mutex_unlock(&store->queue_lock) == 0);
+    return !cor_list_empty(batch);
 }
 
-/* Loop thread: tells the ends of writes in order. A callback may queue new writes. */
-static void report(void *self)
+void cor_store_finish(struct cor_store *store, struct cor_link *batch)
 {
-    struct cor_store *store = self;
+    must(pthread_mutex_lock(&store->queue_lock) == 0);
+    move_all(batch, &store->finished);
+    must(pthread_mutex_unlock(&store->queue_lock) == 0);
+}
+
+/* A callback may queue new writes. */
+void cor_store_report(struct cor_store *store)
+{
     struct cor_link ended;
     cor_list_init(&ended);
     must(pthread_mutex_lock(&store->queue_lock) == 0);
@@ -155,35 +145,6 @@ static void report(void *self)
     }
 }
 
-void cor_store_start(struct cor_store *store, struct cor_loop *loop)
-{
-    must(!store->started);
-    store->loop = loop;
-    store->wakeup = cor_wakeup_new(loop, report, store);
-    /* Signals are the loop thread's business. */
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    must(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    if (pthread_create(&store->thread, NULL, commit_thread, store) != 0) {
-        cor_die("cannot start the commit thread of %s", store->path);
-    }
-    must(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    store->started = true;
-}
-
-static void end_thread(struct cor_store *store)
-{
-    must(pthread_mutex_lock(&store->queue_lock) == 0);
-    store->stopping = true;
-    must(pthread_cond_signal(&store->queue_filled) == 0);
-    must(pthread_mutex_unlock(&store->queue_lock) == 0);
-    must(pthread_join(store->thread, NULL) == 0);
-    store->started = false;
-    report(store);
-    cor_wakeup_free(&store->wakeup);
-}
-
 void cor_store_close(struct cor_store **store_p)
 {
     struct cor_store *store = *store_p;
@@ -191,7 +152,7 @@ void cor_store_close(struct cor_store **store_p)
         return;
     }
     if (store->started) {
-        end_thread(store);
+        cor_store_end_thread(store);
     }
     cor_db_close(&store->reader);
     cor_db_close(&store->writer);
@@ -215,8 +176,8 @@ static enum cor_code enqueue(struct cor_store *store, const struct write *wanted
     store->pending++;
     must(pthread_mutex_lock(&store->queue_lock) == 0);
     cor_list_add(&store->waiting, &write->link);
-    must(pthread_cond_signal(&store->queue_filled) == 0);
     must(pthread_mutex_unlock(&store->queue_lock) == 0);
+    cor_store_wake_thread(store);
     return COR_OK;
 }
 
@@ -307,7 +268,7 @@ enum cor_code cor_store_write_now(struct cor_store *store, cor_store_run_fn run,
     struct cor_link batch;
     cor_list_init(&batch);
     cor_list_add(&batch, &write.link);
-    commit(store, &batch);
+    cor_store_commit(store, &batch);
     if (write.code != COR_OK && err != NULL) {
         *err = write.err;
     }

@@ -44,6 +44,24 @@ struct cor_store {
     size_t max_pending;
 };
 
+/* Moves what waits to the end of batch. False: the batch is empty. Any thread. */
+bool cor_store_take(struct cor_store *store, struct cor_link *batch);
+
+/* Carries out the batch as one transaction; each write has its result after. Any one thread. */
+void cor_store_commit(struct cor_store *store, struct cor_link *batch);
+
+/* Moves the batch to what has ended; the loop is to be told. Any thread. */
+void cor_store_finish(struct cor_store *store, struct cor_link *batch);
+
+/* Loop thread: tells the ends of writes in order. */
+void cor_store_report(struct cor_store *store);
+
+/* thread.c: something waits. Loop thread. */
+void cor_store_wake_thread(struct cor_store *store);
+
+/* thread.c: commits what waits, ends the thread, tells the ends of writes. Loop thread, blocks. */
+void cor_store_end_thread(struct cor_store *store);
+
 /* Class of an SQLite result, with its text in *err. */
 enum cor_code cor_db_fail(struct cor_db *db, int rc, const char *what, struct cor_err *err);
 
