@@ -104,9 +104,15 @@ struct cor_port_ops {
     void (*down)(void *self, struct cor_port *port); /* it has ended; may be NULL */
     void (*room)(void *self,
                  struct cor_port *port); /* after COR_BUSY there is credit; may be NULL */
-    /* The sink's store is asked: last committed sequence of this stream and incarnation, 0 if none.
-     * NULL: no streams come in here. */
-    uint64_t (*committed)(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation);
+    /* The sink's store is asked: last committed sequence of the stream that is opened, in this
+     * incarnation; 0 if none. NULL: no streams come in here. */
+    uint64_t (*committed)(void *self, struct cor_port *port, const struct cor_wire_open *open);
+    /* Instead of committed: streams that come in here have their sink elsewhere; the OPEN is to be
+     * passed on (cor_relay_open), the EVENTs go to their handlers as they come, in->head says
+     * where they belong. */
+    void (*relay_open)(void *self, struct cor_port *port, const struct cor_wire_open *open);
+    /* An ACK for a stream that has no origin here: its origin is elsewhere. May be NULL. */
+    void (*relay_ack)(void *self, struct cor_port *port, const struct cor_wire_ack *ack);
     const struct cor_handler *handlers;
     size_t handler_count;
 };
@@ -126,6 +132,14 @@ bool cor_port_is_up(const struct cor_port *port);
 
 /* Epoch of the session, 0 when down. */
 uint64_t cor_port_epoch(const struct cor_port *port);
+
+/* Minor protocol version of the peer in this session; 0 also when down. Minor 0 knows streams 1 to
+ * COR_STREAM_MAX_0, no names of streams and no skips. */
+unsigned cor_port_peer_minor(const struct cor_port *port);
+
+/* With on, gives the peer no further credit: it can send the rest of its window and then has to
+ * wait. For a relay whose way out is full. */
+void cor_port_pause(struct cor_port *port, bool on);
 
 /* Boot id of the peer in this session: another one means that it has restarted. */
 uint64_t cor_port_peer_boot(const struct cor_port *port);
@@ -158,21 +172,38 @@ struct cor_origin_ops {
     void (*acked)(void *self, uint64_t seq);
 };
 
-/* Declares this process the origin of a stream (1..COR_STREAM_MAX) on port. incarnation identifies
- * the store the sequences come from; last is the highest sequence it has given out, acked the last
- * one known to be committed. Returns owned. */
-struct cor_origin *cor_origin_new(struct cor_port *port, unsigned stream, uint64_t incarnation,
-                                  uint64_t last, uint64_t acked, const struct cor_origin_ops *ops,
-                                  void *self);
+struct cor_origin_spec {
+    uint64_t stream;      /* from 1; a peer of minor 0 knows up to COR_STREAM_MAX_0 */
+    const char *name;     /* at most 512 bytes; copied; may be NULL */
+    uint64_t incarnation; /* identifies the store that the sequences come from */
+    uint64_t last;        /* highest sequence that was given out */
+    uint64_t acked;       /* last one known to be committed, or dropped */
+};
+
+/* Declares this process the origin of a stream on port. A stream is opened in each session, so
+ * declare those that have something to say. Returns owned. */
+struct cor_origin *cor_origin_new(struct cor_port *port, const struct cor_origin_spec *spec,
+                                  const struct cor_origin_ops *ops, void *self);
 
 /* Gives the origin up. *origin becomes NULL. */
 void cor_origin_free(struct cor_origin **origin);
 
-/* Sends message seq, which must follow the last one sent in this session; COR_BUSY (no credit:
- * stop, resume() comes), COR_GONE (the stream is not open: resume() will come). COR_CONFLICT: not
- * the next. */
-COR_NODISCARD enum cor_code cor_origin_send(struct cor_origin *origin, uint64_t seq,
-                                            uint16_t number, const void *body, uint64_t cause);
+/* One message of a stream. All borrowed. */
+struct cor_event {
+    uint64_t seq;
+    uint64_t skip; /* numbers right before seq that will never come: dropped by policy */
+    uint16_t number;
+    const void *body;    /* a struct of the number's table, or NULL: */
+    struct cor_view raw; /* its encoded form */
+    uint64_t id;         /* of the message; 0: a new one */
+    uint64_t cause;      /* 0: the current one */
+};
+
+/* Sends a message, which with its skip must follow the last one sent in this session; COR_BUSY (no
+ * credit: stop, resume() comes), COR_GONE (the stream is not open: resume() will come).
+ * COR_CONFLICT: not the next. */
+COR_NODISCARD enum cor_code cor_origin_send(struct cor_origin *origin,
+                                            const struct cor_event *event);
 
 /* Sequence that cor_origin_send takes next; 0 while the stream is not open. */
 uint64_t cor_origin_next(const struct cor_origin *origin);
@@ -184,6 +215,32 @@ void cor_commit(struct cor_port *port, uint64_t stream, uint64_t seq);
 /* At the sink: with on, takes nothing of this stream for now: what comes is dropped unacknowledged,
  * the origin keeps it. When the hold ends the origin is asked to send it again. */
 void cor_hold(struct cor_port *port, uint64_t stream, bool on);
+
+/* Ends the hold of every stream of the port. */
+void cor_hold_none(struct cor_port *port);
+
+/* At the sink: the stream will not come again (its origin's node is gone). */
+void cor_stream_forget(struct cor_port *port, uint64_t stream);
+
+/* ---- relays: streams that only pass through this process keep no state here -------------------
+ */
+
+/* Passes an OPEN on towards the sink. Nothing when the port is down: the next session's OPEN comes
+ * from the origin. */
+void cor_relay_open(struct cor_port *port, const struct cor_wire_open *open);
+
+/* Passes an ACK on towards the origin. {.stream, .resume = true} alone asks it to send again what
+ * is not acknowledged: for messages that had to be dropped here. */
+void cor_relay_ack(struct cor_port *port, const struct cor_wire_ack *ack);
+
+/* The way to the sinks has begun anew: makes the origins behind port open all their streams again.
+ * A peer of minor 0 does not know it: close and open the port. */
+void cor_relay_reopen(struct cor_port *port);
+
+/* Passes an EVENT on towards the sink. COR_BUSY: no credit, nothing was sent, room() comes;
+ * COR_GONE: the port is down. */
+COR_NODISCARD enum cor_code cor_relay_event(struct cor_port *port, uint64_t stream,
+                                            const struct cor_event *event);
 
 /* ---- ctl ------------------------------------------------------------------------------------- */
 

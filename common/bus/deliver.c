@@ -114,6 +114,13 @@ static void on_ack(struct cor_port *port, const struct cor_wire_header *head, co
     cor_streams_ack(port, body);
 }
 
+static void on_reopen(struct cor_port *port, const struct cor_wire_header *head, const void *body)
+{
+    (void)head;
+    (void)body;
+    cor_streams_reopen(port);
+}
+
 static void on_error(struct cor_port *port, const struct cor_wire_header *head, const void *body)
 {
     const struct cor_wire_error *error = body;
@@ -136,7 +143,7 @@ static const struct {
 } OWN[] = {
     {COR_WIRE_HELLO, true, on_hello},  {COR_WIRE_CREDIT, false, on_credit},
     {COR_WIRE_OPEN, false, on_open},   {COR_WIRE_ACK, false, on_ack},
-    {COR_WIRE_ERROR, false, on_error},
+    {COR_WIRE_ERROR, false, on_error}, {COR_WIRE_REOPEN, false, on_reopen},
 };
 
 static void deliver_own(const struct delivery *d)
@@ -260,10 +267,8 @@ static void deliver_service(const struct delivery *d)
     } else {
         deliver_numbered(d, m);
     }
-    uint64_t limit = 0;
-    if (cor_port_epoch(port) == epoch && cor_session_consumed(&port->session, &limit)) {
-        struct cor_wire_credit credit = {.limit = limit};
-        cor_port_control(port, COR_WIRE_CREDIT, &credit);
+    if (cor_port_epoch(port) == epoch) {
+        cor_port_consumed(port);
     }
 }
 

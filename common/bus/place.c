@@ -18,7 +18,7 @@ enum cor_place_ack cor_place_origin_ack(struct cor_place_origin *p, uint64_t seq
     }
     if (!p->open || resume) {
         p->open = true;
-        p->sent = seq;
+        p->sent = p->acked;
         return COR_PLACE_RESUME;
     }
     return is_new ? COR_PLACE_NEW : COR_PLACE_OLD;
@@ -33,9 +33,10 @@ void cor_place_sink_open(struct cor_place_sink *p, uint64_t incarnation, uint64_
     p->committed = committed;
     p->told = committed;
     p->open = true;
+    p->asked = false;
 }
 
-enum cor_place_seq cor_place_sink_seq(struct cor_place_sink *p, uint64_t seq)
+enum cor_place_seq cor_place_sink_seq(struct cor_place_sink *p, uint64_t seq, uint64_t skip)
 {
     if (p->open && seq <= p->received) {
         return COR_PLACE_DUPLICATE;
@@ -43,9 +44,12 @@ enum cor_place_seq cor_place_sink_seq(struct cor_place_sink *p, uint64_t seq)
     if (p->open && p->held) {
         return COR_PLACE_HELD;
     }
-    if (!p->open || seq > p->received + 1) {
-        return COR_PLACE_GAP;
+    if (!p->open || skip >= seq || seq - skip > p->received + 1) {
+        bool again = p->asked;
+        p->asked = p->open;
+        return again ? COR_PLACE_ASKED : COR_PLACE_GAP;
     }
+    p->asked = false;
     p->received = seq;
     return COR_PLACE_NEXT;
 }

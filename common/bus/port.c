@@ -60,6 +60,17 @@ enum cor_code cor_port_put(struct cor_port *port, const struct cor_wire_header *
     return put_frame(port, &frame, (uint16_t)full.number);
 }
 
+enum cor_code cor_port_put_raw(struct cor_port *port, const struct cor_wire_header *header,
+                               struct cor_view raw)
+{
+    struct cor_wire_header full = *header;
+    fill_header(port, &full);
+    struct cor_buf frame = {0};
+    cor_encode(&cor_wire_header_table, &full, &frame);
+    cor_buf_view(&frame, raw);
+    return put_frame(port, &frame, (uint16_t)full.number);
+}
+
 void cor_port_control(struct cor_port *port, enum cor_wire number, const void *body)
 {
     const struct cor_message *m = cor_message_find(cor_wire_messages(), (uint16_t)number);
@@ -252,6 +263,31 @@ uint64_t cor_port_epoch(const struct cor_port *port)
     return cor_port_is_up(port) ? port->session.epoch : 0;
 }
 
+unsigned cor_port_peer_minor(const struct cor_port *port)
+{
+    return cor_port_is_up(port) ? (unsigned)port->session.peer_minor : 0;
+}
+
+void cor_port_consumed(struct cor_port *port)
+{
+    uint64_t limit = 0;
+    if (port->paused) {
+        port->owed++;
+    } else if (cor_session_consumed(&port->session, &limit)) {
+        struct cor_wire_credit credit = {.limit = limit};
+        cor_port_control(port, COR_WIRE_CREDIT, &credit);
+    }
+}
+
+void cor_port_pause(struct cor_port *port, bool on)
+{
+    port->paused = on;
+    while (!port->paused && port->owed > 0) {
+        port->owed--;
+        cor_port_consumed(port);
+    }
+}
+
 uint64_t cor_port_peer_boot(const struct cor_port *port)
 {
     return port->session.peer_boot;
@@ -405,6 +441,7 @@ enum cor_code cor_port_open(struct cor_bus *bus, const struct cor_endpoint *endp
     port->session.peer = is_binder ? endpoint->connector : endpoint->binder;
     port->peer_uid = uid_of_user(bus->spec.user_prefix, port->session.peer);
     port->waiting = cor_waiting_new(endpoint->queue);
+    cor_streams_init(port);
     port->calls = cor_calls_new(CALLS_MAX);
     port->deadline = cor_timer_new(bus->spec.loop, on_deadline, port);
     port->probe = cor_timer_new(bus->spec.loop, on_probe, port);
@@ -435,6 +472,7 @@ void cor_port_close(struct cor_port **port)
     cor_timer_free(&self->probe);
     cor_calls_free(&self->calls);
     cor_waiting_free(&self->waiting);
+    cor_streams_free(self);
     cor_log_free(&self->log);
     cor_fd_close(&self->lock_fd);
     cor_free(self);

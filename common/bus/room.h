@@ -61,13 +61,18 @@ struct cor_port {
     struct cor_timer *deadline; /* of the next pending call */
     struct cor_timer *probe;    /* binder: is the peer still there? */
     struct cor_hook *flush;     /* acks at the end of the round */
-    struct cor_origin *origins[COR_STREAM_MAX + 1];
-    struct cor_place_sink sinks[COR_STREAM_MAX + 1];
-    uint32_t ack_due; /* bit per stream */
-    int probes;       /* that are left */
+    struct cor_map *origins;    /* stream -> struct cor_origin, borrowed */
+    struct cor_map *sinks;      /* stream -> struct cor_sink */
+    struct cor_link unopened;   /* origins to be opened */
+    struct cor_link blocked;    /* origins that were told BUSY, in order */
+    struct cor_link due;        /* sinks with something to acknowledge */
+    unsigned opening;           /* OPENs without an answer */
+    uint64_t owed;              /* messages consumed while paused: no credit was given for them */
+    int probes;                 /* that are left */
     int lock_fd;
     int peer_uid; /* allowed besides our own and root; -1: none */
     bool busy;    /* the owner was told COR_BUSY: call room() */
+    bool paused;
     struct cor_port_stats stats;
 };
 
@@ -75,6 +80,13 @@ struct cor_port {
  * and the session has been ended. */
 enum cor_code cor_port_put(struct cor_port *port, const struct cor_wire_header *header,
                            const struct cor_table *table, const void *body);
+
+/* Port: the same with a body that is encoded already (borrows). */
+enum cor_code cor_port_put_raw(struct cor_port *port, const struct cor_wire_header *header,
+                               struct cor_view raw);
+
+/* Port: a message with credit was consumed. */
+void cor_port_consumed(struct cor_port *port);
 
 /* Port: sends one of the bus's own messages. */
 void cor_port_control(struct cor_port *port, enum cor_wire number, const void *body);
@@ -99,8 +111,11 @@ void cor_deliver_end(struct cor_port *port, const struct cor_pending *pending, c
                      const struct cor_err *err);
 
 /* stream.c */
+void cor_streams_init(struct cor_port *port);
+void cor_streams_free(struct cor_port *port);
 void cor_streams_begin(struct cor_port *port);
 void cor_streams_end(struct cor_port *port);
+void cor_streams_reopen(struct cor_port *port);
 void cor_streams_room(struct cor_port *port);
 void cor_streams_open(struct cor_port *port, const struct cor_wire_open *open);
 void cor_streams_ack(struct cor_port *port, const struct cor_wire_ack *ack);

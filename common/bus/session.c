@@ -76,6 +76,7 @@ enum cor_session_do cor_session_hello(struct cor_session *s, const struct cor_wi
         fill(s, answer_r);
     }
     s->peer_boot = in->boot;
+    s->peer_minor = in->minor;
     s->limit = in->window;
     s->state = COR_SESSION_UP;
     return s->is_binder ? COR_SESSION_BEGIN : COR_SESSION_ANSWER;

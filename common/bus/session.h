@@ -27,6 +27,7 @@ struct cor_session {
     uint64_t boot;
     uint64_t epoch;
     uint64_t peer_boot;
+    uint64_t peer_minor;
     uint64_t sent;     /* messages with credit in this session */
     uint64_t limit;    /* of sent */
     uint64_t received; /* and consumed */

@@ -45,9 +45,8 @@ enum cor_code cor_frame_read(struct cor_view frame, struct cor_wire_header *head
     if (code != COR_OK) {
         return code;
     }
-    if (header_r->number == 0 || header_r->number > UINT16_MAX ||
-        header_r->stream > COR_STREAM_MAX) {
-        return cor_err_set(err, COR_INVALID, "header: number or stream out of range");
+    if (header_r->number == 0 || header_r->number > UINT16_MAX) {
+        return cor_err_set(err, COR_INVALID, "header: number out of range");
     }
     *body_r = (struct cor_view){(const char *)r.at, (size_t)(r.end - r.at)};
     return COR_OK;

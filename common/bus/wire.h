@@ -12,7 +12,8 @@
 #include "common/bus/message.h"
 #include "common/codec/codec.h"
 
-enum { COR_BUS_MAJOR = 1, COR_BUS_MINOR = 0, COR_STREAM_MAX = 15 };
+/* Minor 1: any number of streams, with names; messages that were dropped by policy are skipped. */
+enum { COR_BUS_MAJOR = 1, COR_BUS_MINOR = 1, COR_STREAM_MAX_0 = 15 };
 
 #define DEF_NAME(name) cor_wire_##name
 // clang-format off
@@ -36,6 +37,7 @@ enum cor_wire {
     COR_WIRE_OPEN = 3,
     COR_WIRE_ACK = 4,
     COR_WIRE_ERROR = 5,
+    COR_WIRE_REOPEN = 6,
     COR_WIRE_TAP = 16,
     COR_WIRE_TAPPED = 17,
     COR_WIRE_CTL_CALL = 18,

@@ -4,18 +4,14 @@
 #include <inttypes.h>
 #include <sys/random.h>
 
-#include "common/base/arena.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
 
 enum { INSERT, NEXT, FORGET, SET_ACKED, GET_STREAM, ADD_STREAM, GET_LAST };
 
-enum { ARENA_BYTES = 1 << 20 };
-
 struct cor_outbox {
     struct cor_outbox_spec spec;
     struct cor_origin *origin;
-    struct cor_arena *arena;
     uint64_t incarnation;
     uint64_t announced; /* insertions on their way to the store */
     uint64_t committed; /* highest sequence known to be in the store */
@@ -87,7 +83,6 @@ enum cor_code cor_outbox_new(const struct cor_outbox_spec *spec, struct cor_outb
     outbox->incarnation = place.incarnation;
     outbox->acked = place.acked;
     outbox->committed = place.last > place.acked ? place.last : place.acked;
-    outbox->arena = cor_arena_new(ARENA_BYTES);
     *outbox_r = outbox;
     return COR_OK;
 }
@@ -96,7 +91,6 @@ void cor_outbox_free(struct cor_outbox **outbox)
 {
     if (*outbox != NULL) {
         cor_origin_free(&(*outbox)->origin);
-        cor_arena_free(&(*outbox)->arena);
         cor_freep(outbox);
     }
 }
@@ -104,20 +98,16 @@ void cor_outbox_free(struct cor_outbox **outbox)
 /* Sends the row at the cursor of NEXT. False: stop, resume() comes. */
 static bool send_row(struct cor_outbox *outbox, struct cor_stmt *stmt)
 {
-    uint64_t seq = (uint64_t)cor_stmt_i64(stmt, 0);
-    uint64_t cause = (uint64_t)cor_stmt_i64(stmt, 1);
-    uint16_t number = (uint16_t)cor_stmt_i64(stmt, 2);
-    const struct cor_message *m = cor_message_find(outbox->spec.messages, number);
-    struct cor_err err = COR_ERR_NONE;
-    cor_arena_reset(outbox->arena);
-    void *body = m == NULL ? NULL : cor_arena_alloc(outbox->arena, m->body->size);
-    if (body == NULL ||
-        cor_decode(m->body, cor_stmt_bytes(stmt, 3), outbox->arena, body, &err) != COR_OK) {
-        LOGE(outbox->spec.log, "outbox.unreadable", "stream=%u seq=%" PRIu64 " error=%s",
-             outbox->spec.stream, seq, cor_log_esc(cor_view_of(err.text)));
+    struct cor_event event = {.seq = (uint64_t)cor_stmt_i64(stmt, 0),
+                              .cause = (uint64_t)cor_stmt_i64(stmt, 1),
+                              .number = (uint16_t)cor_stmt_i64(stmt, 2),
+                              .raw = cor_stmt_bytes(stmt, 3)};
+    if (cor_message_find(outbox->spec.messages, event.number) == NULL) {
+        LOGE(outbox->spec.log, "outbox.unreadable", "stream=%u seq=%" PRIu64, outbox->spec.stream,
+             event.seq);
         return false;
     }
-    return cor_origin_send(outbox->origin, seq, number, body, cause) == COR_OK;
+    return cor_origin_send(outbox->origin, &event) == COR_OK;
 }
 
 static void pump(struct cor_outbox *outbox)
@@ -175,8 +165,11 @@ static void on_acked(void *self, uint64_t seq)
 void cor_outbox_attach(struct cor_outbox *outbox, struct cor_port *port)
 {
     static const struct cor_origin_ops OPS = {on_resume, on_acked};
-    outbox->origin = cor_origin_new(port, outbox->spec.stream, outbox->incarnation,
-                                    outbox->committed, outbox->acked, &OPS, outbox);
+    struct cor_origin_spec spec = {.stream = outbox->spec.stream,
+                                   .incarnation = outbox->incarnation,
+                                   .last = outbox->committed,
+                                   .acked = outbox->acked};
+    outbox->origin = cor_origin_new(port, &spec, &OPS, outbox);
 }
 
 bool cor_outbox_room(struct cor_outbox *outbox)

@@ -44,7 +44,7 @@ enum { COR_OUTBOX_STATEMENTS = 7 };
 struct cor_outbox_spec {
     struct cor_store *store;
     size_t statements; /* index of COR_OUTBOX_SQL in the store's table */
-    unsigned stream;   /* 1..COR_STREAM_MAX */
+    unsigned stream;   /* from 1 */
     uint64_t max;      /* messages kept; beyond it there is no room */
     const struct cor_messages *messages;
     struct cor_log *log;

@@ -30,12 +30,12 @@ static enum cor_code check(const void *cfg, struct cor_err *err)
     return COR_OK;
 }
 
-static uint64_t committed(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation)
+static uint64_t committed(void *self, struct cor_port *port, const struct cor_wire_open *open)
 {
     (void)port;
     struct dt *dt = self;
-    dt->incarnation = incarnation;
-    return dt_store_place(dt, stream, incarnation);
+    dt->incarnation = open->incarnation;
+    return dt_store_place(dt, open->stream, open->incarnation);
 }
 
 static const struct cor_handler BUS[] = {{PX_mqtt_in, dt_on_mqtt_in}};

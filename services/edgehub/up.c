@@ -266,13 +266,12 @@ static void on_twin_up(void *self, struct cor_port *port)
 }
 
 /* The place of a stream is not kept here: the origin knows it. */
-static uint64_t nothing_committed(void *self, struct cor_port *port, uint64_t stream,
-                                  uint64_t incarnation)
+static uint64_t nothing_committed(void *self, struct cor_port *port,
+                                  const struct cor_wire_open *open)
 {
     (void)self;
     (void)port;
-    (void)stream;
-    (void)incarnation;
+    (void)open;
     return 0;
 }
 

@@ -64,7 +64,7 @@ void eb_on_message(void *self, struct cor_view topic, struct cor_view payload);
 /* out.c: publications. */
 enum cor_code eb_on_mqtt_out(void *self, struct cor_in *in, const void *body, struct cor_err *err);
 enum cor_code eb_on_subscribe(void *self, struct cor_in *in, const void *body, struct cor_err *err);
-uint64_t eb_committed(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation);
+uint64_t eb_committed(void *self, struct cor_port *port, const struct cor_wire_open *open);
 void eb_on_connected(void *self);
 void eb_on_published(void *self, int number);
 void eb_publications_free(struct eb *eb);

@@ -21,15 +21,15 @@ static enum eb_peer peer_of(const struct eb *eb, const struct cor_port *port)
     return port == eb->ports[EB_TWIN] ? EB_TWIN : EB_HUB;
 }
 
-uint64_t eb_committed(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation)
+uint64_t eb_committed(void *self, struct cor_port *port, const struct cor_wire_open *open)
 {
     struct eb *eb = self;
-    if (stream != EB_STREAM) {
+    if (open->stream != EB_STREAM) {
         return 0;
     }
     enum eb_peer peer = peer_of(eb, port);
-    eb->incarnations[peer] = incarnation;
-    return eb_store_place(eb, peer, incarnation);
+    eb->incarnations[peer] = open->incarnation;
+    return eb_store_place(eb, peer, open->incarnation);
 }
 
 static void free_publication(struct publication *p)

@@ -55,12 +55,10 @@ static enum cor_code on_out(void *self, struct cor_in *in, const void *body, str
     return COR_OK;
 }
 
-static uint64_t out_committed(void *self, struct cor_port *port, uint64_t stream,
-                              uint64_t incarnation)
+static uint64_t out_committed(void *self, struct cor_port *port, const struct cor_wire_open *open)
 {
+    (void)open;
     (void)port;
-    (void)stream;
-    (void)incarnation;
     return ((struct world *)self)->out_seq;
 }
 
@@ -91,7 +89,9 @@ static void resume(void *self, uint64_t after)
     for (uint64_t seq = after + 1; seq <= w->last; seq++) {
         struct px_mqtt_in in = {.topic = cor_view_of(w->topics[seq % MESSAGES]),
                                 .payload = cor_view_of(w->payloads[seq % MESSAGES])};
-        if (cor_origin_send(w->origin, seq, PX_mqtt_in, &in, 0) != COR_OK) {
+        if (cor_origin_send(w->origin,
+                            &(struct cor_event){.seq = seq, .number = PX_mqtt_in, .body = &in}) !=
+            COR_OK) {
             return;
         }
     }
@@ -145,7 +145,9 @@ static int setup(void **state)
     w->bus = open_port(w->bus_bus, PX_ENDPOINT_TWIN_BUS, &BUS_OPS, w);
     w->meta = open_port(w->meta_bus, PX_ENDPOINT_META_TWIN, &META_OPS, w);
     w->hub = open_port(w->hub_bus, PX_ENDPOINT_HUB_TWIN, &HUB_OPS, w);
-    w->origin = cor_origin_new(w->bus, 1, 77, 0, 0, &ORIGIN, w);
+    w->origin = cor_origin_new(
+        w->bus, &(struct cor_origin_spec){.stream = 1, .incarnation = 77, .last = 0, .acked = 0},
+        &ORIGIN, w);
     assert_true(stage_until(w->stage, all_up, w));
     *state = w;
     return 0;

@@ -62,10 +62,9 @@ static enum cor_code on_upload(void *self, struct cor_in *in, const void *body, 
     return note(&((struct world *)self)->up, in, m->topic, m->payload);
 }
 
-static uint64_t committed(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation)
+static uint64_t committed(void *self, struct cor_port *port, const struct cor_wire_open *open)
 {
-    (void)stream;
-    (void)incarnation;
+    (void)open;
     struct world *w = self;
     return port == w->twin ? w->in.committed : w->up.committed;
 }
@@ -262,7 +261,9 @@ static void resume(void *self, uint64_t after)
         char payload[32];
         (void)snprintf(payload, sizeof(payload), "%d", (int)seq);
         struct px_mqtt_out out = {.topic = COR_VIEW("out/x"), .payload = cor_view_of(payload)};
-        if (cor_origin_send(w->origin, seq, PX_mqtt_out, &out, 0) != COR_OK) {
+        if (cor_origin_send(w->origin,
+                            &(struct cor_event){.seq = seq, .number = PX_mqtt_out, .body = &out}) !=
+            COR_OK) {
             return;
         }
     }
@@ -301,7 +302,9 @@ static void broker_restarts_lose_no_publication(void **state)
     until_subscribed(w);
     listen_to_out(w);
     w->last = 500;
-    w->origin = cor_origin_new(w->twin, 1, 5, 500, 0, &ORIGIN, w);
+    w->origin = cor_origin_new(
+        w->twin, &(struct cor_origin_spec){.stream = 1, .incarnation = 5, .last = 500, .acked = 0},
+        &ORIGIN, w);
     stage_idle(w->stage, 3);
     (void)stage_end(w->broker, SIGTERM);
     stage_idle(w->stage, 50);

@@ -143,17 +143,21 @@ static void on_room(void *self, struct cor_port *port)
     ((struct side *)self)->rooms++;
 }
 
-static uint64_t committed(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation)
+static uint64_t committed(void *self, struct cor_port *port, const struct cor_wire_open *open)
 {
+    (void)open;
     (void)port;
-    (void)stream;
-    (void)incarnation;
     return ((struct side *)self)->committed;
 }
 
 static const struct cor_handler HANDLERS[] = {
     {M_STATE, on_state}, {M_EVENT, on_event}, {M_ASK, on_ask}};
-static const struct cor_port_ops OPS = {on_up, on_down, on_room, committed, HANDLERS, 3};
+static const struct cor_port_ops OPS = {.up = on_up,
+                                        .down = on_down,
+                                        .room = on_room,
+                                        .committed = committed,
+                                        .handlers = HANDLERS,
+                                        .handler_count = 3};
 
 static void start(struct world *w, struct side *side, const char *name)
 {
@@ -406,7 +410,9 @@ static void resume(void *self, uint64_t after)
     s->sent_again_from = after;
     for (uint64_t seq = after + 1; seq <= TOTAL; seq++) {
         struct item item = {COR_VIEW("k"), seq};
-        if (cor_origin_send(s->origin, seq, M_EVENT, &item, 0) != COR_OK) {
+        if (cor_origin_send(s->origin,
+                            &(struct cor_event){.seq = seq, .number = M_EVENT, .body = &item}) !=
+            COR_OK) {
             return;
         }
     }
@@ -427,7 +433,10 @@ static bool all_acked(struct world *w)
 static void stream_arrives_once_and_in_order(void **state)
 {
     struct world *w = *state;
-    w->b.origin = cor_origin_new(w->b.port, 1, 7, TOTAL, 0, &ORIGIN, &w->b);
+    w->b.origin = cor_origin_new(
+        w->b.port,
+        &(struct cor_origin_spec){.stream = 1, .incarnation = 7, .last = TOTAL, .acked = 0},
+        &ORIGIN, &w->b);
     run_until(w, all_acked);
     assert_int_equal(w->a.events, TOTAL);
     assert_int_equal(w->a.sum, TOTAL * (TOTAL + 1) / 2);
@@ -442,7 +451,10 @@ static bool some_events(struct world *w)
 static void stream_resumes_behind_the_last_commit(void **state)
 {
     struct world *w = *state;
-    w->b.origin = cor_origin_new(w->b.port, 1, 7, TOTAL, 0, &ORIGIN, &w->b);
+    w->b.origin = cor_origin_new(
+        w->b.port,
+        &(struct cor_origin_spec){.stream = 1, .incarnation = 7, .last = TOTAL, .acked = 0},
+        &ORIGIN, &w->b);
     run_until(w, some_events);
     uint64_t had = w->a.committed;
     stop(&w->a);
@@ -465,7 +477,10 @@ static void refused_event_comes_again_after_the_hold(void **state)
 {
     struct world *w = *state;
     w->a.refuse = 20;
-    w->b.origin = cor_origin_new(w->b.port, 1, 7, TOTAL, 0, &ORIGIN, &w->b);
+    w->b.origin = cor_origin_new(
+        w->b.port,
+        &(struct cor_origin_spec){.stream = 1, .incarnation = 7, .last = TOTAL, .acked = 0},
+        &ORIGIN, &w->b);
     run_until(w, twenty_acked);
     assert_int_equal(w->a.events, 19);
     w->a.refuse = 0;

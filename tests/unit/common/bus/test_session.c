@@ -115,7 +115,7 @@ static void sink_sorts_messages(void **state)
 {
     (void)state;
     struct cor_place_sink p = {0};
-    assert_int_equal(cor_place_sink_seq(&p, 1), COR_PLACE_GAP);
+    assert_int_equal(cor_place_sink_seq(&p, 1, 0), COR_PLACE_GAP);
     cor_place_sink_open(&p, 9, 5);
     static const struct {
         uint64_t seq;
@@ -124,7 +124,7 @@ static void sink_sorts_messages(void **state)
                 {6, COR_PLACE_DUPLICATE}, {7, COR_PLACE_NEXT},     {9, COR_PLACE_GAP},
                 {8, COR_PLACE_NEXT},      {1, COR_PLACE_DUPLICATE}};
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
-        assert_int_equal(cor_place_sink_seq(&p, ROWS[i].seq), ROWS[i].want);
+        assert_int_equal(cor_place_sink_seq(&p, ROWS[i].seq, 0), ROWS[i].want);
     }
     assert_false(cor_place_sink_commit(&p, 9));
     assert_true(cor_place_sink_commit(&p, 8));
@@ -138,13 +138,13 @@ static void reopening_keeps_what_is_on_its_way_to_the_store(void **state)
     (void)state;
     struct cor_place_sink p = {0};
     cor_place_sink_open(&p, 9, 0);
-    assert_int_equal(cor_place_sink_seq(&p, 1), COR_PLACE_NEXT);
-    assert_int_equal(cor_place_sink_seq(&p, 2), COR_PLACE_NEXT);
+    assert_int_equal(cor_place_sink_seq(&p, 1, 0), COR_PLACE_NEXT);
+    assert_int_equal(cor_place_sink_seq(&p, 2, 0), COR_PLACE_NEXT);
     cor_place_sink_open(&p, 9, 1);
-    assert_int_equal(cor_place_sink_seq(&p, 2), COR_PLACE_DUPLICATE);
-    assert_int_equal(cor_place_sink_seq(&p, 3), COR_PLACE_NEXT);
+    assert_int_equal(cor_place_sink_seq(&p, 2, 0), COR_PLACE_DUPLICATE);
+    assert_int_equal(cor_place_sink_seq(&p, 3, 0), COR_PLACE_NEXT);
     cor_place_sink_open(&p, 10, 0);
-    assert_int_equal(cor_place_sink_seq(&p, 1), COR_PLACE_NEXT);
+    assert_int_equal(cor_place_sink_seq(&p, 1, 0), COR_PLACE_NEXT);
 }
 
 static void origin_reads_acks(void **state)

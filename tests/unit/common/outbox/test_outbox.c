@@ -46,11 +46,10 @@ static enum cor_code on_out(void *self, struct cor_in *in, const void *body, str
     return COR_OK;
 }
 
-static uint64_t committed(void *self, struct cor_port *port, uint64_t stream, uint64_t incarnation)
+static uint64_t committed(void *self, struct cor_port *port, const struct cor_wire_open *open)
 {
+    (void)open;
     (void)port;
-    (void)stream;
-    (void)incarnation;
     return ((struct world *)self)->committed;
 }
 
