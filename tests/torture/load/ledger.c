@@ -31,6 +31,9 @@ struct ledger {
     uint64_t reorders;
     uint64_t strange;
     uint64_t disturbances;
+    int64_t mark_us;     /* 0: none */
+    int64_t *recoveries; /* from a mark to the next message */
+    size_t recovery_count;
 };
 
 struct ledger *ledger_new(size_t devices)
@@ -50,6 +53,7 @@ void ledger_free(struct ledger **ledger)
         cor_free((*ledger)->devices[i].entries);
     }
     cor_free((*ledger)->devices);
+    cor_free((*ledger)->recoveries);
     cor_freep(ledger);
 }
 
@@ -115,6 +119,18 @@ static uint64_t hash(struct cor_view text)
     return h;
 }
 
+/* entry has arrived now. */
+static void note_recovery(struct ledger *ledger, const struct entry *entry, int64_t now_us)
+{
+    if (ledger->mark_us == 0 || entry->published_us < ledger->mark_us) {
+        return;
+    }
+    ledger->recoveries =
+        cor_realloc(ledger->recoveries, ledger->recovery_count + 1, sizeof(*ledger->recoveries));
+    ledger->recoveries[ledger->recovery_count++] = now_us - ledger->mark_us;
+    ledger->mark_us = 0;
+}
+
 void ledger_arrived(struct ledger *ledger, size_t device, uint64_t seq, struct cor_view key,
                     int64_t now_us)
 {
@@ -134,6 +150,12 @@ void ledger_arrived(struct ledger *ledger, size_t device, uint64_t seq, struct c
     ledger->missing -= entry->acked;
     ledger->reorders += seq < d->last;
     d->last = seq > d->last ? seq : d->last;
+    note_recovery(ledger, entry, now_us);
+}
+
+void ledger_mark(struct ledger *ledger, int64_t now_us)
+{
+    ledger->mark_us = now_us;
 }
 
 void ledger_strange(struct ledger *ledger)
@@ -182,6 +204,19 @@ static int64_t *latencies(const struct ledger *ledger, size_t *count_r)
     return all;
 }
 
+/* Appends "nameP50Ms":… of values in order. */
+static void quantiles(const char *name, const int64_t *values, size_t count, struct cor_buf *out)
+{
+    static const struct {
+        const char *name;
+        size_t permille;
+    } QUANTILES[] = {{"P50", 500}, {"P99", 990}, {"Max", 1000}};
+    for (size_t i = 0; i < COR_COUNT(QUANTILES) && count > 0; i++) {
+        size_t at = (count - 1) * QUANTILES[i].permille / 1000;
+        cor_buf_fmt(out, ",\"%s%sMs\":%.2f", name, QUANTILES[i].name, (double)values[at] / 1000);
+    }
+}
+
 void ledger_report(const struct ledger *ledger, struct cor_buf *out)
 {
     size_t count = 0;
@@ -201,13 +236,11 @@ void ledger_report(const struct ledger *ledger, struct cor_buf *out)
         cor_buf_fmt(out, "%s\"%s\":%" PRIu64, comma, rows[i].name, rows[i].value);
         comma = ",";
     }
-    static const struct {
-        const char *name;
-        size_t permille;
-    } QUANTILES[] = {{"p50", 500}, {"p99", 990}, {"max", 1000}};
-    for (size_t i = 0; i < COR_COUNT(QUANTILES) && count > 0; i++) {
-        size_t at = (count - 1) * QUANTILES[i].permille / 1000;
-        cor_buf_fmt(out, ",\"%sMs\":%.2f", QUANTILES[i].name, (double)all[at] / 1000);
+    quantiles("latency", all, count, out);
+    if (ledger->recovery_count > 0) {
+        cor_buf_fmt(out, ",\"marks\":%zu", ledger->recovery_count);
+        qsort(ledger->recoveries, ledger->recovery_count, sizeof(int64_t), by_value);
+        quantiles("recovery", ledger->recoveries, ledger->recovery_count, out);
     }
     cor_buf_str(out, "}");
 }

@@ -32,6 +32,9 @@ void ledger_disturbed(struct ledger *ledger);
 void ledger_arrived(struct ledger *ledger, size_t device, uint64_t seq, struct cor_view key,
                     int64_t now_us);
 
+/* Something was broken just now: how long until a message that is published from now on arrives? */
+void ledger_mark(struct ledger *ledger, int64_t now_us);
+
 /* Something arrived that nobody published. */
 void ledger_strange(struct ledger *ledger);
 

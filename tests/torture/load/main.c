@@ -124,6 +124,12 @@ static void on_away(void *self, int number)
     target_away(load->target, number == SIGUSR1);
 }
 
+static void on_mark(void *self, int number)
+{
+    (void)number;
+    ledger_mark(((struct load *)self)->ledger, cor_mono_now().us);
+}
+
 static void on_stop(void *self, int number)
 {
     (void)number;
@@ -174,6 +180,7 @@ static int run(const struct options *o)
     struct cor_signal *away = cor_signal_new(load.loop, SIGUSR1, on_away, &load);
     struct cor_signal *back = cor_signal_new(load.loop, SIGUSR2, on_away, &load);
     struct cor_signal *term = cor_signal_new(load.loop, SIGTERM, on_stop, &load);
+    struct cor_signal *mark = cor_signal_new(load.loop, SIGHUP, on_mark, &load);
     load.end = cor_timer_new(load.loop, on_end, &load);
     load.look = cor_timer_new(load.loop, on_look, &load);
     if (o->count == 0) {
@@ -187,6 +194,7 @@ static int run(const struct options *o)
     bool good = ledger_is_good(load.ledger);
     cor_timer_free(&load.look);
     cor_timer_free(&load.end);
+    cor_signal_free(&mark);
     cor_signal_free(&term);
     cor_signal_free(&back);
     cor_signal_free(&away);
@@ -202,7 +210,9 @@ int main(int argc, char **argv)
     static const char DOC[] =
         "Publishes for N devices at a rate, takes what arrives at an HTTP target, and prints what "
         "was lost, doubled or reordered as JSON."
-        "\vSIGUSR1: the target answers 503 from now on; SIGUSR2: it takes again; SIGTERM: "
+        "\vSIGUSR1: the target answers 503 from now on; SIGUSR2: it takes again; SIGHUP: something "
+        "was "
+        "broken just now, measures until messages pass again; SIGTERM: "
         "publishes "
         "no more, waits for the rest. Exit codes: 0 all is well, 1 not, 2 it could not run.";
     struct options o = {.broker = "127.0.0.1:1883",

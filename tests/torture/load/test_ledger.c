@@ -31,13 +31,15 @@ static void all_arrive_in_order(void **state)
     ledger_arrived(l, 0, 2, COR_VIEW("b"), 3000);
     ledger_arrived(l, 0, 2, COR_VIEW("b"), 3000); /* a repeat that the target can know */
     assert_false(ledger_is_good(l));
+    ledger_mark(l, 900);
     ledger_arrived(l, 0, 3, COR_VIEW("c"), 5000);
     assert_true(ledger_is_good(l));
     ledger_report(l, &out);
     assert_non_null(strstr(out.data, "\"delivered\":3,\"lost\":0"));
     assert_non_null(strstr(out.data, "\"repeats\":1"));
-    assert_non_null(strstr(out.data, "\"p50Ms\":2.00"));
-    assert_non_null(strstr(out.data, "\"maxMs\":4.00"));
+    assert_non_null(strstr(out.data, "\"marks\":1,\"recoveryP50Ms\":4.10"));
+    assert_non_null(strstr(out.data, "\"latencyP50Ms\":2.00"));
+    assert_non_null(strstr(out.data, "\"latencyMaxMs\":4.00"));
 }
 
 static void each_fault_is_noticed(void **state)
