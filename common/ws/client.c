@@ -111,6 +111,8 @@ struct cor_ws_conn *cor_ws_dial(struct cor_ws *ws, const struct cor_ws_target *t
     conn->headers = copy_headers(target->headers);
     conn->timer = cor_timer_new(ws->loop, on_timer, conn);
     cor_timer_start(conn->timer, target->timeout_us);
+    info.protocol = ws->offer;
+    info.local_protocol_name = WS_PLAIN;
     info.userdata = &conn->slot;
     info.pwsi = &conn->wsi;
     bool started = paired && lws_client_connect_via_info(&info) != NULL;
@@ -127,6 +129,18 @@ struct cor_ws_conn *cor_ws_dial(struct cor_ws *ws, const struct cor_ws_target *t
         return NULL;
     }
     return conn->gone ? NULL : conn;
+}
+
+void cor_ws_ping(struct cor_ws_conn *conn, int64_t ping_us)
+{
+    if (!conn->open || !conn->client) {
+        return;
+    }
+    conn->ping_us = ping_us;
+    cor_timer_stop(conn->timer);
+    if (ping_us > 0) {
+        cor_timer_repeat(conn->timer, ping_us);
+    }
 }
 
 /* ---- fetch ---- */
@@ -193,7 +207,7 @@ void cor_ws_fetch(struct cor_ws *ws, const struct cor_ws_target *target, struct 
     cor_timer_start(fetch->timer, target->timeout_us);
     info.method = "GET";
     /* Without this it swallows the body (lws_http_client_read of 4.1.6). */
-    info.local_protocol_name = ws_protocols()[0].name;
+    info.local_protocol_name = WS_PLAIN;
     info.userdata = &fetch->slot;
     info.pwsi = &fetch->wsi;
     bool started = paired && lws_client_connect_via_info(&info) != NULL;
@@ -259,6 +273,20 @@ int ws_on_fetch_writable(struct lws *wsi, struct ws_slot *slot, void *in, size_t
     return lws_write(wsi, (unsigned char *)out.data + LWS_PRE, n, LWS_WRITE_HTTP_FINAL) < (int)n
                ? -1
                : 0;
+}
+
+/* libwebsockets keeps a client on the row it began with, whatever was agreed on: read the header.
+ */
+int ws_on_client_agreed(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
+{
+    char name[64];
+    const char *known = slot->conn == NULL ? NULL : slot->conn->ws->limits.subprotocol;
+    (void)in;
+    (void)len;
+    if (known != NULL && lws_hdr_copy(wsi, name, sizeof(name), WSI_TOKEN_PROTOCOL) > 0) {
+        slot->conn->agreed = strcmp(name, known) == 0;
+    }
+    return 0;
 }
 
 int ws_on_answer_begins(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)

@@ -76,6 +76,8 @@ int ws_on_established(struct lws *wsi, struct ws_slot *slot, void *in, size_t le
         if (conn->ping_us > 0) {
             cor_timer_repeat(conn->timer, conn->ping_us);
         }
+    } else if (conn->ws->limits.subprotocol != NULL) {
+        conn->agreed = strcmp(lws_get_protocol(wsi)->name, conn->ws->limits.subprotocol) == 0;
     }
     conn->inside++;
     if (conn->events.opened != NULL) {
@@ -95,7 +97,11 @@ static int refuse(struct cor_ws_conn *conn, int status, const char *reason)
 static int deliver(struct cor_ws_conn *conn, struct cor_view message)
 {
     conn->inside++;
-    conn->events.message(conn->self, message);
+    if (conn->binary && conn->events.binary != NULL) {
+        conn->events.binary(conn->self, message);
+    } else {
+        conn->events.message(conn->self, message);
+    }
     conn->inside--;
     return conn->gone ? -1 : 0;
 }
@@ -137,6 +143,9 @@ int ws_on_receive(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
     if (++conn->fragments > FRAGMENTS_MAX) {
         return refuse(conn, LWS_CLOSE_STATUS_POLICY_VIOLATION, "too many fragments");
     }
+    if (conn->rx.len == 0) {
+        conn->binary = lws_frame_is_binary(wsi) != 0;
+    }
     bool final = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
     if (final && conn->rx.len == 0) {
         conn->fragments = 0;
@@ -160,7 +169,8 @@ static bool send_piece(struct cor_ws_conn *conn, struct ws_message *message)
 {
     size_t left = message->len - message->sent;
     size_t n = left < WS_CHUNK ? left : WS_CHUNK;
-    int flags = message->sent == 0 ? LWS_WRITE_TEXT : LWS_WRITE_CONTINUATION;
+    int begin = message->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT;
+    int flags = message->sent == 0 ? begin : LWS_WRITE_CONTINUATION;
     if (n < left) {
         flags |= LWS_WRITE_NO_FIN;
     }
@@ -211,7 +221,7 @@ int ws_on_writable(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
     return conn->gone ? -1 : 0;
 }
 
-enum cor_code cor_ws_send(struct cor_ws_conn *conn, struct cor_view message)
+static enum cor_code enqueue(struct cor_ws_conn *conn, struct cor_view message, bool binary)
 {
     if (!conn->open) {
         return COR_CLOSED;
@@ -222,11 +232,34 @@ enum cor_code cor_ws_send(struct cor_ws_conn *conn, struct cor_view message)
     must(message.len > 0); /* an empty message would be an empty frame, which EdgeCore rejects */
     struct ws_message *item = cor_alloc(sizeof(*item) + message.len);
     item->len = message.len;
+    item->binary = binary;
     memcpy(item->bytes, message.ptr, message.len);
     cor_list_add(&conn->queue, &item->link);
     conn->queued += message.len;
     lws_callback_on_writable(conn->wsi);
     return COR_OK;
+}
+
+enum cor_code cor_ws_send(struct cor_ws_conn *conn, struct cor_view message)
+{
+    return enqueue(conn, message, false);
+}
+
+enum cor_code cor_ws_send_binary(struct cor_ws_conn *conn, struct cor_view message)
+{
+    return enqueue(conn, message, true);
+}
+
+const char *cor_ws_subprotocol(const struct cor_ws_conn *conn)
+{
+    return conn->open && conn->agreed ? conn->ws->limits.subprotocol : NULL;
+}
+
+void cor_ws_pause(struct cor_ws_conn *conn, bool on)
+{
+    if (conn->open) {
+        (void)lws_rx_flow_control(conn->wsi, on ? 0 : 1);
+    }
 }
 
 size_t cor_ws_queued(const struct cor_ws_conn *conn)

@@ -20,8 +20,10 @@ struct cor_ws {
     struct cor_ws_limits limits;
     struct lws_context *context;
     struct cor_link servers;
-    unsigned char *scratch; /* LWS_PRE + WS_CHUNK bytes to write from */
-    size_t unfinished;      /* bytes of messages that are not complete */
+    unsigned char *scratch;            /* LWS_PRE + WS_CHUNK bytes to write from */
+    size_t unfinished;                 /* bytes of messages that are not complete */
+    struct lws_protocols protocols[3]; /* what every connection speaks */
+    char *offer;                       /* of clients; owned; NULL: nothing */
     /* Clients without and with a certificate: SSL_CTX and the vhost that uses it; made when needed.
      */
     struct {
@@ -50,6 +52,7 @@ struct ws_message {
     struct cor_link link;
     size_t len;
     size_t sent;
+    bool binary;
     unsigned char bytes[];
 };
 
@@ -73,7 +76,9 @@ struct cor_ws_conn {
     bool dialing;   /* lws_client_connect_via_info is on the stack */
     bool destroyed; /* libwebsockets has forgotten it */
     bool want_ping;
-    int inside; /* callbacks of this connection on the stack */
+    bool agreed; /* on the subprotocol */
+    bool binary; /* the message in rx is */
+    int inside;  /* callbacks of this connection on the stack */
 };
 
 /* A connection of ws for an owner. */
@@ -102,6 +107,7 @@ void ws_conn_destroyed(struct cor_ws_conn *conn);
     X(ws_on_body_end)                                                                              \
     X(ws_on_http_writable)                                                                         \
     X(ws_on_client_headers)                                                                        \
+    X(ws_on_client_agreed)                                                                         \
     X(ws_on_answer_begins)                                                                         \
     X(ws_on_answer_ready)                                                                          \
     X(ws_on_answer_bytes)                                                                          \
@@ -124,8 +130,8 @@ void ws_fetch_destroyed(struct ws_slot *slot);
 /* Makes the client of this kind (0, 1) unless it is there. False if libwebsockets refuses. */
 bool ws_client_ready(struct cor_ws *ws, size_t kind);
 
-/* What every connection speaks; for vhosts. */
-const struct lws_protocols *ws_protocols(void);
+/* Name of the row that speaks without a subprotocol. */
+#define WS_PLAIN "coracle"
 
 /* Frees a name, value, ... list; *headers becomes NULL. */
 void ws_headers_free(char ***headers);

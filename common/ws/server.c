@@ -134,7 +134,7 @@ enum cor_code cor_ws_listen(struct cor_ws *ws, const struct cor_ws_listen *liste
     struct lws_context_creation_info info = {
         .iface = listen->address,
         .port = listen->port,
-        .protocols = ws_protocols(),
+        .protocols = ws->protocols,
         .vhost_name = server->name, /* not copied */
         .options = listen_options(listen),
         .alpn = "http/1.1",

@@ -33,6 +33,7 @@ static const struct {
     {LWS_CALLBACK_HTTP_BODY_COMPLETION, ws_on_body_end},
     {LWS_CALLBACK_HTTP_WRITEABLE, ws_on_http_writable},
     {LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER, ws_on_client_headers},
+    {LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH, ws_on_client_agreed},
     {LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP, ws_on_answer_begins},
     {LWS_CALLBACK_RECEIVE_CLIENT_HTTP, ws_on_answer_ready},
     {LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ, ws_on_answer_bytes},
@@ -51,15 +52,17 @@ static int dispatch(struct lws *wsi, enum lws_callback_reasons reason, void *use
     return 0;
 }
 
-/* Both ends speak without a subprotocol, so that this one is always taken. */
-static const struct lws_protocols PROTOCOLS[] = {
-    {.name = "coracle", .callback = dispatch, .per_session_data_size = sizeof(struct ws_slot)},
-    {.name = NULL},
-};
-
-const struct lws_protocols *ws_protocols(void)
+/* The first row is what is spoken without a subprotocol. Its name is in the offer, too: a server
+ * that knows the row only (v0.1.0) would refuse an offer without it. */
+static void fill_protocols(struct cor_ws *ws)
 {
-    return PROTOCOLS;
+    const char *names[] = {WS_PLAIN, ws->limits.subprotocol};
+    for (size_t i = 0; i < COR_COUNT(names) && names[i] != NULL; i++) {
+        ws->protocols[i] = (struct lws_protocols){.name = names[i],
+                                                  .callback = dispatch,
+                                                  .per_session_data_size = sizeof(struct ws_slot)};
+    }
+    ws->offer = names[1] == NULL ? NULL : cor_sprintf("%s, %s", ws->limits.subprotocol, WS_PLAIN);
 }
 
 bool ws_client_ready(struct cor_ws *ws, size_t kind)
@@ -71,7 +74,7 @@ bool ws_client_ready(struct cor_ws *ws, size_t kind)
     ws->client[kind].tls = cor_tls_client();
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
-        .protocols = PROTOCOLS,
+        .protocols = ws->protocols,
         .vhost_name = names[kind],
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
         .provided_client_ssl_ctx = ws->client[kind].tls,
@@ -120,6 +123,7 @@ enum cor_code cor_ws_new(struct cor_loop *loop, const struct cor_log *log,
     ws->limits = *limits;
     ws->scratch = cor_alloc(LWS_PRE + WS_CHUNK);
     cor_list_init(&ws->servers);
+    fill_protocols(ws);
     *out_r = ws;
     enum cor_code code = open_context(ws, err);
     if (code != COR_OK) {
@@ -146,6 +150,7 @@ void cor_ws_free(struct cor_ws **ws)
         cor_tls_free(&self->client[i].tls);
     }
     cor_free(self->scratch);
+    cor_free(self->offer);
     cor_freep(ws);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // WebSocket (RFC 6455) and small HTTPS requests, both ends; the door to libwebsockets, which runs
-// as a guest of the loop. Everything is TLS. Messages are text; they are bounded as a whole, over
-// all fragments. One struct cor_ws per process. Loop thread only.
+// as a guest of the loop. Everything is TLS. Messages are bounded as a whole, over all fragments.
+// One struct cor_ws per process. Loop thread only.
 #ifndef COR_WS_WS_H
 #define COR_WS_WS_H
 
@@ -25,6 +25,9 @@ struct cor_ws_limits {
     size_t message;       /* longest message that is taken; beyond it close 1009 */
     size_t unfinished;    /* of all messages together of which only a part has arrived */
     size_t queue;         /* bytes that wait to be sent on one connection */
+    /* Offered by clients and known to servers beside none at all (RFC 6455 section 1.9); NULL: only
+     * none. Must outlive it. */
+    const char *subprotocol;
 };
 
 /* Starts. loop and log are borrowed and must outlive it. COR_INTERNAL when libwebsockets or its
@@ -39,11 +42,14 @@ void cor_ws_free(struct cor_ws **ws);
 /* One WebSocket connection. Owned by the room; a pointer to it is valid until closed() has run. */
 struct cor_ws_conn;
 
-/* What happens to a connection; self is the owner's. opened and drained may be NULL. */
+/* What happens to a connection; self is the owner's. opened, binary and drained may be NULL. */
 struct cor_ws_events {
     void (*opened)(void *self, struct cor_ws_conn *conn);
-    /* A whole text or binary message (borrowed for the call). May send and close. */
+    /* A whole text message (borrowed for the call), or a binary one unless there is binary. May
+     * send and close. */
     void (*message)(void *self, struct cor_view message);
+    /* A whole binary message, likewise. */
+    void (*binary)(void *self, struct cor_view message);
     /* The send queue has become empty. */
     void (*drained)(void *self);
     /* The connection is no more, for whatever reason, or could not be made: once, the last call. */
@@ -52,6 +58,19 @@ struct cor_ws_events {
 
 /* Queues a text message (borrows). COR_BUSY when the queue is full and not empty; COR_CLOSED. */
 COR_NODISCARD enum cor_code cor_ws_send(struct cor_ws_conn *conn, struct cor_view message);
+
+/* The same for a binary message. */
+COR_NODISCARD enum cor_code cor_ws_send_binary(struct cor_ws_conn *conn, struct cor_view message);
+
+/* The subprotocol that both ends have agreed on, from opened() on; NULL: none. Borrowed. */
+const char *cor_ws_subprotocol(const struct cor_ws_conn *conn);
+
+/* With on, reads nothing from the peer until it is called with false: TCP holds the peer back. What
+ * has been read already may still come. */
+void cor_ws_pause(struct cor_ws_conn *conn, bool on);
+
+/* Of a client that is open: pings as in cor_ws_dial, from now on; 0: none any more. */
+void cor_ws_ping(struct cor_ws_conn *conn, int64_t ping_us);
 
 /* Bytes that wait to be sent. */
 size_t cor_ws_queued(const struct cor_ws_conn *conn);

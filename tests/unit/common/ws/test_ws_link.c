@@ -38,7 +38,10 @@ struct set {
     int opened;
     int closed; /* both ends */
     int stop_after_closed;
-    char reason[128]; /* of the client's end */
+    bool binary;          /* the last message at the client was */
+    char agreed[2][16];   /* subprotocol at client and server; "": none */
+    struct cor_ws *other; /* a client that offers other things; may be NULL */
+    char reason[128];     /* of the client's end */
 };
 
 static unsigned sum_of(struct cor_view view)
@@ -67,7 +70,10 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
 
 static void server_opened(void *self, struct cor_ws_conn *conn)
 {
-    ((struct set *)self)->at_server = conn;
+    struct set *set = self;
+    const char *agreed = cor_ws_subprotocol(conn);
+    set->at_server = conn;
+    (void)snprintf(set->agreed[1], sizeof(set->agreed[1]), "%s", agreed == NULL ? "" : agreed);
 }
 
 static void server_message(void *self, struct cor_view message)
@@ -79,6 +85,13 @@ static void server_message(void *self, struct cor_view message)
         return;
     }
     assert_int_equal(cor_ws_send(set->at_server, message), COR_OK);
+}
+
+static void server_binary(void *self, struct cor_view message)
+{
+    struct set *set = self;
+    set->messages++;
+    assert_int_equal(cor_ws_send_binary(set->at_server, message), COR_OK);
 }
 
 static void note_closed(struct set *set)
@@ -99,7 +112,8 @@ static void server_closed(void *self, const char *reason)
 static void client_opened(void *self, struct cor_ws_conn *conn)
 {
     struct set *set = self;
-    (void)conn;
+    const char *agreed = cor_ws_subprotocol(conn);
+    (void)snprintf(set->agreed[0], sizeof(set->agreed[0]), "%s", agreed == NULL ? "" : agreed);
     set->opened++;
     cor_loop_stop(set->loop);
 }
@@ -109,7 +123,14 @@ static void client_message(void *self, struct cor_view message)
     struct set *set = self;
     set->got = message.len;
     set->sum = sum_of(message);
+    set->binary = false;
     cor_loop_stop(set->loop);
+}
+
+static void client_binary(void *self, struct cor_view message)
+{
+    client_message(self, message);
+    ((struct set *)self)->binary = true;
 }
 
 static void client_closed(void *self, const char *reason)
@@ -120,14 +141,18 @@ static void client_closed(void *self, const char *reason)
     note_closed(set);
 }
 
-static const struct cor_ws_events CLIENT = {
-    .opened = client_opened, .message = client_message, .closed = client_closed};
+static const struct cor_ws_events CLIENT = {.opened = client_opened,
+                                            .message = client_message,
+                                            .binary = client_binary,
+                                            .closed = client_closed};
 
 static int setup(void **state)
 {
     struct set *set = cor_alloc(sizeof(*set));
-    struct cor_ws_limits limits = {
-        .message = MESSAGE_MAX, .unfinished = 2 * MESSAGE_MAX, .queue = MESSAGE_MAX};
+    struct cor_ws_limits limits = {.message = MESSAGE_MAX,
+                                   .unfinished = 2 * MESSAGE_MAX,
+                                   .queue = MESSAGE_MAX,
+                                   .subprotocol = "x.1"};
     set->accept = true;
     set->stop_after_closed = 2;
     set->loop = cor_loop_new();
@@ -136,13 +161,15 @@ static int setup(void **state)
     cor_timer_start(set->deadline, COR_SEC(20));
     test_certs_make(&set->certs, "system:node:n1", "system:nodes");
     assert_int_equal(cor_ws_new(set->loop, set->log, &limits, &set->ws, NULL), COR_OK);
-    struct cor_ws_listen listen = {
-        .address = "127.0.0.1",
-        .tls = {set->certs.server, set->certs.server_key, set->certs.ca},
-        .client_cert = COR_WS_CERT_REQUIRED,
-        .self = set,
-        .accept = on_accept,
-        .events = {.opened = server_opened, .message = server_message, .closed = server_closed}};
+    struct cor_ws_listen listen = {.address = "127.0.0.1",
+                                   .tls = {set->certs.server, set->certs.server_key, set->certs.ca},
+                                   .client_cert = COR_WS_CERT_REQUIRED,
+                                   .self = set,
+                                   .accept = on_accept,
+                                   .events = {.opened = server_opened,
+                                              .message = server_message,
+                                              .binary = server_binary,
+                                              .closed = server_closed}};
     assert_int_equal(cor_ws_listen(set->ws, &listen, &set->server, NULL), COR_OK);
     *state = set;
     return 0;
@@ -151,6 +178,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct set *set = *state;
+    cor_ws_free(&set->other);
     cor_ws_free(&set->ws);
     cor_timer_free(&set->deadline);
     cor_loop_free(&set->loop);
@@ -323,6 +351,90 @@ static void nobody_there(void **state)
     close(fd);
 }
 
+/* RFC 6455 section 1.9: both ends know it; one that was never offered anything; one that offers
+ * what the server does not know, beside speaking without. */
+static void subprotocols(void **state)
+{
+    static const struct {
+        const char *offer;
+        const char *agreed;
+    } rows[] = {{"x.1", "x.1"}, {NULL, ""}, {"y.2", ""}};
+    struct set *set = *state;
+    struct cor_ws_target target = target_of(set);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cor_ws_limits limits = {.message = MESSAGE_MAX,
+                                       .unfinished = MESSAGE_MAX,
+                                       .queue = MESSAGE_MAX,
+                                       .subprotocol = rows[i].offer};
+        set->stop_after_closed = 1000;
+        assert_int_equal(cor_ws_new(set->loop, set->log, &limits, &set->other, NULL), COR_OK);
+        set->at_client = cor_ws_dial(set->other, &target, 0, &CLIENT, set);
+        cor_loop_run(set->loop);
+        assert_int_equal(set->opened, i + 1);
+        assert_string_equal(set->agreed[0], rows[i].agreed);
+        assert_int_equal(cor_ws_send(set->at_client, COR_VIEW("x")), COR_OK);
+        cor_loop_run(set->loop);
+        assert_string_equal(set->agreed[1], rows[i].agreed);
+        cor_ws_free(&set->other);
+    }
+}
+
+/* Fragments and all: binary stays binary, text stays text. */
+static void binary_messages(void **state)
+{
+    static const size_t sizes[] = {1, 65536, 1000 * 1000};
+    struct set *set = *state;
+    struct cor_ws_target target = target_of(set);
+    dial(set, &target);
+    for (size_t i = 0; i < 2 * (sizeof(sizes) / sizeof(sizes[0])); i++) {
+        char *bytes = cor_alloc(sizes[i / 2]);
+        struct cor_view view = {bytes, sizes[i / 2]};
+        memset(bytes, i % 2 == 0 ? 'x' : 0xff, view.len);
+        assert_int_equal(i % 2 == 0 ? cor_ws_send(set->at_client, view)
+                                    : cor_ws_send_binary(set->at_client, view),
+                         COR_OK);
+        cor_loop_run(set->loop);
+        assert_int_equal(set->got, view.len);
+        assert_int_equal(set->sum, sum_of(view));
+        assert_int_equal(set->binary, i % 2 == 1);
+        cor_free(bytes);
+    }
+}
+
+static void on_late(void *self)
+{
+    cor_loop_stop(((struct set *)self)->loop);
+}
+
+/* A server that does not read lets the client's queue stand; nothing is lost by it. */
+static void pause_holds_the_peer_back(void **state)
+{
+    enum { COUNT = 40 };
+    struct set *set = *state;
+    struct cor_ws_target target = target_of(set);
+    auto_(cor_freep) char *big = cor_alloc(1000 * 1000);
+    memset(big, 'x', 1000 * 1000);
+    dial(set, &target);
+    assert_int_equal(cor_ws_send(set->at_client, COR_VIEW("x")), COR_OK);
+    cor_loop_run(set->loop);
+    cor_ws_pause(set->at_server, true);
+    int sent = 0;
+    struct cor_timer *timer = cor_timer_new(set->loop, on_late, set);
+    for (int i = 0; i < COUNT; i++) { /* until the kernel's buffers are full */
+        sent += cor_ws_send(set->at_client, (struct cor_view){big, 1000 * 1000}) == COR_OK;
+        cor_timer_start(timer, COR_MS(10));
+        cor_loop_run(set->loop);
+    }
+    assert_true(sent < COUNT);
+    assert_true(cor_ws_queued(set->at_client) > 0);
+    assert_in_range(set->messages, 1, 2);
+    cor_ws_pause(set->at_server, false);
+    while (set->messages < 1 + sent) {
+        cor_loop_run(set->loop);
+    }
+    cor_timer_free(&timer);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -331,7 +443,8 @@ int main(void)
         T(messages_of_all_sizes), T(too_large_is_closed),
         T(server_closes),         T(client_closes),
         T(refused_upgrade),       T(wrong_identities_are_refused),
-        T(nobody_there),
+        T(nobody_there),          T(subprotocols),
+        T(binary_messages),       T(pause_holds_the_peer_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
