@@ -145,13 +145,17 @@ bool cor_bus_watched(const struct cor_bus *bus)
 
 void cor_bus_show(struct cor_bus *bus, const struct cor_foreign *foreign)
 {
-    const struct cor_message *m = cor_message_find(bus->spec.messages, foreign->number);
-    must(m != NULL);
     int64_t now = cor_wall_now().us;
     struct cor_wire_header header = {
         .number = foreign->number, .id = foreign->id, .cause = foreign->cause, .time_us = now};
-    auto_(cor_buf_free) struct cor_buf frame = {0};
-    cor_frame_write(&header, m->body, foreign->body, &frame);
+    auto_(cor_buf_free) struct cor_buf made = {0};
+    struct cor_view frame = foreign->frame;
+    if (frame.ptr == NULL) {
+        const struct cor_message *m = cor_message_find(bus->spec.messages, foreign->number);
+        must(m != NULL);
+        cor_frame_write(&header, m->body, foreign->body, &made);
+        frame = cor_buf_as_view(&made);
+    }
     struct cor_wire_tapped tapped = {
         .endpoint = cor_view_of(foreign->wire),
         .from = cor_view_of(foreign->from),
@@ -159,7 +163,7 @@ void cor_bus_show(struct cor_bus *bus, const struct cor_foreign *foreign)
         .sent = foreign->sent,
         .time_us = now,
         .size = frame.len,
-        .frame = cor_buf_as_view(&frame),
+        .frame = frame,
     };
     cor_ctl_tap(bus, &tapped);
 }

@@ -287,6 +287,7 @@ struct cor_foreign {
     uint16_t number;
     uint64_t id, cause;
     const void *body;
+    struct cor_view frame; /* instead of number, ids and body: header and body as they are there */
 };
 void cor_bus_show(struct cor_bus *bus, const struct cor_foreign *foreign);
 
