@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "tests/torture/powercut/ops.h"
+#include "tests/torture/states/ops.h"
 
 enum { FDS = 1024, PATHS = 64, PATH_BYTES = 256 };
 

@@ -1,0 +1,147 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034 # what is set here is used by those that source it
+# What the torture scenarios share: a whole installation (tests/system/lib.sh) or eventbus alone, a
+# load with a ledger, and random choices that a seed repeats.
+# shellcheck source=tests/system/lib.sh
+. "$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/tests/system/lib.sh"
+BIN_DIR=$TOP/build/${CORACLE_PRESET:-debug}/bin
+LIB_DIR=$TOP/build/${CORACLE_PRESET:-debug}/lib
+TARGET_PORT=8099
+
+# torture_begin "$@": reads --seed N, --count N, --seconds N, --rate N, --devices N; goes inside.
+torture_begin() {
+    while [ $# -gt 0 ] && [ "$1" != --inside ]; do
+        case $1 in
+            --seed | --count | --seconds | --rate | --devices | --states)
+                declare -gx "TORTURE_${1#--}=$2"
+                shift
+                ;;
+            *)
+                echo "unknown argument \"$1\"; see tests/torture/README.md" >&2
+                exit 2
+                ;;
+        esac
+        shift
+    done
+    system_begin "$@"
+    RANDOM_STATE=$((${TORTURE_seed:-1} * 2654435761 % 4294967296))
+}
+
+# pick N: a number from 0 to N - 1 in PICKED, the same for the same seed.
+pick() {
+    RANDOM_STATE=$(((RANDOM_STATE * 1103515245 + 12345) % 2147483648))
+    PICKED=$(((RANDOM_STATE >> 8) % $1))
+}
+
+# pause MS: for so long; not a wait for something, but the time between two faults.
+pause() { read -rt "$(($1 / 1000)).$(printf '%03d' $(($1 % 1000)))" <> <(:) || true; }
+
+# torture_rules DEVICES: a rule per device, from its topic to torture-load's target.
+torture_rules() {
+    local d
+    cat <<RULES
+apiVersion: rules.kubeedge.io/v1
+kind: RuleEndpoint
+metadata: {name: torture-bus}
+spec: {ruleEndpointType: eventbus}
+---
+apiVersion: rules.kubeedge.io/v1
+kind: RuleEndpoint
+metadata: {name: torture-rest}
+spec: {ruleEndpointType: rest}
+RULES
+    for ((d = 0; d < $1; d++)); do
+        cat <<RULES
+---
+apiVersion: rules.kubeedge.io/v1
+kind: Rule
+metadata: {name: torture-$d}
+spec:
+  source: torture-bus
+  sourceResource: {topic: torture/$d, node_name: edge0}
+  target: torture-rest
+  targetResource: {resource: "http://127.0.0.1:$TARGET_PORT/take"}
+RULES
+    done
+}
+
+# load_start ARGUMENT...: torture-load in the background; returns when it publishes.
+load_start() {
+    "$BIN_DIR/torture-load" --port "$TARGET_PORT" "$@" >"$TEST_DIR/load.out" 2>"$TEST_DIR/load.err" &
+    LOAD_PID=$!
+    within 10 grep -q ready "$TEST_DIR/load.out"
+}
+
+# mark: something was broken just now; load measures until messages pass again.
+mark() { kill -HUP "$LOAD_PID"; }
+
+# load_end: no more is published; waits for the rest; prints the verdict; fails unless it is good.
+load_end() {
+    local code=0
+    kill -TERM "$LOAD_PID"
+    wait "$LOAD_PID" || code=$?
+    echo "measured: $(tail -1 "$TEST_DIR/load.out") seed=${TORTURE_seed:-1}"
+    if [ -n "${TORTURE_RESULTS:-}" ]; then
+        echo "$(date -u +%FT%TZ) ${0##*/} seed=${TORTURE_seed:-1} code=$code $(tail -1 "$TEST_DIR/load.out")" >>"$TORTURE_RESULTS"
+    fi
+    return "$code"
+}
+
+# figure NAME: of the verdict, rounded down.
+figure() { tail -1 "$TEST_DIR/load.out" | sed -E "s/.*\"$1\":([0-9]+).*/\1/"; }
+
+# at_most WHAT LIMIT GOT: fails when GOT is more.
+at_most() {
+    echo "measured: $1 $3 (at most $2)"
+    [ "$3" -le "$2" ]
+}
+
+# torture_up: a whole installation with the rules of the load.
+torture_up() {
+    up
+    torture_rules "${TORTURE_devices:-50}" | kubectl apply -f - >/dev/null
+    pod_ready web web-config
+}
+
+containers() {
+    kubectl get pods web web-config \
+        -o jsonpath='{range .items[*]}{.status.containerStatuses[*].containerID} {.status.containerStatuses[*].restartCount} {end}'
+}
+
+# Those that are ours; mosquitto and containerd are not.
+SERVICES=(cloud/kubelite cloud/cloudhub cloud/edgecontroller edge/edgehub edge/metamanager
+    edge/devicetwin edge/eventbus edge/edged)
+
+# ---- eventbus alone, with a broker: for faults of one process ------------------------------------
+
+# alone_broker: a mosquitto as deploy/ configures it, on a port of its own.
+alone_broker() {
+    ALONE_PORT=18830
+    mkdir -p "$TEST_DIR/db" "$TEST_DIR/run"
+    cat >"$TEST_DIR/mosquitto.conf" <<CONF
+listener $ALONE_PORT 127.0.0.1
+allow_anonymous true
+max_inflight_messages 0
+max_queued_messages 0
+CONF
+    mosquitto -c "$TEST_DIR/mosquitto.conf" >"$TEST_DIR/mosquitto.log" 2>&1 &
+    BROKER_PID=$!
+    within 5 mosquitto_pub -p "$ALONE_PORT" -h 127.0.0.1 -t x -m x
+}
+
+# alone_eventbus [VARIABLE=VALUE]...: eventbus with such an environment.
+alone_eventbus() {
+    cat >"$TEST_DIR/eventbus.yaml" <<CONF
+run-dir: $TEST_DIR/run
+database: $TEST_DIR/db/bus.db
+broker: 127.0.0.1:$ALONE_PORT
+user-prefix: ""
+CONF
+    rm -f "$TEST_DIR/ready"
+    env "$@" "$BIN_DIR/eventbus" --config "$TEST_DIR/eventbus.yaml" --ready-fd 3 \
+        3>"$TEST_DIR/ready" 2>>"$TEST_DIR/eventbus.log" &
+    BUS_PID=$!
+}
+
+alone_is_ready() { [ -s "$TEST_DIR/ready" ]; }
