@@ -29,6 +29,17 @@ static double random_number(void)
     return (double)n / 4294967296.0;
 }
 
+/* A link that was good is most likely lost because the cloud's end restarts: soon, but not all
+ * nodes at once. After that the delays double. */
+static int64_t next_delay(struct link *link)
+{
+    if (link->backoff.now_us == 0) {
+        (void)cor_backoff_next(&link->backoff, 0);
+        return (int64_t)((double)link->spec.first_us * random_number());
+    }
+    return cor_backoff_next(&link->backoff, random_number());
+}
+
 static void on_opened(void *self, struct cor_ws_conn *conn)
 {
     struct link *link = self;
@@ -71,7 +82,7 @@ static void on_closed(void *self, const char *reason)
     if (was_up && cor_mono_since(cor_loop_now(link->spec.loop), link->since) >= GOOD_US) {
         cor_backoff_reset(&link->backoff);
     }
-    cor_timer_start(link->dial, cor_backoff_next(&link->backoff, random_number()));
+    cor_timer_start(link->dial, next_delay(link));
     if (was_up) {
         link->spec.down(link->spec.self);
     }
@@ -86,7 +97,7 @@ static const struct cor_ws_events EVENTS = {
 static void try_later(struct link *link, const char *reason)
 {
     note_failure(link, false, reason);
-    cor_timer_start(link->dial, cor_backoff_next(&link->backoff, random_number()));
+    cor_timer_start(link->dial, next_delay(link));
 }
 
 /* Headers as KubeEdge's client sends them (edge/pkg/edgehub/clients/wsclient). */
