@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "front.h"
 #include "hub.h"
+#include "reports.h"
 
 struct config {
     struct cor_service_cfg common;
@@ -183,6 +184,7 @@ static void stats(void *self, struct cor_buf *out)
         {"up_dropped", st->up_dropped},
         {"calls", st->calls},
         {"reports", st->reports},
+        {"reports_waiting", reports_count(s->hub->reports)},
         {"uploads", st->uploads},
         {"ready", s->ready},
     };

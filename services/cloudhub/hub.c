@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "enrol.h"
 #include "proto/kubeedge/id.h"
+#include "reports.h"
 
 enum { SESSIONS_MAX = 100000 };
 
@@ -92,6 +93,7 @@ static void on_up(void *self, struct cor_port *port)
     while (cor_map_next(hub->sessions, &at, NULL, &session)) {
         hub_tell(hub, session, true);
     }
+    reports_again(hub->reports);
 }
 
 static const struct cor_handler HANDLERS[] = {
@@ -164,6 +166,7 @@ enum cor_code hub_new(struct cor_service *service, const struct hub_limits *limi
     hub->limits = *limits;
     hub->sessions = cor_map_new(NULL);
     hub->handles = cor_pool_new(SESSIONS_MAX);
+    hub->reports = reports_new(hub);
     *hub_r = hub;
     enum cor_code code = cor_port_open(service->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER), &OPS,
                                        hub, &hub->port, err);
@@ -177,6 +180,7 @@ void hub_free(struct hub **hub)
 {
     if (*hub != NULL) {
         cor_port_close(&(*hub)->port);
+        reports_free(&(*hub)->reports);
         cor_map_free(&(*hub)->sessions);
         cor_pool_free(&(*hub)->handles);
         cor_freep(hub);

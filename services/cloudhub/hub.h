@@ -35,6 +35,7 @@ struct hub {
     struct cor_port *port;       /* to edgecontroller; owned */
     struct cor_ws *ws;           /* borrowed */
     struct cor_ws_server *server;
+    struct reports *reports; /* what devices report; owned */
     struct hub_limits limits;
     struct hub_stats stats;
     struct cor_map *sessions; /* node to struct session, those that are open (borrowed) */

@@ -6,6 +6,7 @@
 #include "proto/kubeedge/calls.h"
 #include "proto/kubeedge/rules.h"
 #include "proto/status.h"
+#include "reports.h"
 
 /* Calls of one node that may be under way: EdgeCore itself makes a few at once. */
 enum { CALLS_MAX = 256 };
@@ -121,32 +122,6 @@ static void forged(struct session *session, const struct px_kubeedge_in *in)
 
 /* ---- devices ---- */
 
-static void confirm_device(struct session *session, const char *parent)
-{
-    struct px_kubeedge_out out = {.parent = parent,
-                                  .source = "devicecontroller",
-                                  .group = "twin",
-                                  .operation = "response",
-                                  .resource = "twin",
-                                  .content = COR_VIEW("\"OK\"")};
-    session_write(session, &out);
-}
-
-/* A failed report stays unanswered: the node sends it again. A device that is not known is
- * confirmed, or the node would send it for ever. */
-static void on_reported(void *self, const void *body, const struct cor_err *err)
-{
-    auto_(question_free) struct question *question = self;
-    struct session *session = cor_pool_get(question->hub->handles, question->session);
-    (void)err;
-    if (session != NULL) {
-        session->calls--;
-        if (body != NULL) {
-            confirm_device(session, question->id);
-        }
-    }
-}
-
 static bool report_of(const char *resource, struct cor_view *device_r, enum px_report *kind_r)
 {
     static const struct {
@@ -166,30 +141,22 @@ static bool report_of(const char *resource, struct cor_view *device_r, enum px_r
     return false;
 }
 
-static void device(struct session *session, const struct px_kubeedge_in *in)
+static void device_said(struct session *session, const struct px_kubeedge_in *in)
 {
     auto_(cor_buf_free) struct cor_buf bytes = {0};
-    struct px_node_report body = {.node = cor_view_of(session->node)};
+    struct cor_view device;
     enum px_report kind = PX_REPORT_TWIN;
     if (strcmp(in->resource, "membership/detail") == 0) {
-        confirm_device(session, in->id); /* ends EdgeCore's asking; all devices were sent */
+        reports_confirm(session, in->id); /* ends EdgeCore's asking; all devices were sent */
         return;
     }
-    if (!report_of(in->resource, &body.device, &kind) || session->calls >= CALLS_MAX) {
+    if (!report_of(in->resource, &device, &kind) || session->calls >= CALLS_MAX) {
         drop(session, in);
         return;
     }
     px_kubeedge_bytes(in->content, &bytes);
-    body.kind = kind;
-    body.body = cor_buf_as_view(&bytes);
-    struct question *question = question_new(session, in);
     session->hub->stats.reports++;
-    if (cor_call(session->hub->port, PX_node_report, &body, session->hub->limits.call_us,
-                 on_reported, question) == COR_OK) {
-        session->calls++;
-    } else {
-        question_free(&question);
-    }
+    reports_take(session->hub->reports, session, in->id, device, kind, cor_buf_as_view(&bytes));
 }
 
 /* ---- calls ---- */
@@ -292,7 +259,7 @@ static void (*const HANDLERS[])(struct session *session, const struct px_kubeedg
     [PX_UP_ERROR] = error,         [PX_UP_UPLOAD] = upload,
     [PX_UP_TASK] = drop,           [PX_UP_CA] = api_ca,
     [PX_UP_FORGED] = forged,       [PX_UP_DYNAMIC] = drop,
-    [PX_UP_DEVICE] = device,       [PX_UP_EDGE] = edge,
+    [PX_UP_DEVICE] = device_said,  [PX_UP_EDGE] = edge,
 };
 
 void upstream_take(struct session *session, const struct px_kubeedge_in *in)

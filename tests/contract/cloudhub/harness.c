@@ -47,10 +47,13 @@ static enum cor_code on_report(void *self, struct cor_in *in, const void *body, 
 {
     const struct px_node_report *report = body;
     struct set *set = self;
-    (void)err;
     cor_buf_fmt(&set->reports, "%.*s %.*s %d %.*s\n", COR_VIEW_ARG(report->node),
                 COR_VIEW_ARG(report->device), (int)report->kind, COR_VIEW_ARG(report->body));
     struct px_done done = {0};
+    if (set->report_refusals > 0) {
+        set->report_refusals--;
+        return cor_err_set(err, COR_RETRY, "not yet");
+    }
     cor_reply(in, &done);
     return COR_OK;
 }
@@ -89,6 +92,16 @@ static void start_controller(struct set *set)
                                 .log = set->log,
                                 .messages = px_messages()};
     assert_int_equal(cor_bus_new(&spec, &set->bus, NULL), COR_OK);
+    hub_controller_comes(set);
+}
+
+void hub_controller_goes(struct set *set)
+{
+    cor_port_close(&set->port);
+}
+
+void hub_controller_comes(struct set *set)
+{
     assert_int_equal(cor_port_open(set->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER), &OPS, set,
                                    &set->port, NULL),
                      COR_OK);

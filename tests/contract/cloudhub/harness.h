@@ -53,6 +53,7 @@ struct set {
     uint64_t call_cause;
     uint64_t reply_status;
     const char *reply_body;
+    int report_refusals; /* so many reports are answered with "not yet" */
     /* result of a fetch */
     int status;
     struct cor_buf body;
@@ -67,6 +68,12 @@ struct identity {
 
 /* Runs the loop until cond(arg) holds; fails after 10 s. */
 void hub_wait(struct set *set, bool (*cond)(void *arg), void *arg);
+
+/* The controller's end of the bus is not there any more. */
+void hub_controller_goes(struct set *set);
+
+/* It is there again; returns when it is up. */
+void hub_controller_comes(struct set *set);
 
 /* Starts cloudhub (again) and learns its ports. */
 void hub_start_hub(struct set *set);

@@ -3,6 +3,7 @@
 
 #include "proto/kubeedge/id.h"
 #include "proto/proto.h"
+#include "tools/ctl/ctl.h"
 
 static bool has_text(void *arg)
 {
@@ -283,6 +284,54 @@ static void deleted_node_is_hung_up_on(void **state)
     hub_end(&node);
 }
 
+static void say_report(struct node *node, const char *id, const char *device, const char *content)
+{
+    auto_(cor_freep) char *route = cor_sprintf("\"source\":\"twin\",\"operation\":\"update\","
+                                               "\"resource\":\"device/%s/twin/edge_updated\"",
+                                               device);
+    hub_say(node, id, "", route, content);
+}
+
+static bool waits_one(void *arg)
+{
+    struct set *set = arg;
+    auto_(cor_freep) char *ctl = cor_sprintf("%s/ctl/cloudhub", set->run);
+    auto_(cor_buf_free) struct cor_buf stats = {0};
+    struct cor_err err = COR_ERR_NONE;
+    return tool_ask(ctl, "stats", (struct cor_view){0}, 5000, &stats, &err) == COR_OK &&
+           strstr(stats.data, "\"reports_waiting\":1") != NULL;
+}
+
+/* The API or the controller restarts: the node hears of the report when it has arrived. */
+static void reports_wait_for_the_controller(void **state)
+{
+    struct set *set = *state;
+    auto_(hub_identity_free) struct identity n1 = {0};
+    auto_(px_kubeedge_in_free) struct px_kubeedge_in first = {0};
+    auto_(px_kubeedge_in_free) struct px_kubeedge_in second = {0};
+    struct node node;
+    hub_enrol(set, "n1", &n1);
+    hub_dial_as(set, &node, &n1, "n1", "msg");
+    hub_expect_sessions(set, "+n1 ");
+    set->report_refusals = 2;
+    say_report(&node, "r1", "default/d1", "{\"a\":1}");
+    hub_frame(&node, 0, &first);
+    assert_string_equal(first.parent, "r1");
+    assert_string_equal(set->reports.data, "n1 default/d1 1 {\"a\":1}\n"
+                                           "n1 default/d1 1 {\"a\":1}\n"
+                                           "n1 default/d1 1 {\"a\":1}\n");
+    hub_controller_goes(set);
+    cor_buf_free(&set->reports);
+    say_report(&node, "r2", "default/d2", "{\"b\":2}");
+    hub_wait(set, waits_one, set);
+    assert_int_equal(set->reports.len, 0);
+    hub_controller_comes(set);
+    hub_frame(&node, 1, &second);
+    assert_string_equal(second.parent, "r2");
+    assert_string_equal(set->reports.data, "n1 default/d2 1 {\"b\":2}\n");
+    hub_end(&node);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, hub_setup, hub_teardown)
@@ -293,6 +342,7 @@ int main(void)
         T(new_link_replaces_the_old),
         T(calls_are_answered_in_their_shape),
         T(devices_and_uploads),
+        T(reports_wait_for_the_controller),
         T(bad_frames_close),
         T(huge_message_is_refused),
         T(deleted_node_is_hung_up_on),
