@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,8 @@ static void parse(int argc, char **argv, const struct cor_service_spec *spec,
                     spec->summary);
     argp_err_exit_status = COR_EXIT_CONFIG;
     argp_program_version_hook = print_version;
+    /* Whatever its file is called: --version says which service this is. argp does not write. */
+    argv[0] = (char *)(uintptr_t)spec->name;
     const struct argp argp = {OPTIONS, parse_option, NULL, doc, NULL, NULL, NULL};
     (void)argp_parse(&argp, argc, argv, 0, NULL, arguments);
 }
