@@ -56,7 +56,8 @@ cloud_tree() {
     while read -r name user rights files memory _; do
         [ -d "$scan/$name" ] || { mkdir -p "$scan/$name" && : >"$scan/$name/down"; }
         tree_row "$scan/$name" "$name" "$user" "$rights" "$files" "$memory" <<ROW
-start() { exec "\$@" '$BIN/$name' --config '$CORACLE_ETC/$name.yaml' --ready-fd 3; }
+program='$BIN/$name' config='$CORACLE_ETC/$name.yaml'
+start() { exec "\$@" "\$program" --config "\$config" --ready-fd 3; }
 ROW
     done < <(rows cloud)
 }

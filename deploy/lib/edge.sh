@@ -119,7 +119,10 @@ node_command() {
             echo "rm -f '$NODE_RUN/mosquitto/mqtt.sock'"
             echo "start() { exec \"\$@\" mosquitto -c '$NODE_ETC/mosquitto.conf'; }"
             ;;
-        *) echo "start() { exec \"\$@\" '$BIN/$1' --config '$NODE_ETC/$1.yaml' --ready-fd 3; }" ;;
+        *)
+            echo "program='$BIN/$1' config='$NODE_ETC/$1.yaml'"
+            echo 'start() { exec "$@" "$program" --config "$config" --ready-fd 3; }'
+            ;;
     esac
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Private to the coracle command: its verbs. Each parses its own arguments and returns an exit
-// code: 0 done, 1 failed, 100 wrong usage.
+// code: 0 done, 1 failed, 100 wrong usage; more in its
+// --help.
 #ifndef CORACLE_CORACLE_H
 #define CORACLE_CORACLE_H
 
@@ -13,6 +14,7 @@ int coracle_status(int argc, char **argv);
 int coracle_join(int argc, char **argv);
 int coracle_token(int argc, char **argv);
 int coracle_restart(int argc, char **argv);
+int coracle_upgrade(int argc, char **argv);
 int coracle_completion(int argc, char **argv);
 
 /* One line on stderr: "coracle: what: why". Returns EXIT_FAILED. */

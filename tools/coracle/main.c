@@ -15,6 +15,7 @@ static const struct verb {
     {"token", coracle_token, "make tokens with which nodes join"},
     {"join", coracle_join, "make this machine an edge node"},
     {"restart", coracle_restart, "restart services in place"},
+    {"upgrade", coracle_upgrade, "change a service's program in place, and back if it fails"},
     {"completion", coracle_completion, "print shell completion for bash"},
 };
 
@@ -57,6 +58,8 @@ int coracle_completion(int argc, char **argv)
         "        status) words='--output --run-dir' ;;\n"
         "        join) words='--cloud --enrol-port --token --node --timeout' ;;\n"
         "        restart) words=$(coracle status -o name 2>/dev/null) ;;\n"
+        "        upgrade) words=\"--rollback --timeout $(coracle status -o name 2>/dev/null; "
+        "compgen -f -- \"${COMP_WORDS[COMP_CWORD]}\")\" ;;\n"
         "        completion) words=bash ;;\n"
         "    esac\n"
         "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\")\n"
