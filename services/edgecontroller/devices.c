@@ -109,7 +109,7 @@ static void on_status_made(void *self, const struct cor_kube_response *response)
     }
 }
 
-static void make_status(struct ec *ec, const struct cor_json *device)
+void ec_make_status(struct ec *ec, const struct cor_json *device)
 {
     if (!ec_is_synced(ec, EC_STATUSES) ||
         ec_get(ec, EC_STATUSES, ec_ns(device), ec_name(device)) != NULL) {
@@ -154,7 +154,7 @@ void ec_on_device(void *self, enum cor_change change, struct cor_json *object, s
         remove_device(ec, object);
         return;
     }
-    make_status(ec, object);
+    ec_make_status(ec, object);
     bool stays = old != NULL && strcmp(ec_node_of(old), ec_node_of(object)) == 0;
     if (old != NULL && !stays) {
         remove_device(ec, old);
@@ -185,7 +185,7 @@ void ec_on_model(void *self, enum cor_change change, struct cor_json *object, st
     }
 }
 
-/* A DeviceStatus that somebody deleted is made again. */
+/* A DeviceStatus that somebody deleted is made again with the next report. */
 void ec_on_status(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)
 {
     (void)old;

@@ -104,6 +104,9 @@ void ec_on_model(void *self, enum cor_change change, struct cor_json *object, st
 void ec_on_status(void *self, enum cor_change change, struct cor_json *object,
                   struct cor_json *old);
 
+/* Makes the DeviceStatus of a Device unless the mirror shows one. */
+void ec_make_status(struct ec *ec, const struct cor_json *device);
+
 /* Sends the devices of a node, their models and its membership. */
 void ec_send_devices(struct ec *ec, const char *node);
 

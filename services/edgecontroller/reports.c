@@ -158,6 +158,10 @@ static void on_status_patched(void *self, const struct cor_kube_response *respon
     cor_bus_set_cause(overlay->ec->service->bus, overlay->writing->cause);
     if (response->code != COR_OK) {
         struct cor_err err = COR_ERR_NONE;
+        const struct cor_json *device = device_of(overlay);
+        if (response->code == COR_NOTFOUND && device != NULL) {
+            ec_make_status(overlay->ec, device); /* the node reports again */
+        }
         (void)cor_err_set(&err, response->code == COR_NOTFOUND ? COR_RETRY : response->code,
                           "DeviceStatus %s: %s", overlay->id, response->text);
         end_write(overlay, &err, false);
