@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compiler and linker flags of each flavour; see CMakePresets.json.
-set(CORACLE_FLAVOUR debug CACHE STRING "release, debug, asan, tsan or fuzz")
+set(CORACLE_FLAVOUR debug CACHE STRING "release, debug, asan, tsan, sim or fuzz")
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)

@@ -50,6 +50,7 @@ kind_static() {
 kind_unit() { build debug && run_ctest debug '^unit$' ''; }
 kind_contract() { build debug && run_ctest debug '^contract$' ''; }
 kind_interop() { build debug && run_ctest debug '^interop$' ''; }
+kind_sim() { build debug && run_ctest debug '^sim$' ''; }
 kind_asan() { build asan && run_ctest asan '^(unit|contract)$' 'asan: '; }
 
 # fuzz_one PROGRAM SECONDS: prints a result line.

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// In place of common/clock's now.c, and of what the C library and OpenSSL know of time, chance and
+// locks: everything comes from the seed.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "inner.h"
+#include "seams.h"
+
+/* 2026-01-01T00:00:00Z */
+#define EPOCH_US 1767225600000000
+
+struct cor_mono cor_mono_now(void)
+{
+    return (struct cor_mono){sim_now() + COR_SEC(1000)};
+}
+
+struct cor_wall cor_wall_now(void)
+{
+    return (struct cor_wall){sim_now() + EPOCH_US};
+}
+
+static void fill(void *out, size_t len)
+{
+    unsigned char *at = out;
+    while (len > 0) {
+        uint64_t bits = sim_roll(SIM_SECRET);
+        size_t n = len < sizeof(bits) ? len : sizeof(bits);
+        memcpy(at, &bits, n);
+        at += n;
+        len -= n;
+    }
+}
+
+ssize_t getrandom(void *out, size_t len, unsigned flags)
+{
+    (void)flags;
+    fill(out, len);
+    return (ssize_t)len;
+}
+
+long random(void)
+{
+    return (long)(sim_roll(SIM_SECRET) & RAND_MAX);
+}
+
+/* The roles of a process that was killed are free at once; here its descriptors stay open. */
+int flock(int fd, int operation)
+{
+    (void)fd;
+    (void)operation;
+    return 0;
+}
+
+/* Small files (keys, certificates) are not part of the disk that fails. */
+int fsync(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+static int rand_bytes(unsigned char *out, int len)
+{
+    fill(out, (size_t)len);
+    return 1;
+}
+
+static int rand_status(void)
+{
+    return 1;
+}
+
+void sim_rand_register(void)
+{
+    static const RAND_METHOD method = {
+        .bytes = rand_bytes, .pseudorand = rand_bytes, .status = rand_status};
+    (void)RAND_set_rand_method(&method);
+}

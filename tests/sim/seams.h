@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// What seams offer to the scenario beside the interfaces they stand for.
+#ifndef SIM_SEAMS_H
+#define SIM_SEAMS_H
+
+#include "common/base/view.h"
+#include "world.h"
+
+/* OpenSSL takes its random numbers from the seed. Once per process. */
+void sim_rand_register(void);
+
+/* Like cor_wakeup_send, after that time; moves one that is due. */
+void sim_wakeup_in(struct cor_wakeup *wakeup, int64_t us);
+bool sim_wakeup_is_due(const struct cor_wakeup *wakeup);
+
+#endif
