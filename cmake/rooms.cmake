@@ -59,8 +59,11 @@ function(coracle_tool name)
 endfunction()
 
 # coracle_test(<kind> <source> [NEEDS rooms...]): one cmocka program; <kind> is its ctest label. Exit
-# code 77: it cannot run on this machine. Not built in the fuzz flavour.
+# code 77: it cannot run on this machine. Not built in the flavours fuzz and release.
 function(coracle_test kind source)
+  if(CORACLE_FLAVOUR STREQUAL release)
+    return()
+  endif()
   cmake_parse_arguments(A "" "" "NEEDS;PACKAGES" ${ARGN})
   get_filename_component(base ${source} NAME_WE)
   string(REPLACE "/" "." name ${source})

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// A round trip over ipc between two processes, raw and ours.
+#ifndef BENCH_IPC_H
+#define BENCH_IPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Round trips one at a time of a payload, between this process and a forked one, with sockets in
+ * dir; the time of each in microseconds goes to us. */
+void raw_round_trips(const char *dir, size_t bytes, size_t count, int64_t *us);
+
+/* The same as a CALL and its REPLY over a port of common/bus. */
+void our_round_trips(const char *dir, size_t bytes, size_t count, int64_t *us);
+
+#endif
