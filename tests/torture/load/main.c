@@ -10,6 +10,7 @@
 
 #include "common/base/mem.h"
 #include "publisher.h"
+#include "subscriber.h"
 #include "target.h"
 
 enum {
@@ -25,13 +26,15 @@ enum {
     OPT_PORT,
     OPT_REFUSE,
     OPT_FORGET,
-    OPT_NAMES
+    OPT_NAMES,
+    OPT_MQTT
 };
 
 struct options {
     const char *broker;
     const char *topic;
     uint64_t devices, bytes, rate, flight, count, seconds, drain, port, refuse, forget;
+    bool via_mqtt;
 };
 
 static const struct argp_option OPTIONS[] = {
@@ -47,6 +50,7 @@ static const struct argp_option OPTIONS[] = {
     {"port", OPT_PORT, "PORT", 0, "Of the HTTP target on 127.0.0.1 (8099)", 0},
     {"refuse-every", OPT_REFUSE, "N", 0, "Answer every Nth request 503 and do not take it", 0},
     {"forget-every", OPT_FORGET, "N", 0, "Take every Nth request and answer 500", 0},
+    {"via-mqtt", OPT_MQTT, NULL, 0, "Take what a subscriber of the same broker gets: the floor", 0},
     {"topics", OPT_NAMES, NULL, 0, "Print the topics, one a line, and exit", 0},
     {0},
 };
@@ -56,6 +60,7 @@ struct load {
     struct ledger *ledger;
     struct publisher *publisher;
     struct target *target;
+    struct subscriber *subscriber;
     struct cor_timer *end;
     struct cor_timer *look;
     const struct options *o;
@@ -79,6 +84,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         o->broker = arg;
     } else if (key == OPT_TOPIC) {
         o->topic = arg;
+    } else if (key == OPT_MQTT) {
+        o->via_mqtt = true;
     } else if (key == OPT_NAMES) {
         print_topics(o);
     } else if (key >= OPT_DEVICES && key <= OPT_FORGET) {
@@ -163,8 +170,11 @@ static enum cor_code start(struct load *load, struct cor_err *err)
                                        .count = o->count,
                                        .loop = load->loop,
                                        .ledger = load->ledger};
-    code = publisher_new(&publisher, &load->publisher, err);
-    return code;
+    if (o->via_mqtt) {
+        code = subscriber_new(load->loop, load->ledger, host, publisher.port, o->topic,
+                              &load->subscriber, err);
+    }
+    return code == COR_OK ? publisher_new(&publisher, &load->publisher, err) : code;
 }
 
 static int run(const struct options *o)
@@ -199,6 +209,7 @@ static int run(const struct options *o)
     cor_signal_free(&back);
     cor_signal_free(&away);
     publisher_free(&load.publisher);
+    subscriber_free(&load.subscriber);
     target_free(&load.target);
     ledger_free(&load.ledger);
     cor_loop_free(&load.loop);

@@ -15,27 +15,26 @@ struct target {
 };
 
 /* Takes one message at text, which begins with {"d": ; false: it is none. */
-static bool take_one(struct target *t, const char *text, struct cor_view key)
+static bool take_one(struct ledger *ledger, const char *text, struct cor_view key)
 {
     char *end = NULL;
     unsigned long device = strtoul(text + strlen("{\"d\":"), &end, 10);
     if (strncmp(end, ",\"s\":", 5) != 0) {
         return false;
     }
-    ledger_arrived(t->spec.ledger, device, strtoull(end + 5, &end, 10), key, cor_mono_now().us);
+    ledger_arrived(ledger, device, strtoull(end + 5, &end, 10), key, cor_mono_now().us);
     return true;
 }
 
-/* One message, or a batch of them. */
-static void take_all(struct target *t, struct cor_view body, struct cor_view key)
+void target_take(struct ledger *ledger, struct cor_view body, struct cor_view key)
 {
     auto_(cor_freep) char *text = cor_view_dup(body);
     bool any = false;
     for (const char *at = text; (at = strstr(at, "{\"d\":")) != NULL; at++) {
-        any = take_one(t, at, key) || any;
+        any = take_one(ledger, at, key) || any;
     }
     if (!any) {
-        ledger_strange(t->spec.ledger);
+        ledger_strange(ledger);
     }
 }
 
@@ -54,7 +53,7 @@ static void on_request(void *self, struct cor_exchange *exchange)
         cor_exchange_reply(exchange, 503, NULL, &none);
         return;
     }
-    take_all(t, cor_exchange_body(exchange), cor_view_of(key == NULL ? "" : key));
+    target_take(t->spec.ledger, cor_exchange_body(exchange), cor_view_of(key == NULL ? "" : key));
     cor_exchange_reply(exchange, is_turn(t->spec.forget_every, t->requests) ? 500 : 204, NULL,
                        &none);
 }

@@ -22,6 +22,9 @@ struct target;
 COR_NODISCARD enum cor_code target_new(const struct target_spec *spec, struct target **target_r,
                                        struct cor_err *err);
 
+/* Takes the messages in body, one or a batch, for ledger. */
+void target_take(struct ledger *ledger, struct cor_view body, struct cor_view key);
+
 /* Requests so far. */
 uint64_t target_requests(const struct target *target);
 
