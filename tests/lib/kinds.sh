@@ -78,16 +78,19 @@ kind_fuzz() {
         xargs -r -P "$(nproc)" -I '{}' bash -c 'fuzz_one "$1" "$2"' fuzz '{}' "$seconds")
 }
 
-# scenario PRESET KIND NAME: runs one; a scenario is a program that prints result lines, see
-# tests/system/README.md.
+# scenario PRESET KIND PROGRAM: runs one; a scenario is a program below tests/ that prints result lines,
+# see tests/system/README.md.
 scenario() {
-    local code
-    echo "-- $2: $3"
-    count_lines < <(CORACLE_PRESET=$1 "$TOP/tests/system/$3" 2>&1 </dev/null |
-        sed -E "s/^(ok|not ok|skip) /\1 $2: $3: /"
+    local code name=${3##*/}
+    echo "-- $2: $name"
+    count_lines < <(CORACLE_PRESET=$1 "$TOP/tests/$3" 2>&1 </dev/null |
+        sed -E "s/^(ok|not ok|skip) /\1 $2: $name: /"
         code=${PIPESTATUS[0]}
-        [ "$code" = 0 ] || [ "$code" = 1 ] || echo "not ok $2: $3: ended with code $code")
+        [ "$code" = 0 ] || [ "$code" = 1 ] || echo "not ok $2: $name: ended with code $code")
 }
+
+# names FILE: the scenarios that a list names.
+names() { sed 's/#.*//; /^ *$/d' "$1"; }
 
 is_root() {
     [ "$(id -u)" = 0 ] && return 0
@@ -98,8 +101,15 @@ is_root() {
 kind_system() {
     build debug && is_root system || return
     local name
-    while read -r name; do scenario debug system "$name"; done < <(sed 's/#.*//; /^ *$/d' "$TOP/tests/system/list")
+    while read -r name; do scenario debug system "system/$name"; done < <(names "$TOP/tests/system/list")
+}
+
+# The short forms; tests/torture/README.md has the long ones.
+kind_torture() {
+    build debug && is_root torture || return
+    local name
+    while read -r name; do scenario debug torture "torture/$name"; done < <(names "$TOP/tests/torture/list")
 }
 
 # Budgets, on what is installed.
-kind_bench() { build release && is_root bench && scenario release bench footprint; }
+kind_bench() { build release && is_root bench && scenario release bench system/footprint; }
