@@ -78,7 +78,8 @@ static enum cor_code open_peer(struct eb *eb, enum eb_peer peer, struct cor_err 
 
 static enum cor_code open_mqtt(struct eb *eb, struct cor_err *err)
 {
-    static const struct eb_mqtt_ops OPS = {eb_on_connected, eb_on_message, eb_on_published};
+    static const struct eb_mqtt_ops OPS = {eb_on_connected, eb_on_message, eb_on_batch,
+                                           eb_on_marked, eb_on_published};
     auto_(cor_buf_free) struct cor_buf password = {0};
     if (eb->cfg->password_file[0] != '\0' &&
         cor_file_read(eb->cfg->password_file, 4096, &password, err) != COR_OK) {
@@ -104,12 +105,13 @@ static enum cor_code open_mqtt(struct eb *eb, struct cor_err *err)
 static void add_stats(void *self, struct cor_buf *out)
 {
     const struct eb *eb = self;
-    cor_buf_fmt(
-        out,
-        ",\"broker\":%s,\"mqttReceived\":%" PRIu64 ",\"mqttDropped\":%" PRIu64
-        ",\"mqttPublished\":%" PRIu64 ",\"keptForTwin\":%" PRIu64 ",\"keptForCloud\":%" PRIu64,
-        eb_mqtt_is_up(eb->mqtt) ? "true" : "false", eb->received, eb->dropped, eb->published,
-        cor_outbox_count(eb->outboxes[EB_TWIN]), cor_outbox_count(eb->outboxes[EB_HUB]));
+    cor_buf_fmt(out,
+                ",\"broker\":%s,\"mqttReceived\":%" PRIu64 ",\"mqttAgain\":%" PRIu64
+                ",\"mqttDropped\":%" PRIu64 ",\"mqttPublished\":%" PRIu64
+                ",\"keptForTwin\":%" PRIu64 ",\"keptForCloud\":%" PRIu64,
+                eb_mqtt_is_up(eb->mqtt) ? "true" : "false", eb->received, eb->again, eb->dropped,
+                eb->published, cor_outbox_count(eb->outboxes[EB_TWIN]),
+                cor_outbox_count(eb->outboxes[EB_HUB]));
 }
 
 static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
@@ -126,6 +128,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         return code;
     }
     cor_store_start(eb->store, service->loop);
+    eb_in_new(eb);
     for (unsigned i = 0; i < EB_PEERS && code == COR_OK; i++) {
         code = open_peer(eb, (enum eb_peer)i, err);
     }
@@ -151,6 +154,7 @@ static void stop(void *self)
         cor_port_close(&eb->ports[i]);
     }
     cor_store_close(&eb->store);
+    eb_in_free(eb);
     eb_publications_free(eb);
     cor_free(eb);
 }

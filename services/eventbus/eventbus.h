@@ -5,11 +5,13 @@
 
 #include "common/base/list.h"
 #include "common/bus/bus.h"
+#include "common/clock/backoff.h"
 #include "common/outbox/outbox.h"
 #include "common/service/service.h"
 #include "common/store/store.h"
 #include "mqtt.h"
 #include "proto/proto.h"
+#include "recent.h"
 
 struct eb_cfg {
     struct cor_service_cfg common;
@@ -38,7 +40,9 @@ struct eb {
     struct cor_outbox_spec outbox_specs[EB_PEERS];
     uint64_t incarnations[EB_PEERS]; /* of the streams of publications */
     struct cor_link publishing;      /* struct publication, in order */
-    uint64_t received, dropped, published;
+    struct eb_recent recent;         /* messages that the broker may send again */
+    struct eb_batch *batch;          /* of messages of the broker */
+    uint64_t received, again, dropped, published;
 };
 
 /* The service's spec, for cor_service_main. */
@@ -58,8 +62,19 @@ void eb_store_set_place(struct eb *eb, enum eb_peer peer, uint64_t incarnation, 
 void eb_store_subscription(struct eb *eb, struct cor_view filter, bool off);
 void eb_store_subscriptions(struct eb *eb, void (*fn)(struct eb *eb, const char *filter));
 
-/* in.c: a message of the broker. */
-void eb_on_message(void *self, struct cor_view topic, struct cor_view payload);
+/* store.c: what may come again, after a restart; in a write: adds data, which ends at place end,
+ * and forgets what the broker is known to have had. */
+void eb_store_recents(struct eb *eb);
+COR_NODISCARD enum cor_code eb_store_recent(struct cor_db *db, struct cor_view data, uint64_t end,
+                                            uint64_t confirmed, struct cor_err *err);
+
+/* in.c: messages of the broker. */
+void eb_in_new(struct eb *eb);
+void eb_in_free(struct eb *eb);
+void eb_in_begin(struct eb *eb); /* a connection begins */
+void eb_on_message(void *self, const struct eb_mqtt_message *message);
+void eb_on_batch(void *self);
+void eb_on_marked(void *self, int number);
 
 /* out.c: publications. */
 enum cor_code eb_on_mqtt_out(void *self, struct cor_in *in, const void *body, struct cor_err *err);

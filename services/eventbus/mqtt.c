@@ -5,12 +5,28 @@
 #include <mosquitto.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/base/mem.h"
 #include "common/clock/backoff.h"
 
-/* libmosquitto looks at its keepalive in loop_misc; a third of it is often enough. */
-enum { MISC_PART = 3, IN_FLIGHT = 1000 };
+// libmosquitto acknowledges a message before it calls back. In its external-thread mode a packet is
+// only queued and mosquitto_loop_write sends it (2.0.11: lib/packet_mosq.c, packet__queue), so:
+// read a batch, have it committed, then write. In that mode it also pokes a socket pair for a
+// thread that is not there; that is non-blocking, fills after some hundred bytes, and stays so.
+
+/* libmosquitto looks at its keepalive in loop_misc; a third of it is often enough. One loop_read
+ * takes as many packets as we have publications under way: BYTES_MAX is what may be too much. */
+enum {
+    MISC_PART = 3,
+    IN_FLIGHT = 1000,
+    BATCH_MESSAGES = 1000,
+    BATCH_BYTES = 1 << 20,
+    BYTES_MAX = 16 << 20
+};
+
+/* Nobody publishes here: unsubscribing from it makes the broker answer, in order. */
+static const char MARK[] = "coracle/eventbus/mark";
 
 struct eb_mqtt {
     struct eb_mqtt_spec spec;
@@ -26,13 +42,35 @@ struct eb_mqtt {
     int port;   /* 0: host is the path of a unix socket */
     bool up;
     bool complained;
+    bool held;       /* a batch is with the owner: nothing is read or written */
+    bool waiting;    /* to connect, until the batch is committed */
+    bool overflowed; /* messages of the batch were left out: the broker is to send them again */
+    size_t batch_count, batch_bytes;
 };
 
 static void lost(struct eb_mqtt *mqtt, int rc);
 
 static void watch_socket(struct eb_mqtt *mqtt)
 {
-    cor_io_set(mqtt->io, COR_READ | (mosquitto_want_write(mqtt->client) ? COR_WRITE : 0));
+    int events = COR_READ | (mosquitto_want_write(mqtt->client) ? COR_WRITE : 0);
+    cor_io_set(mqtt->io, mqtt->held ? 0 : events);
+}
+
+static bool has_more(const struct eb_mqtt *mqtt)
+{
+    char byte = 0;
+    return recv(mosquitto_socket(mqtt->client), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* Reads until the socket is empty or the batch is full. */
+static int read_batch(struct eb_mqtt *mqtt)
+{
+    int rc = MOSQ_ERR_SUCCESS;
+    do {
+        rc = mosquitto_loop_read(mqtt->client, 1);
+    } while (rc == MOSQ_ERR_SUCCESS && mqtt->batch_count < BATCH_MESSAGES &&
+             mqtt->batch_bytes < BATCH_BYTES && has_more(mqtt));
+    return rc;
 }
 
 static void on_socket(void *self, int fd, int events)
@@ -40,12 +78,39 @@ static void on_socket(void *self, int fd, int events)
     (void)fd;
     struct eb_mqtt *mqtt = self;
     int rc = MOSQ_ERR_SUCCESS;
-    if ((events & COR_READ) != 0) {
-        rc = mosquitto_loop_read(mqtt->client, 1);
+    if (mqtt->held) {
+        return;
     }
-    if (rc == MOSQ_ERR_SUCCESS && (events & COR_WRITE) != 0) {
+    if ((events & COR_WRITE) != 0) {
         rc = mosquitto_loop_write(mqtt->client, 1);
     }
+    if (rc == MOSQ_ERR_SUCCESS && (events & COR_READ) != 0) {
+        rc = read_batch(mqtt);
+    }
+    mqtt->held = mqtt->batch_count > 0;
+    if (rc != MOSQ_ERR_SUCCESS) {
+        lost(mqtt, rc);
+    }
+    if (mqtt->held) {
+        mqtt->ops->batch(mqtt->self);
+    }
+}
+
+void eb_mqtt_committed(struct eb_mqtt *mqtt)
+{
+    bool again = mqtt->overflowed;
+    mqtt->held = false;
+    mqtt->overflowed = false;
+    mqtt->batch_count = 0;
+    mqtt->batch_bytes = 0;
+    if (mqtt->waiting) {
+        mqtt->waiting = false;
+        cor_timer_start(mqtt->again, 0);
+    }
+    if (mqtt->io == NULL) {
+        return;
+    }
+    int rc = again ? MOSQ_ERR_CONN_LOST : mosquitto_loop_write(mqtt->client, 1);
     if (rc != MOSQ_ERR_SUCCESS) {
         lost(mqtt, rc);
     }
@@ -64,7 +129,8 @@ static bool on_round(void *self)
 static void on_misc(void *self)
 {
     struct eb_mqtt *mqtt = self;
-    int rc = mqtt->io == NULL ? MOSQ_ERR_SUCCESS : mosquitto_loop_misc(mqtt->client);
+    bool idle = mqtt->io == NULL || mqtt->held;
+    int rc = idle ? MOSQ_ERR_SUCCESS : mosquitto_loop_misc(mqtt->client);
     if (rc != MOSQ_ERR_SUCCESS) {
         lost(mqtt, rc);
     }
@@ -73,6 +139,10 @@ static void on_misc(void *self)
 static void connect_now(void *self)
 {
     struct eb_mqtt *mqtt = self;
+    if (mqtt->held) {
+        mqtt->waiting = true;
+        return;
+    }
     /* Blocks for as long as a local connect takes: the broker is on this machine. */
     int rc = mosquitto_connect(mqtt->client, mqtt->host, mqtt->port, mqtt->spec.keepalive_s);
     int fd = mosquitto_socket(mqtt->client);
@@ -116,8 +186,23 @@ static void on_message(struct mosquitto *client, void *self, const struct mosqui
 {
     (void)client;
     struct eb_mqtt *mqtt = self;
-    mqtt->ops->message(mqtt->self, cor_view_of(m->topic),
-                       (struct cor_view){m->payload, (size_t)m->payloadlen});
+    if (mqtt->overflowed || mqtt->batch_bytes >= BYTES_MAX) {
+        mqtt->overflowed = true;
+        return;
+    }
+    struct eb_mqtt_message message = {.topic = cor_view_of(m->topic),
+                                      .payload = {m->payload, (size_t)m->payloadlen},
+                                      .number = m->qos == 0 ? 0 : (uint16_t)m->mid};
+    mqtt->batch_count++;
+    mqtt->batch_bytes += message.topic.len + message.payload.len;
+    mqtt->ops->message(mqtt->self, &message);
+}
+
+static void on_unsubscribe(struct mosquitto *client, void *self, int number)
+{
+    (void)client;
+    struct eb_mqtt *mqtt = self;
+    mqtt->ops->marked(mqtt->self, number);
 }
 
 static void on_publish(struct mosquitto *client, void *self, int number)
@@ -150,10 +235,12 @@ static void set_up_client(struct eb_mqtt *mqtt)
 {
     (void)mosquitto_lib_init();
     mqtt->client = mosquitto_new(mqtt->spec.client_id, false, mqtt);
+    (void)mosquitto_threaded_set(mqtt->client, true);
     (void)mosquitto_max_inflight_messages_set(mqtt->client, IN_FLIGHT);
     mosquitto_connect_callback_set(mqtt->client, on_connect);
     mosquitto_message_callback_set(mqtt->client, on_message);
     mosquitto_publish_callback_set(mqtt->client, on_publish);
+    mosquitto_unsubscribe_callback_set(mqtt->client, on_unsubscribe);
     if (mqtt->spec.username[0] != '\0') {
         (void)mosquitto_username_pw_set(mqtt->client, mqtt->spec.username, mqtt->spec.password);
     }
@@ -195,6 +282,9 @@ void eb_mqtt_free(struct eb_mqtt **mqtt)
     cor_io_free(&self->io);
     if (self->client != NULL) {
         (void)mosquitto_disconnect(self->client);
+        if (!self->held) { /* else what is not committed would be acknowledged */
+            (void)mosquitto_loop_write(self->client, 1);
+        }
         mosquitto_destroy(self->client);
         (void)mosquitto_lib_cleanup();
     }
@@ -231,6 +321,11 @@ enum cor_code eb_mqtt_publish(struct eb_mqtt *mqtt, const char *topic, struct co
     }
     return code_of(
         mosquitto_publish(mqtt->client, number_r, topic, (int)payload.len, payload.ptr, 1, retain));
+}
+
+enum cor_code eb_mqtt_mark(struct eb_mqtt *mqtt, int *number_r)
+{
+    return mqtt->up ? code_of(mosquitto_unsubscribe(mqtt->client, number_r, MARK)) : COR_GONE;
 }
 
 enum cor_code eb_mqtt_subscribe(struct eb_mqtt *mqtt, const char *filter, bool off)

@@ -134,6 +134,7 @@ static void release(struct eb *eb)
 void eb_on_connected(void *self)
 {
     struct eb *eb = self;
+    eb_in_begin(eb);
     for (size_t i = 0; i < EB_TOPIC_COUNT; i++) {
         subscribe(eb, EB_TOPICS[i]);
     }

@@ -4,13 +4,24 @@
 #include "common/base/mem.h"
 #include "eventbus.h"
 
-enum statement { GET_PLACE, SET_PLACE, ADD_TOPIC, DEL_TOPIC, TOPICS, OUTBOX };
+enum statement {
+    GET_PLACE,
+    SET_PLACE,
+    ADD_TOPIC,
+    DEL_TOPIC,
+    TOPICS,
+    RECENTS,
+    ADD_RECENT,
+    DEL_RECENT,
+    OUTBOX
+};
 
 static const char *const MIGRATIONS[] = {
     COR_OUTBOX_MIGRATION
     "CREATE TABLE place (peer INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL,"
     " seq INTEGER NOT NULL);"
     "CREATE TABLE subscription (filter TEXT PRIMARY KEY) WITHOUT ROWID;",
+    "CREATE TABLE recent (last INTEGER PRIMARY KEY, data BLOB NOT NULL);",
 };
 
 static const char *const SQL[] = {
@@ -19,6 +30,9 @@ static const char *const SQL[] = {
     [ADD_TOPIC] = "INSERT OR REPLACE INTO subscription (filter) VALUES (?)",
     [DEL_TOPIC] = "DELETE FROM subscription WHERE filter = ?",
     [TOPICS] = "SELECT filter FROM subscription",
+    [RECENTS] = "SELECT last, data FROM recent ORDER BY last",
+    [ADD_RECENT] = "INSERT OR REPLACE INTO recent (last, data) VALUES (?, ?)",
+    [DEL_RECENT] = "DELETE FROM recent WHERE last <= ?",
     [OUTBOX] = COR_OUTBOX_SQL,
 };
 
@@ -93,4 +107,28 @@ void eb_store_subscriptions(struct eb *eb, void (*fn)(struct eb *eb, const char 
         auto_(cor_freep) char *filter = cor_view_dup(cor_stmt_bytes(stmt, 0));
         fn(eb, filter);
     }
+}
+
+void eb_store_recents(struct eb *eb)
+{
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(eb->store), RECENTS);
+    while (step(eb, stmt)) {
+        if (!eb_recent_read(&eb->recent, cor_stmt_bytes(stmt, 1),
+                            (uint64_t)cor_stmt_i64(stmt, 0))) {
+            LOGE(eb->service->log, "bus.recent-unreadable", "last=%lld",
+                 (long long)cor_stmt_i64(stmt, 0));
+        }
+    }
+}
+
+enum cor_code eb_store_recent(struct cor_db *db, struct cor_view data, uint64_t end,
+                              uint64_t confirmed, struct cor_err *err)
+{
+    struct cor_stmt *stmt = cor_db_use(db, ADD_RECENT);
+    cor_stmt_bind(stmt, 1, COR_INT((int64_t)end));
+    cor_stmt_bind(stmt, 2, COR_BLOB(data));
+    enum cor_code code = data.len == 0 ? COR_OK : cor_stmt_run(stmt, err);
+    stmt = cor_db_use(db, DEL_RECENT);
+    cor_stmt_bind(stmt, 1, COR_INT((int64_t)confirmed));
+    return code == COR_OK ? cor_stmt_run(stmt, err) : code;
 }

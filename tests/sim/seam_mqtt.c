@@ -12,11 +12,17 @@
 
 enum { ACK_US = 1000000 };
 
+/* Where a message is that the broker has not been told of: */
+#define ON_ITS_WAY INT64_MAX
+#define ARRIVED (INT64_MAX - 1) /* in the socket */
+#define GIVEN (INT64_MAX - 2)   /* in the batch that eventbus commits */
+
 struct message {
     struct cor_link link;
     char *topic;
     struct cor_buf payload;
-    int64_t delivered; /* 0: not in this connection */
+    uint16_t number;
+    int64_t delivered; /* when it was acknowledged; 0: not in this connection; or as above */
 };
 
 struct filter {
@@ -29,6 +35,7 @@ struct broker {
     struct cor_link queue;   /* struct message, in order; unacknowledged ones are at its head */
     struct cor_link filters; /* struct filter */
     size_t count;
+    uint16_t numbered;      /* packet ids */
     struct eb_mqtt *client; /* connected now */
     sim_heard_fn heard;
     void *heard_self;
@@ -40,6 +47,7 @@ struct eb_mqtt {
     void *self;
     struct cor_timer *connect;
     bool up;
+    bool held; /* a batch is with eventbus */
     int numbered;
     int64_t busy_until[2]; /* from and to the broker */
 };
@@ -118,15 +126,59 @@ static void on_settle(void *self)
     pump();
 }
 
+/* Gives eventbus what is in the socket. */
+static void read_batch(struct eb_mqtt *client)
+{
+    COR_LIST_EACH (node, &broker()->queue) {
+        struct message *m = COR_LIST_OBJECT(node, struct message, link);
+        if (m->delivered == ARRIVED) {
+            m->delivered = GIVEN;
+            client->held = true;
+            struct eb_mqtt_message message = {.topic = cor_view_of(m->topic),
+                                              .payload = cor_buf_as_view(&m->payload),
+                                              .number = m->number};
+            client->ops->message(client->self, &message);
+        }
+    }
+    if (client->held) {
+        client->ops->batch(client->self);
+    }
+}
+
 /* Runs on eventbus. */
 static void on_delivery(void *self)
 {
     struct message *m = self;
     struct eb_mqtt *client = broker()->client;
     sim_point();
-    m->delivered = sim_now();
-    client->ops->message(client->self, cor_view_of(m->topic), cor_buf_as_view(&m->payload));
+    m->delivered = ARRIVED;
+    if (!client->held) {
+        read_batch(client);
+    }
+}
+
+/* Runs on eventbus. */
+static void on_readable(void *self)
+{
+    struct eb_mqtt *client = self;
+    if (broker()->client == client && !client->held) {
+        read_batch(client);
+    }
+}
+
+void eb_mqtt_committed(struct eb_mqtt *mqtt)
+{
+    mqtt->held = false;
+    if (broker()->client != mqtt) {
+        return;
+    }
+    sim_point();
+    COR_LIST_EACH (node, &broker()->queue) {
+        struct message *m = COR_LIST_OBJECT(node, struct message, link);
+        m->delivered = m->delivered == GIVEN ? sim_now() : m->delivered;
+    }
     sim_post(NULL, ACK_US + 1, on_settle, NULL);
+    sim_post(mqtt->core, 1, on_readable, mqtt);
 }
 
 static int64_t in_order(struct eb_mqtt *client, int way)
@@ -144,7 +196,7 @@ static void pump(void)
     COR_LIST_EACH (node, &b->queue) {
         struct message *m = COR_LIST_OBJECT(node, struct message, link);
         if (b->client != NULL && m->delivered == 0) {
-            m->delivered = INT64_MAX; /* on its way */
+            m->delivered = ON_ITS_WAY;
             sim_post(b->client->core, in_order(b->client, 1), on_delivery, m);
         }
     }
@@ -159,6 +211,8 @@ void sim_device_publish(const char *topic, struct cor_view payload)
     struct message *m = cor_alloc(sizeof(*m));
     m->topic = cor_strdup(topic);
     cor_buf_view(&m->payload, payload);
+    b->numbered = b->numbered == UINT16_MAX ? 1 : b->numbered + 1;
+    m->number = b->numbered;
     cor_list_add(&b->queue, &m->link);
     b->count++;
     sim_trace("publish", payload.len, b->count);
@@ -286,6 +340,32 @@ enum cor_code eb_mqtt_publish(struct eb_mqtt *mqtt, const char *topic, struct co
     cor_buf_view(&p->payload, payload);
     *number_r = p->number;
     sim_post(NULL, in_order(mqtt, 0), on_published, p);
+    return COR_OK;
+}
+
+struct mark {
+    struct eb_mqtt *mqtt;
+    int number;
+};
+
+static void on_mark(void *self)
+{
+    struct mark *mark = self;
+    if (broker()->client == mark->mqtt) {
+        mark->mqtt->ops->marked(mark->mqtt->self, mark->number);
+    }
+    cor_free(mark);
+}
+
+enum cor_code eb_mqtt_mark(struct eb_mqtt *mqtt, int *number_r)
+{
+    if (!mqtt->up) {
+        return COR_GONE;
+    }
+    struct mark *mark = cor_alloc(sizeof(*mark));
+    *mark = (struct mark){mqtt, ++mqtt->numbered};
+    *number_r = mark->number;
+    sim_post(mqtt->core, ACK_US + 2, on_mark, mark);
     return COR_OK;
 }
 
