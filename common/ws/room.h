@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private to common/ws: ws.c (context, callback table), conn.c (WebSocket connections), server.c
-// (listeners, requests), client.c (dial, fetch).
+// Private to common/ws: ws.c (context, callback table), conn.c (WebSocket connections), accept.c
+// (listening sockets), server.c (upgrades, requests), client.c (dial, fetch).
 #ifndef COR_WS_ROOM_H
 #define COR_WS_ROOM_H
 
@@ -37,8 +37,10 @@ struct cor_ws_server {
     struct cor_ws *ws;
     struct cor_ws_listen listen; /* its address and tls are not valid any more */
     const struct cor_tls *tls;   /* while it starts; NULL later */
+    struct lws_context *context; /* its own; owned */
     struct lws_vhost *vhost;
-    char *name; /* owned */
+    struct ws_door *door; /* its listening socket; owned */
+    char *name;           /* owned */
 };
 
 /* What libwebsockets keeps for us with each connection: one of these is set. */
@@ -80,6 +82,22 @@ struct cor_ws_conn {
     bool binary; /* the message in rx is */
     int inside;  /* callbacks of this connection on the stack */
 };
+
+/* ws.c: a context of libwebsockets on ws's loop; NULL: it does not start. Returns owned. */
+struct lws_context *ws_context_new(struct cor_ws *ws, uint64_t options);
+
+/* server.c: ends its connections and frees it. */
+void ws_server_free(struct cor_ws_server *server);
+
+/* accept.c: accepts connections on fd (takes), a listening socket that does not block, for server
+ * (borrows). Returns owned. */
+struct ws_door *ws_door_new(struct cor_ws_server *server, int fd);
+
+/* Stops accepting and closes the socket; *door becomes NULL. */
+void ws_door_free(struct ws_door **door);
+
+/* Port that it listens on. */
+int ws_door_port(const struct ws_door *door);
 
 /* A connection of ws for an owner. */
 struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *events, void *self);

@@ -3,6 +3,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
+#include "common/base/socket.h"
 #include "common/ws/room.h"
 
 struct cor_ws_ask {
@@ -110,50 +111,70 @@ static uint64_t listen_options(const struct cor_ws_listen *listen)
 {
     uint64_t options =
         LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX |
-        LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
-        LWS_SERVER_OPTION_REQUIRE_VALID_OPENSSL_CLIENT_CERT;
+        LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS | LWS_SERVER_OPTION_REQUIRE_VALID_OPENSSL_CLIENT_CERT;
     if (listen->client_cert == COR_WS_CERT_ASKED) {
         options |= LWS_SERVER_OPTION_PEER_CERT_NOT_REQUIRED;
     }
-    if (listen->address != NULL && strchr(listen->address, ':') == NULL) {
-        options |= LWS_SERVER_OPTION_DISABLE_IPV6;
-    }
     return options;
+}
+
+void ws_server_free(struct cor_ws_server *server)
+{
+    ws_door_free(&server->door);
+    if (server->context != NULL) {
+        lws_context_destroy(server->context);
+    }
+    cor_free(server->name);
+    cor_free(server);
+}
+
+static enum cor_code make_vhost(struct cor_ws_server *server, struct cor_err *err)
+{
+    struct cor_ws *ws = server->ws;
+    void *any = ws_client_ready(ws, 0) ? ws->client[0].tls : NULL;
+    server->name = cor_sprintf("port-%d-%p", server->listen.port, (void *)server);
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER, /* accept.c does */
+        .protocols = ws->protocols,
+        .vhost_name = server->name, /* not copied */
+        .options = listen_options(&server->listen),
+        .alpn = "http/1.1",
+        .provided_client_ssl_ctx = any, /* else it makes one, never used */
+        .keepalive_timeout = 30,
+        .timeout_secs_ah_idle = 10,
+        .user = server,
+    };
+    /* Of vhosts without a listener of their own it would choose by the Host header and SNI: a peer
+     * could choose. So each has a context to itself. */
+    server->context = ws_context_new(ws, 0);
+    server->vhost = server->context == NULL ? NULL : lws_create_vhost(server->context, &info);
+    return server->vhost != NULL
+               ? COR_OK
+               : cor_err_set(err, COR_INVALID, "TLS of port %d: certificate and key do not fit",
+                             server->listen.port);
 }
 
 enum cor_code cor_ws_listen(struct cor_ws *ws, const struct cor_ws_listen *listen,
                             struct cor_ws_server **out_r, struct cor_err *err)
 {
+    int fd = listen->fd;
+    *out_r = NULL;
+    enum cor_code code =
+        fd > 0 ? COR_OK : cor_socket_listen(listen->address, listen->port, &fd, err);
+    if (code != COR_OK) {
+        return code;
+    }
     struct cor_ws_server *server = cor_alloc(sizeof(*server));
     server->ws = ws;
     server->listen = *listen;
     server->tls = &listen->tls;
     cor_list_init(&server->link);
-    void *any = ws_client_ready(ws, 0) ? ws->client[0].tls : NULL;
-    server->name = cor_sprintf("port-%d-%p", listen->port, (void *)server);
-    struct lws_context_creation_info info = {
-        .iface = listen->address,
-        .port = listen->port,
-        .protocols = ws->protocols,
-        .vhost_name = server->name, /* not copied */
-        .options = listen_options(listen),
-        .alpn = "http/1.1",
-        .provided_client_ssl_ctx = any, /* else it makes one, never used */
-        .keepalive_timeout = 30,
-        .timeout_secs_ah_idle = 10,
-        .ka_time = 20,
-        .ka_probes = 3,
-        .ka_interval = 5,
-        .user = server,
-    };
-    server->vhost = lws_create_vhost(ws->context, &info);
+    server->door = ws_door_new(server, fd);
+    code = make_vhost(server, err);
     server->tls = NULL;
-    *out_r = NULL;
-    if (server->vhost == NULL) {
-        cor_free(server->name);
-        cor_free(server);
-        return cor_err_set(err, COR_IO, "cannot listen on %s port %d",
-                           listen->address == NULL ? "*" : listen->address, listen->port);
+    if (code != COR_OK) {
+        ws_server_free(server);
+        return code;
     }
     cor_list_add(&ws->servers, &server->link);
     *out_r = server;
@@ -162,7 +183,7 @@ enum cor_code cor_ws_listen(struct cor_ws *ws, const struct cor_ws_listen *liste
 
 int cor_ws_port(const struct cor_ws_server *server)
 {
-    return lws_get_vhost_listen_port(server->vhost);
+    return ws_door_port(server->door);
 }
 
 /* ---- upgrades ---- */

@@ -86,13 +86,13 @@ bool ws_client_ready(struct cor_ws *ws, size_t kind)
     return ws->client[kind].vhost != NULL;
 }
 
-static enum cor_code open_context(struct cor_ws *ws, struct cor_err *err)
+struct lws_context *ws_context_new(struct cor_ws *ws, uint64_t options)
 {
     void *loops[1] = {cor_loop_native(ws->loop)};
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBEV |
-                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+                   LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS | options,
         .foreign_loops = loops,
         .fd_limit_per_thread = ws->limits.connections,
         .pt_serv_buf_size = 4096,
@@ -104,7 +104,14 @@ static enum cor_code open_context(struct cor_ws *ws, struct cor_err *err)
         .user = ws,
     };
     lws_set_log_level(0, NULL);
-    ws->context = lws_create_context(&info);
+    return lws_create_context(&info);
+}
+
+static enum cor_code open_context(struct cor_ws *ws, struct cor_err *err)
+{
+    /* OpenSSL is set up by the first context; a second set-up would change the numbers under which
+     * libwebsockets finds its own data again. */
+    ws->context = ws_context_new(ws, LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT);
     if (ws->context == NULL) {
         return cor_err_set(err, COR_INTERNAL,
                            "libwebsockets does not start on libev (is the "
@@ -138,13 +145,11 @@ void cor_ws_free(struct cor_ws **ws)
         return;
     }
     struct cor_ws *self = *ws;
+    COR_LIST_EACH (node, &self->servers) {
+        ws_server_free(COR_LIST_OBJECT(node, struct cor_ws_server, link));
+    }
     if (self->context != NULL) {
         lws_context_destroy(self->context);
-    }
-    COR_LIST_EACH (node, &self->servers) {
-        struct cor_ws_server *server = COR_LIST_OBJECT(node, struct cor_ws_server, link);
-        cor_free(server->name);
-        cor_free(server);
     }
     for (size_t i = 0; i < COR_COUNT(self->client); i++) {
         cor_tls_free(&self->client[i].tls);

@@ -100,8 +100,9 @@ enum cor_ws_client_cert { COR_WS_CERT_ASKED, COR_WS_CERT_REQUIRED };
 
 /* A WebSocket listener. tls is borrowed for the call. */
 struct cor_ws_listen {
-    const char *address; /* numeric; NULL: all */
+    const char *address; /* numeric; NULL: all of IPv4 */
     int port;            /* 0: any */
+    int fd; /* > 0: this socket, which listens already and does not block (takes), instead */
     struct cor_tls tls;
     enum cor_ws_client_cert client_cert;
     void *self;
@@ -115,8 +116,8 @@ struct cor_ws_listen {
     const char *const *keep;
 };
 
-/* Listens. COR_IO when the address cannot be bound, COR_INVALID for a key that does not fit. The
- * server ends with ws. Returns borrowed in *out_r. */
+/* Listens. COR_IO when the address cannot be bound, COR_INVALID for no address or a key that does
+ * not fit; fd is closed then. The server ends with ws. Returns borrowed in *out_r. */
 COR_NODISCARD enum cor_code cor_ws_listen(struct cor_ws *ws, const struct cor_ws_listen *listen,
                                           struct cor_ws_server **out_r, struct cor_err *err);
 
