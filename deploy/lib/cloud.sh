@@ -56,10 +56,23 @@ cloud_tree() {
     while read -r name user rights files memory _; do
         [ -d "$scan/$name" ] || { mkdir -p "$scan/$name" && : >"$scan/$name/down"; }
         tree_row "$scan/$name" "$name" "$user" "$rights" "$files" "$memory" <<ROW
-program='$BIN/$name' config='$CORACLE_ETC/$name.yaml'
-start() { exec "\$@" "\$program" --config "\$config" --ready-fd 3; }
+program='$BIN/$name' config='$CORACLE_ETC/$name.yaml' sockets=$([ "$name" != cloudhub ] || echo link:enrol)
+start() { exec "\$@" "\$program" --config "\$config" --ready-fd "\$ready"; }
 ROW
     done < <(rows cloud)
+}
+
+# cloud_sockets: prints NAME=ADDRESS:PORT of those that cloudhub listens on: they stay open while it
+# restarts.
+cloud_sockets() {
+    [ "$CORACLE_HOLD" = yes ] && [ -x "$BIN/cloudhub" ] || return 0
+    "$BIN/cloudhub" --config "$CORACLE_ETC/cloudhub.yaml" --dump-config | awk '
+        /^[a-z]/ { section = $1 }
+        $1 == "address:" || $1 == "port:" { gsub(/"/, "", $2); value[section $1] = $2 }
+        END {
+            print "link=" value["listen:address:"] ":" value["listen:port:"]
+            print "enrol=" value["enrol:address:"] ":" value["enrol:port:"]
+        }'
 }
 
 # key_file FROM TO OWNER: a copy that only the owner can read; only when it differs.
@@ -86,13 +99,14 @@ apply_crds() {
 }
 
 cloud_up() {
-    local scan=$CORACLE_RUN/tree/cloud
+    local scan=$CORACLE_RUN/tree/cloud sockets
     make_folders cloud "$CORACLE_ETC" "$CORACLE_STATE" "$CORACLE_RUN"
     net_bridge
     cloud_config
     cloud_tree
     step "cloud side: starting $(names cloud | tr '\n' ' ')"
-    tree_scan "$scan" ''
+    mapfile -t sockets < <(cloud_sockets)
+    tree_scan "$scan" '' "${sockets[@]}"
     s6-svscanctl -a "$scan"
     tree_up "$scan" kubelite
     cloud_keys

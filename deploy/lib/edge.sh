@@ -121,7 +121,7 @@ node_command() {
             ;;
         *)
             echo "program='$BIN/$1' config='$NODE_ETC/$1.yaml'"
-            echo 'start() { exec "$@" "$program" --config "$config" --ready-fd 3; }'
+            echo 'start() { exec "$@" "$program" --config "$config" --ready-fd "$ready"; }'
             ;;
     esac
 }

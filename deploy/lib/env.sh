@@ -14,6 +14,7 @@
 : "${CORACLE_NODE:=edge0}"                # name of the first edge node
 : "${CORACLE_ADDRESS:=127.0.0.1}"         # where this machine's node and kubectl reach the cloud side
 : "${CORACLE_HUB_LISTEN:=0.0.0.0}"        # where nodes reach it: other machines may join
+: "${CORACLE_HOLD:=yes}"                # no: cloudhub's sockets close with it, as v0.1.0 needs
 : "${CORACLE_API_PORT:=6443}"             # Kubernetes API
 : "${CORACLE_HUB_PORT:=10000}"            # cloud link
 : "${CORACLE_ENROL_PORT:=10002}"          # enrolment

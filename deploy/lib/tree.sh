@@ -34,12 +34,14 @@ tree_log() { # scan directory, folder
 
 tree_alive() { s6-svscanctl -z "$1" 2>/dev/null; }
 
-# tree_scan SCANDIR NETNS: starts s6-svscan, unless it runs; its output and all its services' goes to
-# the log's fifo, which it keeps open for reading too, so that nobody is cut off.
+# tree_scan SCANDIR NETNS [SOCKET...]: starts s6-svscan, unless it runs; its output and all its services'
+# goes to the log's fifo, which it keeps open for reading too, so that nobody is cut off. It holds the
+# listening sockets NAME=ADDRESS:PORT for them.
 tree_scan() {
     local prefix=()
     tree_alive "$1" && return 0
     [ -z "$2" ] || prefix=(nsenter "--net=/run/netns/$2")
+    [ $# -lt 3 ] || prefix+=("$BIN/coracle-sockets" "${@:3}" --)
     (cd / && exec setsid "${prefix[@]}" s6-svscan -t 0 "$1" </dev/null 1<>"$1/log/fifo" 2>&1 9<&-) &
     until_true 5 tree_alive "$1" || die "supervisor" "s6-svscan does not answer in $1" "Run up again"
     if ! until_true 5 s6-svstat "$1/log" || ! s6-svwait -U -t 5000 "$1/log"; then

@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/service/sockets.h"
 #include "front.h"
 #include "hub.h"
 #include "reports.h"
@@ -195,8 +196,10 @@ static void stats(void *self, struct cor_buf *out)
 
 /* ---- life ---- */
 
+/* Both sockets may be held by the supervisor: connections wait in them while we restart. */
 static enum cor_code listen_all(struct cloudhub *s, struct cor_err *err)
 {
+    struct hub_address link = {s->cfg->address, (int)s->cfg->port, 0};
     struct front_spec front = {
         .ws = s->ws,
         .kube = s->kube,
@@ -208,10 +211,10 @@ static enum cor_code listen_all(struct cloudhub *s, struct cor_err *err)
         .cert_days = s->cfg->cert_days,
         .reusable_token = s->cfg->reusable_token,
     };
+    front.fd = cor_service_socket(s->service, "enrol", front.address, front.port);
+    link.fd = cor_service_socket(s->service, "link", link.address, link.port);
     enum cor_code code = front_new(&front, &s->front, err);
-    return code != COR_OK
-               ? code
-               : hub_listen(s->hub, s->ws, s->cfg->address, (int)s->cfg->port, s->authority, err);
+    return code != COR_OK ? code : hub_listen(s->hub, s->ws, &link, s->authority, err);
 }
 
 /* The CA is there: nodes may come. */

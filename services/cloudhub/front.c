@@ -141,6 +141,7 @@ enum cor_code front_new(const struct front_spec *spec, struct front **front_r, s
     struct cor_ws_listen listen = {
         .address = spec->address,
         .port = spec->port,
+        .fd = spec->fd,
         .tls = authority_tls(spec->authority),
         .client_cert = COR_WS_CERT_ASKED,
         .self = front,

@@ -19,6 +19,7 @@ struct front_spec {
     struct ledger *ledger;
     const char *address;
     int port;
+    int fd; /* > 0: this socket, which listens there already (takes) */
     int64_t cert_days;
     bool reusable_token;
 };

@@ -142,12 +142,13 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
     return session_new(hub, node, cor_ws_ask_address(ask), cor_cert_until(cor_ws_ask_cert(ask)));
 }
 
-enum cor_code hub_listen(struct hub *hub, struct cor_ws *ws, const char *address, int port,
+enum cor_code hub_listen(struct hub *hub, struct cor_ws *ws, const struct hub_address *at,
                          const struct authority *authority, struct cor_err *err)
 {
     struct cor_ws_listen listen = {
-        .address = address,
-        .port = port,
+        .address = at->address,
+        .port = at->port,
+        .fd = at->fd,
         .tls = authority_tls(authority),
         .client_cert = COR_WS_CERT_REQUIRED,
         .self = hub,

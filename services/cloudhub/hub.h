@@ -22,6 +22,13 @@ struct hub_limits {
     size_t nodes;         /* links at once */
 };
 
+/* Where to listen. */
+struct hub_address {
+    const char *address;
+    int port;
+    int fd; /* > 0: this socket, which listens there already */
+};
+
 /* Counters since the start. */
 struct hub_stats {
     uint64_t accepted, refused, closed;
@@ -63,10 +70,10 @@ struct session {
 COR_NODISCARD enum cor_code hub_new(struct cor_service *service, const struct hub_limits *limits,
                                     struct hub **hub_r, struct cor_err *err);
 
-/* Listens for nodes. COR_IO. */
-COR_NODISCARD enum cor_code hub_listen(struct hub *hub, struct cor_ws *ws, const char *address,
-                                       int port, const struct authority *authority,
-                                       struct cor_err *err);
+/* Listens for nodes, on fd (takes) if it is > 0. COR_IO. */
+COR_NODISCARD enum cor_code hub_listen(struct hub *hub, struct cor_ws *ws,
+                                       const struct hub_address *at,
+                                       const struct authority *authority, struct cor_err *err);
 
 /* Frees, after the ws; *hub becomes NULL. */
 void hub_free(struct hub **hub);

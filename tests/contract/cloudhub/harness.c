@@ -3,7 +3,10 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "common/base/file.h"
+#include "common/base/socket.h"
 #include "common/pki/csr.h"
 #include "common/ws/http.h"
 #include "proto/proto.h"
@@ -128,9 +131,14 @@ void hub_start_hub(struct set *set)
     char line[64];
     auto_(cor_freep) char *config = cor_sprintf("%s/hub.yaml", set->dir);
     auto_(cor_freep) char *log_path = cor_sprintf("%s/log", set->dir);
-    const char *const argv[] = {
+    const char *const plain[] = {
         CORACLE_BINARY_DIR "/bin/cloudhub", "--config", config, "--ready-fd", "READY-FD", NULL};
-    test_process_start(&set->hub, argv, log_path, line, sizeof(line));
+    auto_(cor_freep) char *pass = cor_sprintf(
+        "exec 200>&$1 3<&%d 4<&%d; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=link:enrol "
+        "exec %s --config %s --ready-fd 200",
+        set->held[0], set->held[1], plain[0], config);
+    const char *const passing[] = {"bash", "-c", pass, "bash", "READY-FD", NULL};
+    test_process_start(&set->hub, set->held[0] > 0 ? passing : plain, log_path, line, sizeof(line));
     auto_(cor_freep) char *log = test_read(set->dir, "log");
     set->link_port = (int)test_number(log, "link");
     set->enrol_port = (int)test_number(log, "enrol");
@@ -154,9 +162,24 @@ static void start_processes(struct set *set)
     hub_start_hub(set);
 }
 
-int hub_setup(void **state)
+/* Sockets as a supervisor holds them; numbers that no program uses otherwise. */
+static void hold_sockets(struct set *set)
+{
+    for (size_t i = 0; i < COR_COUNT(set->held); i++) {
+        int fd = -1;
+        assert_int_equal(cor_socket_listen("127.0.0.1", 0, &fd, NULL), COR_OK);
+        set->held[i] = dup2(fd, 150 + (int)i);
+        assert_true(set->held[i] > 0);
+        cor_fd_close(&fd);
+    }
+}
+
+static int setup(void **state, bool held)
 {
     struct set *set = cor_alloc(sizeof(*set));
+    if (held) {
+        hold_sockets(set);
+    }
     struct cor_ws_limits limits = {
         .message = 64 * 1024 * 1024, .unfinished = 64 * 1024 * 1024, .queue = 64 * 1024 * 1024};
     set->dir = test_dir_new();
@@ -170,6 +193,16 @@ int hub_setup(void **state)
     start_controller(set);
     *state = set;
     return 0;
+}
+
+int hub_setup(void **state)
+{
+    return setup(state, false);
+}
+
+int hub_setup_held(void **state)
+{
+    return setup(state, true);
 }
 
 int hub_teardown(void **state)
@@ -189,6 +222,11 @@ int hub_teardown(void **state)
     cor_buf_free(&set->uploads);
     cor_buf_free(&set->body);
     test_certs_free(&set->api);
+    for (size_t i = 0; i < COR_COUNT(set->held); i++) {
+        if (set->held[i] > 0) {
+            cor_fd_close(&set->held[i]);
+        }
+    }
     cor_free(set->run);
     test_dir_free(&set->dir);
     cor_free(set);
@@ -300,7 +338,7 @@ static void node_closed(void *self, const char *reason)
 static const struct cor_ws_events NODE = {
     .opened = node_opened, .message = node_message, .closed = node_closed};
 
-static bool is_decided(void *arg)
+bool hub_is_decided(void *arg)
 {
     const struct node *node = arg;
     return node->opened || node->closed;
@@ -311,8 +349,8 @@ bool hub_is_closed(void *arg)
     return ((struct node *)arg)->closed;
 }
 
-void hub_dial_as(struct set *set, struct node *node, const struct identity *identity,
-                 const char *name, const char *use)
+void hub_dial_begin(struct set *set, struct node *node, const struct identity *identity,
+                    const char *name, const char *use)
 {
     const struct cor_ws_header headers[] = {
         {"Node_id", name}, {"Project_id", "p"}, {"Connectionuse", use}, {NULL, NULL}};
@@ -324,7 +362,13 @@ void hub_dial_as(struct set *set, struct node *node, const struct identity *iden
                                    .timeout_us = COR_SEC(5)};
     *node = (struct node){.set = set};
     node->conn = cor_ws_dial(set->ws, &target, 0, &NODE, node);
-    hub_wait(set, is_decided, node);
+}
+
+void hub_dial_as(struct set *set, struct node *node, const struct identity *identity,
+                 const char *name, const char *use)
+{
+    hub_dial_begin(set, node, identity, name, use);
+    hub_wait(set, hub_is_decided, node);
 }
 
 static bool sessions_are(void *arg)

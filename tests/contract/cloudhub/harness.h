@@ -43,6 +43,7 @@ struct set {
     struct cor_bus *bus;
     struct cor_port *port;
     struct cor_ws *ws;
+    int held[2]; /* sockets that outlive the hub: link, enrol; 0: it has its own */
     int link_port;
     int enrol_port;
     /* what the controller was told */
@@ -81,6 +82,9 @@ void hub_start_hub(struct set *set);
 /* cmocka set-up: everything runs. */
 int hub_setup(void **state);
 
+/* The same with sockets that the test holds for it. */
+int hub_setup_held(void **state);
+
 /* cmocka tear-down; the hub must end in order. */
 int hub_teardown(void **state);
 
@@ -102,6 +106,13 @@ void hub_enrol(struct set *set, const char *node, struct identity *identity);
 
 /* For auto_(). */
 void hub_identity_free(struct identity *identity);
+
+/* Begins to dial as name with the given identity. */
+void hub_dial_begin(struct set *set, struct node *node, const struct identity *identity,
+                    const char *name, const char *use);
+
+/* Whether a struct node is open or refused; for hub_wait. */
+bool hub_is_decided(void *arg);
 
 /* Dials as name with the given identity and waits until it is open or refused. */
 void hub_dial_as(struct set *set, struct node *node, const struct identity *identity,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/contract/cloudhub/harness.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "proto/kubeedge/id.h"
 #include "proto/proto.h"
 #include "tools/ctl/ctl.h"
@@ -33,6 +36,29 @@ static void identity_is_the_certificate(void **state)
     hub_expect_sessions(set, "+n1 ");
     hub_end(&node);
     hub_expect_sessions(set, "+n1 -n1 ");
+}
+
+static bool has_stat(const struct set *set, const char *text)
+{
+    auto_(cor_freep) char *ctl = cor_sprintf("%s/ctl/cloudhub", set->run);
+    auto_(cor_buf_free) struct cor_buf stats = {0};
+    struct cor_err err = COR_ERR_NONE;
+    return tool_ask(ctl, "stats", (struct cor_view){0}, 5000, &stats, &err) == COR_OK &&
+           strstr(stats.data, text) != NULL;
+}
+
+/* The link's port wants a certificate, though the enrolment's does not: TLS itself refuses, before
+ * any header is read. */
+static void no_certificate_no_handshake(void **state)
+{
+    struct set *set = *state;
+    auto_(hub_identity_free) struct identity n1 = {0};
+    struct node node;
+    hub_enrol(set, "n1", &n1);
+    const struct identity none = {.ca = n1.ca};
+    hub_dial_as(set, &node, &none, "n1", "msg");
+    assert_false(node.opened);
+    assert_true(has_stat(set, "\"accepted\":0,\"refused\":0"));
 }
 
 static void objects_go_down_one_at_a_time(void **state)
@@ -294,12 +320,7 @@ static void say_report(struct node *node, const char *id, const char *device, co
 
 static bool waits_one(void *arg)
 {
-    struct set *set = arg;
-    auto_(cor_freep) char *ctl = cor_sprintf("%s/ctl/cloudhub", set->run);
-    auto_(cor_buf_free) struct cor_buf stats = {0};
-    struct cor_err err = COR_ERR_NONE;
-    return tool_ask(ctl, "stats", (struct cor_view){0}, 5000, &stats, &err) == COR_OK &&
-           strstr(stats.data, "\"reports_waiting\":1") != NULL;
+    return has_stat(arg, "\"reports_waiting\":1");
 }
 
 /* The API or the controller restarts: the node hears of the report when it has arrived. */
@@ -332,11 +353,34 @@ static void reports_wait_for_the_controller(void **state)
     hub_end(&node);
 }
 
+/* A node that dials while the hub is down waits in the socket and is the next hub's. */
+static void connections_wait_for_the_next_hub(void **state)
+{
+    struct set *set = *state;
+    auto_(hub_identity_free) struct identity n1 = {0};
+    struct node node;
+    hub_enrol(set, "n1", &n1);
+    int port = set->link_port;
+    int status = test_process_stop(&set->hub, SIGKILL);
+    assert_true(WIFSIGNALED(status));
+    hub_dial_begin(set, &node, &n1, "n1", "msg");
+    hub_start_hub(set);
+    assert_int_equal(set->link_port, port);
+    hub_wait(set, hub_is_decided, &node);
+    assert_true(node.opened);
+    hub_end(&node);
+}
+
 int main(void)
 {
-#define T(fn) cmocka_unit_test_setup_teardown(fn, hub_setup, hub_teardown)
+#define T(fn)                                                                                      \
+    cmocka_unit_test_setup_teardown(fn, hub_setup, hub_teardown),                                  \
+    {                                                                                              \
+#fn " (held sockets)", fn, hub_setup_held, hub_teardown, NULL                              \
+    }
     const struct CMUnitTest tests[] = {
         T(identity_is_the_certificate),
+        T(no_certificate_no_handshake),
         T(objects_go_down_one_at_a_time),
         T(keepalives_keep_alive),
         T(new_link_replaces_the_old),
@@ -346,6 +390,8 @@ int main(void)
         T(bad_frames_close),
         T(huge_message_is_refused),
         T(deleted_node_is_hung_up_on),
+        cmocka_unit_test_setup_teardown(connections_wait_for_the_next_hub, hub_setup_held,
+                                        hub_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
