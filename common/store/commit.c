@@ -125,6 +125,25 @@ void cor_store_finish(struct cor_store *store, struct cor_link *batch)
     must(pthread_mutex_unlock(&store->queue_lock) == 0);
 }
 
+static void tell_broken(struct cor_store *store)
+{
+    void (*fn)(void *, const struct cor_err *) = store->on_broken;
+    struct cor_err err = COR_ERR_NONE;
+    if (fn != NULL && cor_store_broken(store) && !store->stopping) {
+        store->on_broken = NULL;
+        (void)fail_broken(&err);
+        (void)cor_err_wrap(&err, "%s", store->path);
+        fn(store->on_broken_self, &err);
+    }
+}
+
+void cor_store_on_broken(struct cor_store *store, void (*fn)(void *self, const struct cor_err *err),
+                         void *self)
+{
+    store->on_broken = fn;
+    store->on_broken_self = self;
+}
+
 /* A callback may queue new writes. */
 void cor_store_report(struct cor_store *store)
 {
@@ -143,6 +162,7 @@ void cor_store_report(struct cor_store *store)
         cor_freep(&write->ops);
         cor_free(write);
     }
+    tell_broken(store);
 }
 
 void cor_store_close(struct cor_store **store_p)

@@ -42,6 +42,8 @@ struct cor_store {
     bool stopping;
     size_t pending; /* loop thread */
     size_t max_pending;
+    void (*on_broken)(void *self, const struct cor_err *err); /* NULL: told, or nobody to tell */
+    void *on_broken_self;
 };
 
 /* Moves what waits to the end of batch. False: the batch is empty. Any thread. */

@@ -102,6 +102,11 @@ COR_NODISCARD enum cor_code cor_store_write_now(struct cor_store *store, cor_sto
  * write failed, the file is damaged). All writes fail from then on; only a restart helps. */
 bool cor_store_broken(const struct cor_store *store);
 
+/* fn runs once, on the loop, after the store has broken and the write that found it was told: a
+ * service that lives on its store ends then, to be started anew on what the disk has. Borrows. */
+void cor_store_on_broken(struct cor_store *store, void (*fn)(void *self, const struct cor_err *err),
+                         void *self);
+
 /* Writes queued or under way. */
 size_t cor_store_pending(const struct cor_store *store);
 

@@ -82,6 +82,13 @@ static void add_stats(void *self, struct cor_buf *out)
                 cor_outbox_count(dt->outbox), dt->unsent);
 }
 
+/* Nothing more would be stored: the supervisor starts us anew. */
+static void on_broken(void *self, const struct cor_err *err)
+{
+    struct dt *dt = self;
+    cor_service_fail(dt->service, err);
+}
+
 static enum cor_code open_store(struct dt *dt, struct cor_err *err)
 {
     struct cor_store_spec spec = {.path = dt->cfg->database, .sync = COR_STORE_FULL};
@@ -117,6 +124,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     enum cor_code code = open_store(dt, err);
     if (code == COR_OK) {
         cor_store_start(dt->store, service->loop);
+        cor_store_on_broken(dt->store, on_broken, dt);
         code = open_ports(dt, err);
     }
     if (code == COR_OK) {

@@ -109,6 +109,13 @@ static const struct cor_ctl_verb VERBS[] = {
     {"objects", "stored objects of a type, {\"type\":\"pod\"}", ctl_objects},
 };
 
+/* Nothing more would be stored: the supervisor starts us anew. */
+static void on_broken(void *self, const struct cor_err *err)
+{
+    struct meta *meta = self;
+    cor_service_fail(meta->service, err);
+}
+
 static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
 {
     struct meta *meta = cor_alloc(sizeof(*meta));
@@ -122,6 +129,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         return code;
     }
     cor_store_start(meta->store, service->loop);
+    cor_store_on_broken(meta->store, on_broken, meta);
     cor_bus_stats(service->bus, add_stats, meta);
     cor_bus_ctl(service->bus, VERBS, COR_COUNT(VERBS), meta);
     code = open_ports(meta, err);

@@ -304,10 +304,18 @@ static void test_queue_is_bounded(void **state)
     assert_int_equal(count_rows(f), 3);
 }
 
+static void on_broken(void *self, const struct cor_err *err)
+{
+    assert_int_equal(err->code, COR_IO);
+    ++*(int *)self;
+}
+
 static void test_failed_fsync_is_final(void **state)
 {
     struct fixture *f = *state;
+    int told = 0;
     cor_store_start(f->store, f->loop);
+    cor_store_on_broken(f->store, on_broken, &told);
     __atomic_store_n(&sync_fails, 1, __ATOMIC_SEQ_CST);
     struct job lost = {f, 0, "lost", false};
     f->wanted = 1;
@@ -315,6 +323,7 @@ static void test_failed_fsync_is_final(void **state)
     cor_loop_run(f->loop);
     assert_int_equal(f->codes[0], COR_IO);
     assert_true(cor_store_broken(f->store));
+    assert_int_equal(told, 1);
     __atomic_store_n(&sync_fails, 0, __ATOMIC_SEQ_CST);
     struct job late = {f, 1, "late", false};
     struct cor_err err = COR_ERR_NONE;
