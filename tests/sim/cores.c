@@ -121,6 +121,7 @@ void sim_core_start(struct sim_core *core)
     core->draining = false;
     core->kicked = false;
     core->frozen_until = 0;
+    core->parked_count = 0; /* of an earlier life */
     core->loop = sim_loop_new(core);
     sim_trace("start", core->id, core->life);
     sim_post(core, 0, on_start, core);
@@ -256,11 +257,21 @@ void sim_core_stop(struct sim_core *core)
     }
 }
 
+static void on_thaw(void *self)
+{
+    struct sim_core *core = self;
+    if (core->frozen_until <= sim_now()) {
+        sim_thaw(core);
+    }
+}
+
 void sim_core_freeze(struct sim_core *core, int64_t us)
 {
-    if (core->loop != NULL) {
+    int64_t until = sim_now() + us;
+    if (core->loop != NULL && until > core->frozen_until) {
         sim_say("%s sleeps for %" PRId64 " ms", core->name, us / 1000);
-        core->frozen_until = sim_now() + us;
+        core->frozen_until = until;
+        sim_post(NULL, us, on_thaw, core);
     }
 }
 

@@ -145,9 +145,14 @@ static void lose_http(void)
     sim_post(NULL, some_time(), on_http_well, NULL);
 }
 
-static void (*const ACTIONS[KINDS])(void) = {
-    kill_one,  kill_at_point, kill_edge_at_point, stop_one,    freeze_one, reset_link,
-    lose_link, partition,     power_edge,         power_cloud, hurt_disk,  lose_http,
+static const struct {
+    const char *name;
+    void (*fn)(void);
+} ACTIONS[KINDS] = {
+    {"kill", kill_one},           {"point", kill_at_point}, {"edge-point", kill_edge_at_point},
+    {"stop", stop_one},           {"freeze", freeze_one},   {"reset", reset_link},
+    {"silence", lose_link},       {"partition", partition}, {"power-edge", power_edge},
+    {"power-cloud", power_cloud}, {"disk", hurt_disk},      {"http", lose_http},
 };
 
 static void on_fault(void *self);
@@ -172,11 +177,24 @@ static void on_fault(void *self)
         at -= t->weights[kind++];
     }
     sim_trace("fault", kind, 0);
-    ACTIONS[kind]();
+    ACTIONS[kind].fn();
     plan();
 }
 
-void sim_faults_begin(int64_t until_us)
+/* Whether name is in the list "a,b,c"; NULL lists all. */
+static bool is_listed(const char *name, const char *list)
+{
+    struct cor_view rest = cor_view_of(list);
+    struct cor_view one;
+    while (list != NULL && cor_view_split(&rest, ',', &one)) {
+        if (cor_view_is(one, name)) {
+            return true;
+        }
+    }
+    return list == NULL;
+}
+
+void sim_faults_begin(int64_t until_us, const char *only)
 {
     static const int64_t MEANS[] = {COR_SEC(5), COR_SEC(20), COR_SEC(60), COR_SEC(240)};
     struct temper *t = temper();
@@ -184,11 +202,12 @@ void sim_faults_begin(int64_t until_us)
     t->mean_us = MEANS[sim_pick(SIM_FAULT, COR_COUNT(MEANS))];
     for (size_t i = 0; i < KINDS; i++) {
         t->weights[i] = sim_chance(SIM_FAULT, 500000) ? 1 + sim_pick(SIM_FAULT, 8) : 0;
+        t->weights[i] = is_listed(ACTIONS[i].name, only) ? t->weights[i] : 0;
         t->total += t->weights[i];
     }
-    t->weights[0]++;
-    t->total++;
-    plan();
+    if (t->total > 0) {
+        plan();
+    }
 }
 
 void sim_faults_end(void)
@@ -198,7 +217,6 @@ void sim_faults_end(void)
     sim_http_lossy(0);
     on_disk_well(NULL);
     for (enum sim_id id = 0; id < SIM_CORES; id++) {
-        sim_core(id)->frozen_until = 0;
         sim_core_crash_in(sim_core(id), 0);
     }
 }

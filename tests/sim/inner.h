@@ -42,4 +42,7 @@ uint64_t sim_roll(enum sim_dice dice);
 
 void sim_cores_begin(void);
 
+/* Has happen now, in order, what waited while core was stopped. */
+void sim_thaw(struct sim_core *core);
+
 #endif

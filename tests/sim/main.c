@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// sim [--seeds A-B] [--hours N] [--jobs N] [--results FILE] [--calm] [--twice] [-v]: runs worlds,
-// one a seed, each in a process of its own. Prints the seeds that failed, each with the command
-// that shows it again. Exit code 0: all clean.
+// sim [--seeds A-B] [--hours N] [--jobs N] [--results FILE] [--faults KIND,...]
+// [--calm] [--twice] [-v]: runs worlds, one a seed, each in a process of its own. Prints the seeds
+// that failed, each with the command that shows it again. Exit code 0: all clean.
 #include <ftw.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -32,6 +32,7 @@ struct options {
     double hours;
     unsigned jobs;
     const char *results;
+    const char *faults;
     bool calm;
     bool twice;
     bool verbose;
@@ -102,7 +103,7 @@ static void live(const struct options *o, uint64_t seed, const char *dir, struct
     int64_t end = (int64_t)(o->hours * 3600e6);
     sim_people_begin();
     if (!o->calm) {
-        sim_faults_begin(end);
+        sim_faults_begin(end, o->faults);
     }
     run_to(end);
     if (!sim_people()->settled) {
@@ -166,8 +167,9 @@ static void start(struct campaign *c, size_t index)
 static void tell_failure(const struct campaign *c, uint64_t seed, const char *why)
 {
     printf("not ok seed %" PRIu64 ": %s; again with: tests/sim/run --seeds %" PRIu64 "-%" PRIu64
-           " --hours %g%s -v\n",
-           seed, why, seed, seed, c->o->hours, c->o->calm ? " --calm" : "");
+           " --hours %g%s%s%s -v\n",
+           seed, why, seed, seed, c->o->hours, c->o->calm ? " --calm" : "",
+           c->o->faults == NULL ? "" : " --faults ", c->o->faults == NULL ? "" : c->o->faults);
 }
 
 /* The seed is done. True: run it once more, to see whether it is the same. */
@@ -288,10 +290,15 @@ static int run_all(const struct options *o)
 static bool parse(int argc, char **argv, struct options *o)
 {
     static const struct option LONG[] = {
-        {"seeds", required_argument, NULL, 's'}, {"hours", required_argument, NULL, 'h'},
-        {"jobs", required_argument, NULL, 'j'},  {"results", required_argument, NULL, 'r'},
-        {"calm", no_argument, NULL, 'c'},        {"twice", no_argument, NULL, 't'},
-        {"verbose", no_argument, NULL, 'v'},     {0},
+        {"seeds", required_argument, NULL, 's'},
+        {"hours", required_argument, NULL, 'h'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"results", required_argument, NULL, 'r'},
+        {"calm", no_argument, NULL, 'c'},
+        {"twice", no_argument, NULL, 't'},
+        {"faults", required_argument, NULL, 'f'},
+        {"verbose", no_argument, NULL, 'v'},
+        {0},
     };
     int c = 0;
     while ((c = getopt_long(argc, argv, "v", LONG, NULL)) != -1) {
@@ -309,6 +316,9 @@ static bool parse(int argc, char **argv, struct options *o)
             break;
         case 'r':
             o->results = optarg;
+            break;
+        case 'f':
+            o->faults = optarg;
             break;
         case 'c':
             o->calm = true;
@@ -344,7 +354,7 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &o)) {
         (void)fprintf(stderr,
                       "usage: %s [--seeds A-B] [--hours N] [--jobs N] [--results FILE] "
-                      "[--calm] [--twice] [-v]\n",
+                      "[--faults KIND,...] [--calm] [--twice] [-v]\n",
                       argv[0]);
         return 100;
     }

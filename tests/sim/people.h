@@ -38,6 +38,7 @@ struct sim_people {
     uint64_t config_offered; /* and that somebody tried to write */
     bool pod_wanted[SIM_PODS];
     bool pod_doubt[SIM_PODS]; /* a change of it is under way */
+    unsigned pod_flips[SIM_PODS];
 };
 
 struct sim_people *sim_people(void);
@@ -74,8 +75,9 @@ void sim_check(sim_verdict_fn fn);
 /* Properties that must hold at every moment, faults or not. */
 void sim_check_always(void);
 
-/* Draws the faults of this seed and begins with them; ends them (faults.c). */
-void sim_faults_begin(int64_t until_us);
+/* Draws the faults of this seed and begins with them; ends them (faults.c). only: "kill,disk,...",
+ * NULL: all kinds. */
+void sim_faults_begin(int64_t until_us, const char *only);
 void sim_faults_end(void);
 
 #endif

@@ -50,6 +50,7 @@ static void report_one(size_t index)
         cor_sprintf("{\"event_id\":\"d%zu-%" PRIu64 "\",\"timestamp\":0,\"twin\":{\"temperature\":"
                     "{\"actual\":{\"value\":\"%" PRIu64 "\"},\"metadata\":{\"type\":\"int\"}}}}",
                     index, value, value);
+    sim_say("device d%zu reports %" PRIu64, index, value);
     sim_device_publish(topic, cor_view_of(payload));
 }
 
@@ -75,6 +76,7 @@ static void on_result(size_t index, const struct cor_json *json)
         sim_broken("no acknowledged event is lost, order", "d%zu: %" PRIu64 " after %" PRIu64,
                    index, value, device->last_result);
     }
+    sim_say("device d%zu hears the result of %" PRIu64, index, value);
     device->updates[value].results++;
     device->last_result = value > device->last_result ? value : device->last_result;
 }
@@ -195,6 +197,7 @@ static void flip_pod(size_t index)
     }
     people->pod_doubt[index] = true;
     people->pod_wanted[index] = !people->pod_wanted[index];
+    people->pod_flips[index]++;
     auto_(cor_freep) char *path = cor_sprintf("/api/v1/namespaces/default/pods/p%zu", index);
     auto_(cor_freep) char *body = cor_sprintf(POD_BODY, index);
     struct sim_wish wish = {.method = people->pod_wanted[index] ? "POST" : "DELETE",

@@ -192,14 +192,30 @@ void sim_schedule(struct sim_event *event, struct sim_core *core, int64_t after_
     push(event);
 }
 
+static void unpark(const struct sim_event *event)
+{
+    struct sim_core *core = event->core;
+    size_t kept = 0;
+    for (size_t i = 0; i < core->parked_count; i++) {
+        if (core->parked[i] != event) {
+            core->parked[kept++] = core->parked[i];
+        }
+    }
+    core->parked_count = kept;
+}
+
 void sim_cancel(struct sim_event *event)
 {
     struct sim_world *w = sim_world();
     size_t index = event->index;
+    event->index = 0;
     if (index == 0) {
         return;
     }
-    event->index = 0;
+    if (index == SIZE_MAX) {
+        unpark(event);
+        return;
+    }
     struct sim_event *last = w->heap[w->count--];
     if (last == event) {
         return;
@@ -240,13 +256,25 @@ void sim_kick(struct sim_core *core)
 static bool is_late(struct sim_event *event)
 {
     struct sim_core *core = event->core;
-    if (core == NULL || core->frozen_until <= sim_now()) {
+    if (core == NULL || (core->frozen_until <= sim_now() && core->parked_count == 0)) {
         return false;
     }
-    event->at = core->frozen_until;
-    event->order = ++sim_world()->numbered;
-    push(event);
+    core->parked = cor_realloc(core->parked, core->parked_count + 1, sizeof(struct sim_event *));
+    core->parked[core->parked_count++] = event;
+    event->index = SIZE_MAX; /* waits, though not in the heap */
     return true;
+}
+
+void sim_thaw(struct sim_core *core)
+{
+    for (size_t i = 0; i < core->parked_count; i++) {
+        struct sim_event *event = core->parked[i];
+        event->index = 0;
+        event->at = sim_now();
+        event->order = ++sim_world()->numbered;
+        push(event);
+    }
+    core->parked_count = 0;
 }
 
 static void call(struct sim_event *event)

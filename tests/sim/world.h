@@ -45,8 +45,10 @@ struct sim_core {
     uint64_t life; /* number of this start; events of an earlier one are void */
     bool stopping; /* the loop was stopped: stop() comes when the handler returns */
     bool draining;
-    bool kicked;          /* a round of hooks is on its way */
-    int64_t frozen_until; /* SIGSTOP */
+    bool kicked;               /* a round of hooks is on its way */
+    int64_t frozen_until;      /* SIGSTOP */
+    struct sim_event **parked; /* what came meanwhile, in order */
+    size_t parked_count;
     unsigned crashes;
     unsigned refused; /* starts in a row that failed */
 };
