@@ -144,4 +144,15 @@ CONF
     BUS_PID=$!
 }
 
-alone_is_ready() { [ -s "$TEST_DIR/ready" ]; }
+# alone_is_ready: it has subscribed too: a probe arrives in its store.
+alone_is_ready() {
+    [ -s "$TEST_DIR/ready" ] &&
+        mosquitto_pub -h 127.0.0.1 -p "$ALONE_PORT" -q 1 -t x/user/probe -m probe &&
+        [ "$(sqlite3 -readonly "$TEST_DIR/db/bus.db" 'SELECT count(*) FROM outbox')" != 0 ]
+}
+
+# stored: different messages of the load in the store.
+stored() {
+    sqlite3 -readonly "$TEST_DIR/db/bus.db" \
+        "SELECT count(DISTINCT body) FROM outbox WHERE CAST(body AS TEXT) LIKE '%\"s\":%'"
+}

@@ -27,14 +27,15 @@ enum {
     OPT_REFUSE,
     OPT_FORGET,
     OPT_NAMES,
-    OPT_MQTT
+    OPT_MQTT,
+    OPT_NONE
 };
 
 struct options {
     const char *broker;
     const char *topic;
     uint64_t devices, bytes, rate, flight, count, seconds, drain, port, refuse, forget;
-    bool via_mqtt;
+    bool via_mqtt, no_target;
 };
 
 static const struct argp_option OPTIONS[] = {
@@ -50,6 +51,7 @@ static const struct argp_option OPTIONS[] = {
     {"port", OPT_PORT, "PORT", 0, "Of the HTTP target on 127.0.0.1 (8099)", 0},
     {"refuse-every", OPT_REFUSE, "N", 0, "Answer every Nth request 503 and do not take it", 0},
     {"forget-every", OPT_FORGET, "N", 0, "Take every Nth request and answer 500", 0},
+    {"no-target", OPT_NONE, NULL, 0, "Only publish: nothing is expected to arrive", 0},
     {"via-mqtt", OPT_MQTT, NULL, 0, "Take what a subscriber of the same broker gets: the floor", 0},
     {"topics", OPT_NAMES, NULL, 0, "Print the topics, one a line, and exit", 0},
     {0},
@@ -86,6 +88,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         o->topic = arg;
     } else if (key == OPT_MQTT) {
         o->via_mqtt = true;
+    } else if (key == OPT_NONE) {
+        o->no_target = true;
     } else if (key == OPT_NAMES) {
         print_topics(o);
     } else if (key >= OPT_DEVICES && key <= OPT_FORGET) {
@@ -120,7 +124,8 @@ static void on_look(void *self)
         load->draining = true;
         cor_timer_start(load->end, COR_SEC((int64_t)load->o->drain));
     }
-    if (ledger_unacked(load->ledger) == 0 && ledger_missing(load->ledger) == 0) {
+    if (ledger_unacked(load->ledger) == 0 &&
+        (load->o->no_target || ledger_missing(load->ledger) == 0)) {
         cor_loop_stop(load->loop);
     }
 }
@@ -201,7 +206,7 @@ static int run(const struct options *o)
     auto_(cor_buf_free) struct cor_buf report = {0};
     ledger_report(load.ledger, &report);
     (void)printf("%s\n", report.data);
-    bool good = ledger_is_good(load.ledger);
+    bool good = o->no_target ? ledger_unacked(load.ledger) == 0 : ledger_is_good(load.ledger);
     cor_timer_free(&load.look);
     cor_timer_free(&load.end);
     cor_signal_free(&mark);

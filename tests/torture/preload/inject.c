@@ -89,6 +89,12 @@ ssize_t read(int fd, void *data, size_t len)
     return fails("read") ? -1 : REAL(read)(fd, data, len);
 }
 
+/* To sockets and pipes; SQLite writes with pwrite. */
+ssize_t write(int fd, const void *data, size_t len)
+{
+    return fails("write") ? -1 : REAL(write)(fd, data, len);
+}
+
 ssize_t send(int fd, const void *data, size_t len, int flags)
 {
     return fails("send") ? -1 : REAL(send)(fd, data, len, flags);

@@ -12,17 +12,18 @@
 #include "common/base/mem.h"
 #include "replay.h"
 
-enum { OPT_STATES = 256, OPT_SEED, OPT_DEVICES, OPT_DIR, OPT_DATABASE };
+enum { OPT_STATES = 256, OPT_SEED, OPT_DEVICES, OPT_OTHERS, OPT_DIR, OPT_DATABASE };
 
 struct options {
     const char *log, *dir, *database;
-    uint64_t states, seed, devices;
+    uint64_t states, seed, devices, others;
 };
 
 static const struct argp_option OPTIONS[] = {
     {"states", OPT_STATES, "N", 0, "How many states (1000)", 0},
     {"seed", OPT_SEED, "N", 0, "Of the random numbers (1)", 0},
     {"devices", OPT_DEVICES, "N", 0, "As torture-load was told (1)", 0},
+    {"others", OPT_OTHERS, "N", 0, "The first N acknowledged were not the load's (0)", 0},
     {"dir", OPT_DIR, "DIR", 0, "An empty folder to write states into", 0},
     {"database", OPT_DATABASE, "NAME", 0, "File name (bus.db)", 0},
     {0},
@@ -31,8 +32,8 @@ static const struct argp_option OPTIONS[] = {
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
-    uint64_t *const numbers[] = {&o->states, &o->seed, &o->devices};
-    if (key >= OPT_STATES && key <= OPT_DEVICES) {
+    uint64_t *const numbers[] = {&o->states, &o->seed, &o->devices, &o->others};
+    if (key >= OPT_STATES && key <= OPT_OTHERS) {
         if (!cor_view_u64(cor_view_of(arg), numbers[key - OPT_STATES])) {
             argp_error(state, "expected a number: %s", arg);
         }
@@ -100,6 +101,7 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < o.states; i++) {
         auto_(cor_buf_free) struct cor_buf why = {0};
         acked = replay_to(replay, all[i]);
+        acked -= acked < o.others ? acked : o.others;
         clean(database);
         if (!replay_write(replay, o.seed + i, o.dir)) {
             (void)fprintf(stderr, "torture-powercut: cannot write into %s\n", o.dir);
