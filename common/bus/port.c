@@ -343,6 +343,10 @@ static void on_lost(void *self)
     struct cor_port *port = self;
     if (!port->session.is_binder) {
         cor_port_end(port, "connection lost");
+        /* While this process was busy the next connection may have come, been greeted, and been
+         * taken for the one that is lost. A probe has the binder greet once more; when there is no
+         * connection it goes nowhere, and the next one brings its own. */
+        (void)cor_zsock_send(port->z, &port->peer, COR_VIEW(""));
     } else if (cor_port_is_up(port)) {
         port->probes = PROBES;
         cor_timer_start(port->probe, 0);
