@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP client of the Kubernetes API; the door to libcurl. Requests run on the loop and end in
+// HTTP client of the Kubernetes API. Requests run on the loop and end in
 // exactly one call of their function, unless cancelled. Bodies are JSON and bounded. Loop thread
 // only.
 #ifndef COR_KUBE_CLIENT_H

@@ -1,56 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private to common/kube: the parts of the client, client.c (calls) and transport.c (libcurl's
+// Private to common/kube: the parts of the HTTP client, http.c (calls) and transport.c (libcurl's
 // multi interface as a guest of the loop).
 #ifndef COR_KUBE_CURL_H
 #define COR_KUBE_CURL_H
 
 #include <curl/curl.h>
-#include <stdbool.h>
 
 #include "common/base/buf.h"
 #include "common/base/list.h"
-#include "common/clock/clock.h"
-#include "common/kube/client.h"
-#include "common/kube/lines.h"
-#include "common/loop/loop.h"
+#include "common/kube/http.h"
 
-struct cor_kube {
+struct cor_http {
     struct cor_loop *loop; /* borrowed */
     CURLM *multi;          /* owned */
     struct cor_timer *timer;
     struct cor_link calls;   /* all of them */
-    struct cor_link arrived; /* streams that have lines to deliver */
-    struct cor_kube_config config;
-    struct cor_mono token_read; /* when token_file was read last */
+    struct cor_link arrived; /* streams that have bytes to deliver */
+    char *ca_pem, *cert_pem, *key_pem;
+    unsigned per_host, idle;
+    bool plain;
 };
 
-struct cor_kube_call {
+struct cor_http_call {
     struct cor_link link;    /* in calls */
     struct cor_link arrived; /* in arrived, or in none */
-    struct cor_kube *kube;
+    struct cor_http *http;
     CURL *easy;                 /* owned */
     struct curl_slist *headers; /* owned */
     struct cor_buf send;        /* request body */
-    struct cor_buf got;         /* answer, when it is no stream */
-    struct cor_lines lines;     /* answer of a stream */
-    cor_kube_line_fn on_line;   /* NULL: no stream */
-    cor_kube_fn fn;
+    struct cor_buf got;         /* answer, or what a stream has not delivered yet */
+    size_t header_bytes, body_bytes;
+    size_t max_answer, keep;
+    cor_http_bytes_fn on_bytes; /* NULL: no stream */
+    cor_http_fn fn;
     void *self;
     bool too_big;
-    bool delivering; /* on_line is on the stack */
+    bool delivering; /* on_bytes is on the stack */
     bool cancelled;
 };
 
-/* Starts libcurl's multi interface on kube->loop. COR_INVALID. */
-enum cor_code kube_transport_open(struct cor_kube *kube, struct cor_err *err);
+/* Starts libcurl's multi interface on http->loop. COR_INVALID. */
+enum cor_code http_transport_open(struct cor_http *http, struct cor_err *err);
 
 /* Ends it; no call may be left. */
-void kube_transport_close(struct cor_kube *kube);
+void http_transport_close(struct cor_http *http);
 
 /* A transfer has ended, with libcurl's result. */
-void kube_call_done(struct cor_kube_call *call, CURLcode result);
+void http_call_done(struct cor_http_call *call, CURLcode result);
 
 /* Hands out what streams have received. */
-void kube_deliver(struct cor_kube *kube);
+void http_deliver(struct cor_http *http);
 
 #endif

@@ -9,6 +9,8 @@ struct cor_informer {
     const struct cor_log *log;
     struct cor_reflector *reflector;
     struct cor_timer *timer;
+    void (*absent)(void *self);
+    void *self;
     struct cor_kube_call *call; /* under way; NULL: waiting */
     char *path;
     char *selector;
@@ -63,6 +65,9 @@ static void on_list(void *self, const struct cor_kube_response *response)
         return;
     }
     note_failure(informer, response);
+    if (response->status == 404 && informer->absent != NULL) {
+        informer->absent(informer->self);
+    }
     go(informer, cor_reflector_failed(informer->reflector, false, response->status,
                                       response->retry_after_us, random_number()));
 }
@@ -131,6 +136,8 @@ struct cor_informer *cor_informer_new(struct cor_loop *loop, struct cor_kube *ku
     informer->log = log;
     informer->reflector = cor_reflector_new(spec->sink);
     informer->timer = cor_timer_new(loop, on_timer, informer);
+    informer->absent = spec->absent;
+    informer->self = spec->sink.self;
     informer->path = cor_strdup(spec->path);
     informer->selector = cor_strdup(spec->selector);
     act(informer);

@@ -15,6 +15,8 @@ struct cor_informer_spec {
     const char *path;     /* of the collection, without query; from cor_kube_path */
     const char *selector; /* "labelSelector=...&fieldSelector=...", percent-encoded; NULL: all */
     struct cor_reflector_sink sink;
+    /* The server knows no such collection (404); the informer goes on asking. May be NULL. */
+    void (*absent)(void *self);
 };
 
 /* Starts to list at once. kube, loop and log are borrowed and must outlive it. Trouble is logged
