@@ -33,6 +33,7 @@ void cor_place_sink_open(struct cor_place_sink *p, uint64_t incarnation, uint64_
     p->committed = committed;
     p->told = committed;
     p->open = true;
+    p->held = false; /* the sink says it again if it still has no room */
     p->asked = false;
 }
 
