@@ -10,6 +10,31 @@ static const struct cor_conf_row ROWS[] = {
     COR_SERVICE_ROWS(struct ec_cfg),
     COR_CONF_STR_ROW(struct ec_cfg, kubeconfig, "kubeconfig",
                      "/etc/coracle/edgecontroller.kubeconfig", "kubeconfig of the Kubernetes API"),
+    COR_CONF_STR_ROW(struct ec_cfg, target_ca, "rules.ca-file", "",
+                     "certificates that https targets of rules are verified with; empty: the "
+                     "system's"),
+    COR_CONF_INT_ROW(struct ec_cfg, per_target, "rules.per-target", "16", 1, 256,
+                     "requests under way to one target"),
+    COR_CONF_INT_ROW(struct ec_cfg, all_targets, "rules.all-targets", "256", 1, 4096,
+                     "requests under way to all targets; each may have one beyond it"),
+    COR_CONF_INT_ROW(struct ec_cfg, target_timeout_ms, "rules.timeout-ms", "30000", 100, 600000,
+                     "milliseconds until a target must have answered"),
+    COR_CONF_INT_ROW(struct ec_cfg, retry_first_ms, "rules.retry-first-ms", "1000", 10, 600000,
+                     "milliseconds until a message is sent again; doubles"),
+    COR_CONF_INT_ROW(struct ec_cfg, retry_last_ms, "rules.retry-last-ms", "60000", 10, 3600000,
+                     "longest such time"),
+    COR_CONF_BOOL_ROW(struct ec_cfg, entrance, "entrance.enable", "false",
+                      "whether HTTP clients may publish on nodes' brokers by rules (plain HTTP, "
+                      "open to whoever reaches it)"),
+    COR_CONF_STR_ROW(struct ec_cfg, entrance_address, "entrance.address", "127.0.0.1",
+                     "where it listens"),
+    COR_CONF_INT_ROW(struct ec_cfg, entrance_port, "entrance.port", "9443", 1, 65535, "its port"),
+    COR_CONF_INT_ROW(struct ec_cfg, entrance_timeout_ms, "entrance.timeout-ms", "60000", 100,
+                     600000, "milliseconds until the node's broker must have acknowledged"),
+    COR_CONF_INT_ROW(struct ec_cfg, entrance_per_node, "entrance.per-node", "64", 1, 4096,
+                     "publications under way to one node"),
+    COR_CONF_INT_ROW(struct ec_cfg, entrance_all, "entrance.all", "512", 1, 65536,
+                     "publications under way"),
 };
 
 static const struct {
@@ -18,6 +43,8 @@ static const struct {
     const char *selector;
     void (*changed)(void *self, enum cor_change change, struct cor_json *object,
                     struct cor_json *old);
+    void (*synced)(void *self);
+    void (*absent)(void *self);
 } WATCHES[EC_KINDS] = {
     [EC_NODES] = {"v1", "nodes", "labelSelector=node-role.kubernetes.io%2Fedge", ec_on_node},
     [EC_PODS] = {"v1", "pods", "fieldSelector=spec.nodeName%21%3D", ec_on_pod},
@@ -26,6 +53,10 @@ static const struct {
     [EC_DEVICES] = {"devices.kubeedge.io/v1beta1", "devices", NULL, ec_on_device},
     [EC_MODELS] = {"devices.kubeedge.io/v1beta1", "devicemodels", NULL, ec_on_model},
     [EC_STATUSES] = {"devices.kubeedge.io/v1beta1", "devicestatuses", NULL, ec_on_status},
+    [EC_RULES] = {"rules.kubeedge.io/v1", "rules", NULL, ec_on_rule, ec_on_rules_synced,
+                  ec_on_rules_absent},
+    [EC_ENDPOINTS] = {"rules.kubeedge.io/v1", "ruleendpoints", NULL, ec_on_endpoint,
+                      ec_on_rules_synced, ec_on_rules_absent},
 };
 
 struct cor_json *ec_get(const struct ec *ec, enum ec_kind kind, const char *ns, const char *name)
@@ -54,15 +85,15 @@ const char *ec_name(const struct cor_json *object)
 }
 
 static const struct cor_handler HANDLERS[] = {
-    {PX_node_session, ec_on_session},
-    {PX_node_call, ec_on_call},
-    {PX_node_report, ec_on_report},
-    {PX_node_upload, ec_on_upload},
+    {PX_node_session, ec_on_session}, {PX_node_call, ec_on_call},
+    {PX_node_report, ec_on_report},   {PX_node_upload, ec_on_upload},
+    {PX_upload, ec_on_stream_upload},
 };
 
 static const struct cor_port_ops HUB_OPS = {
     .down = ec_on_hub_down,
     .room = ec_on_hub_room,
+    .committed = ec_upload_committed,
     .handlers = HANDLERS,
     .handler_count = COR_COUNT(HANDLERS),
 };
@@ -76,7 +107,8 @@ static void start_informer(struct ec *ec, enum ec_kind kind)
     struct cor_informer_spec spec = {
         .path = path.data,
         .selector = WATCHES[kind].selector,
-        .sink = {.self = ec, .changed = WATCHES[kind].changed},
+        .sink = {.self = ec, .changed = WATCHES[kind].changed, .synced = WATCHES[kind].synced},
+        .absent = WATCHES[kind].absent,
     };
     ec->informers[kind] = cor_informer_new(ec->service->loop, ec->kube, ec->service->log, &spec);
 }
@@ -96,9 +128,9 @@ static void add_stats(void *self, struct cor_buf *out)
     const struct ec *ec = self;
     cor_buf_fmt(out,
                 ",\"nodes\":%zu,\"sentObjects\":%" PRIu64 ",\"calls\":%" PRIu64
-                ",\"denied\":%" PRIu64 ",\"reports\":%" PRIu64 ",\"uploads\":%" PRIu64,
-                cor_map_count(ec->sessions), ec->sent, ec->calls, ec->denied, ec->reports,
-                ec->uploads);
+                ",\"denied\":%" PRIu64 ",\"reports\":%" PRIu64,
+                cor_map_count(ec->sessions), ec->sent, ec->calls, ec->denied, ec->reports);
+    ec_router_stats(ec, out);
 }
 
 static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
@@ -110,6 +142,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->overlays = cor_map_new(ec_overlay_drop);
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
+    code = code == COR_OK ? ec_router_open(ec, err) : code;
     if (code != COR_OK) {
         return code;
     }
@@ -134,6 +167,7 @@ static void stop(void *self)
             cor_informer_free(&ec->informers[kind]);
         }
     }
+    ec_router_close(ec);
     if (ec->kube != NULL) {
         cor_kube_free(&ec->kube);
     }

@@ -18,6 +18,18 @@
 struct ec_cfg {
     struct cor_service_cfg common;
     char *kubeconfig;
+    char *target_ca;           /* "rules.ca-file" */
+    int64_t per_target;        /* "rules.per-target" */
+    int64_t all_targets;       /* "rules.all-targets" */
+    int64_t target_timeout_ms; /* "rules.timeout-ms" */
+    int64_t retry_first_ms;    /* "rules.retry-first-ms" */
+    int64_t retry_last_ms;     /* "rules.retry-last-ms" */
+    bool entrance;             /* "entrance.enable" */
+    char *entrance_address;    /* "entrance.address" */
+    int64_t entrance_port;     /* "entrance.port" */
+    int64_t entrance_timeout_ms;
+    int64_t entrance_per_node;
+    int64_t entrance_all;
 };
 
 /* Collections that are watched. */
@@ -29,6 +41,8 @@ enum ec_kind {
     EC_DEVICES,
     EC_MODELS,
     EC_STATUSES,
+    EC_RULES,
+    EC_ENDPOINTS,
     EC_KINDS
 };
 
@@ -36,8 +50,14 @@ enum ec_kind {
 struct ec_session {
     char *node; /* owned */
     uint64_t epoch;
-    bool behind; /* not everything could be sent: send all of it again when there is room */
+    char *subscriptions; /* topics sent last, one a line; owned; NULL: none yet */
+    bool behind;         /* not everything could be sent: send all of it again when there is room */
 };
+
+struct ec_router;
+
+/* Topics of rules for one node. */
+enum { EC_TOPICS_MAX = 1024 };
 
 struct ec {
     struct cor_service *service;
@@ -47,8 +67,10 @@ struct ec {
     struct cor_informer *informers[EC_KINDS];
     struct cor_map *sessions;  /* node -> struct ec_session, owned */
     struct cor_map *overlays;  /* "<ns>/<name>" -> struct ec_overlay, owned: see reports.c */
+    struct ec_router *router;  /* rules at work: see router.h */
+    bool rules_absent;         /* the cluster has no Rules or RuleEndpoints */
     bool device_status_pruned; /* the cluster's Device has no status.twins */
-    uint64_t sent, calls, denied, reports, uploads;
+    uint64_t sent, calls, denied, reports;
 };
 
 /* The service's spec, for cor_service_main. */
@@ -119,7 +141,43 @@ enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct
  */
 
 enum cor_code ec_on_report(void *self, struct cor_in *in, const void *body, struct cor_err *err);
-enum cor_code ec_on_upload(void *self, struct cor_in *in, const void *body, struct cor_err *err);
 void ec_overlay_drop(void *overlay);
+
+/* ---- router.c, ruleset.c, sink.c ----------------------------------------------------------------
+ */
+
+/* Makes ec->router. COR_INVALID, COR_IO: the CA file, the REST entrance. */
+enum cor_code ec_router_open(struct ec *ec, struct cor_err *err);
+
+/* Ends and frees it; after the informers have ended, before the API's client. */
+void ec_router_close(struct ec *ec);
+
+/* Appends its counters to the answer of "stats". */
+void ec_router_stats(const struct ec *ec, struct cor_buf *out);
+
+/* Forgets streams of nodes that went long ago. */
+void ec_router_sweep(struct ec_router *router);
+
+/* Sinks of the informers. */
+void ec_on_rule(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old);
+void ec_on_endpoint(void *self, enum cor_change change, struct cor_json *object,
+                    struct cor_json *old);
+void ec_on_rules_synced(void *self);
+void ec_on_rules_absent(void *self);
+
+/* Tells a node the topics of its rules: when they have changed, or again. */
+void ec_send_subscriptions(struct ec *ec, struct ec_session *session, bool again);
+
+/* The same for all nodes that are connected, when they have changed. */
+void ec_send_all_subscriptions(struct ec *ec);
+
+/* A node (NULL: every node) came or went: its streams are kept for a while. */
+void ec_flows_of_node(struct ec *ec, const char *node, bool here);
+
+/* Handlers of hub-controller, and its streams. */
+enum cor_code ec_on_upload(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+enum cor_code ec_on_stream_upload(void *self, struct cor_in *in, const void *body,
+                                  struct cor_err *err);
+uint64_t ec_upload_committed(void *self, struct cor_port *port, const struct cor_wire_open *open);
 
 #endif

@@ -263,14 +263,3 @@ enum cor_code ec_on_report(void *self, struct cor_in *in, const void *body, stru
     write_next(overlay);
     return COR_OK;
 }
-
-/* Rules give uploads an end; without a rule for its topic an upload ends here. */
-enum cor_code ec_on_upload(void *self, struct cor_in *in, const void *body, struct cor_err *err)
-{
-    (void)in;
-    (void)body;
-    (void)err;
-    struct ec *ec = self;
-    ec->uploads++;
-    return COR_OK;
-}
