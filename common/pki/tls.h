@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLS settings for the room that speaks TLS through a library of its own (common/ws): this is still
-// the door to OpenSSL, so its types pass as void pointers. TLS 1.2 and 1.3; no session tickets.
+// the door to OpenSSL, so its types pass as void pointers. TLS 1.2 and 1.3; no session tickets,
+// unless resume.h adds them.
 #ifndef COR_PKI_TLS_H
 #define COR_PKI_TLS_H
 

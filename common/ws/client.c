@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "common/base/mem.h"
+#include "common/pki/resume.h"
 #include "common/ws/room.h"
 
 /* A GET under way. Freed when libwebsockets has forgotten it. */
@@ -69,6 +70,10 @@ static bool prepare(struct cor_ws *ws, const struct cor_ws_target *target,
     if (target->trust_any) {
         info->ssl_connection |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_ALLOW_INSECURE |
                                 LCCSCF_ALLOW_EXPIRED | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
+    }
+    if (kind != 0) {
+        auto_(cor_freep) char *peer = cor_sprintf("%s:%d", target->host, target->port);
+        cor_tls_client_resume_for(ws->client[kind].tls, &target->tls, peer);
     }
     return cor_tls_client_set(ws->client[kind].tls, &target->tls);
 }

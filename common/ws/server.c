@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "common/base/socket.h"
+#include "common/pki/resume.h"
 #include "common/ws/room.h"
 
 struct cor_ws_ask {
@@ -79,6 +80,11 @@ const struct cor_cert *cor_ws_ask_cert(const struct cor_ws_ask *ask)
     return ask->cert;
 }
 
+bool cor_ws_ask_resumed(const struct cor_ws_ask *ask)
+{
+    return cor_tls_resumed(lws_get_ssl(ask->wsi));
+}
+
 const char *cor_ws_ask_address(const struct cor_ws_ask *ask)
 {
     return ask->address;
@@ -96,7 +102,15 @@ int ws_on_server_tls(struct lws *wsi, struct ws_slot *slot, void *in, size_t len
     (void)wsi;
     (void)len;
     struct cor_ws_server *server = lws_vhost_user(in);
-    return cor_tls_server(slot, server->tls) ? 0 : -1; /* user is the SSL_CTX here */
+    void *tls = slot; /* user is the SSL_CTX here */
+    if (!cor_tls_server(tls, server->tls)) {
+        return -1;
+    }
+    if (server->listen.tickets != NULL) {
+        must(server->listen.client_cert == COR_WS_CERT_REQUIRED);
+        cor_tls_server_resume(tls, server->listen.tickets);
+    }
+    return 0;
 }
 
 int ws_on_verify_client(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)

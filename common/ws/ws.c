@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/pki/resume.h"
 #include "common/ws/room.h"
 
 typedef int (*handler)(struct lws *wsi, struct ws_slot *slot, void *in, size_t len);
@@ -72,6 +73,9 @@ bool ws_client_ready(struct cor_ws *ws, size_t kind)
         return true;
     }
     ws->client[kind].tls = cor_tls_client();
+    if (kind != 0) { /* with a certificate: links, which come back */
+        cor_tls_client_resume(ws->client[kind].tls);
+    }
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = ws->protocols,
@@ -150,6 +154,9 @@ void cor_ws_free(struct cor_ws **ws)
     }
     if (self->context != NULL) {
         lws_context_destroy(self->context);
+    }
+    if (self->client[1].tls != NULL) {
+        cor_tls_client_resume_end(self->client[1].tls);
     }
     for (size_t i = 0; i < COR_COUNT(self->client); i++) {
         cor_tls_free(&self->client[i].tls);

@@ -91,6 +91,9 @@ void cor_ws_ask_header(const struct cor_ws_ask *ask, const char *name, char *out
 /* Certificate that the peer showed (verified against the root), NULL if none. Borrowed. */
 const struct cor_cert *cor_ws_ask_cert(const struct cor_ws_ask *ask);
 
+/* Whether it continues an earlier TLS session: its certificate was verified then. */
+bool cor_ws_ask_resumed(const struct cor_ws_ask *ask);
+
 /* Address of the peer as text. Borrowed. */
 const char *cor_ws_ask_address(const struct cor_ws_ask *ask);
 
@@ -105,6 +108,8 @@ struct cor_ws_listen {
     int fd; /* > 0: this socket, which listens already and does not block (takes), instead */
     struct cor_tls tls;
     enum cor_ws_client_cert client_cert;
+    const uint8_t *tickets; /* secret of resumed sessions (pki/resume.h), outlives ws; NULL: none.
+                             * Only with COR_WS_CERT_REQUIRED. */
     void *self;
     /* Decides on an upgrade: the owner of the new connection, or NULL to refuse. NULL: none at all.
      */

@@ -24,6 +24,7 @@ struct authority {
     struct cor_cert *ca;
     struct cor_buf ca_der;
     struct cor_buf ca_key_der;
+    uint8_t tickets[COR_TICKET_SECRET_LEN];
     struct cor_key *key;
     struct cor_cert *cert;
 };
@@ -95,6 +96,7 @@ static void keep_ca(struct authority *a)
     cor_buf_clear(&a->ca_der);
     cor_buf_clear(&a->ca_key_der);
     cor_cert_der(a->ca, &a->ca_der);
+    cor_ticket_secret(a->ca_key, a->tickets);
     cor_key_der(a->ca_key, &a->ca_key_der);
 }
 
@@ -331,6 +333,11 @@ struct cor_issuer authority_issuer(const struct authority *a)
 struct cor_tls authority_tls(const struct authority *a)
 {
     return (struct cor_tls){a->cert, a->key, a->ca};
+}
+
+const uint8_t *authority_tickets(const struct authority *a)
+{
+    return a->tickets;
 }
 
 struct cor_view authority_ca_der(const struct authority *a)

@@ -8,6 +8,7 @@
 #include "common/conf/conf.h"
 #include "common/kube/client.h"
 #include "common/log/log.h"
+#include "common/pki/resume.h"
 #include "common/pki/tls.h"
 #include "token.h"
 
@@ -38,6 +39,9 @@ struct cor_issuer authority_issuer(const struct authority *authority);
 
 /* What the listeners show and trust. */
 struct cor_tls authority_tls(const struct authority *authority);
+
+/* What tickets of resumed TLS sessions are made with: the same for all that hold this CA. */
+const uint8_t *authority_tickets(const struct authority *authority);
 
 /* DER of the CA certificate. */
 struct cor_view authority_ca_der(const struct authority *authority);

@@ -178,6 +178,7 @@ static void stats(void *self, struct cor_buf *out)
         {"accepted", st->accepted},
         {"refused", st->refused},
         {"closed", st->closed},
+        {"tls_resumed", st->resumed},
         {"down", st->down},
         {"acked", st->acked},
         {"up", st->up},

@@ -128,7 +128,11 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
     char use[16];
     cor_ws_ask_header(ask, "node_id", node, sizeof(node));
     cor_ws_ask_header(ask, "connectionuse", use, sizeof(use));
-    const char *reason = refusal(cor_ws_ask_cert(ask), node, use);
+    const struct cor_cert *cert = cor_ws_ask_cert(ask);
+    const char *reason = refusal(cert, node, use);
+    if (reason == NULL && cor_cert_until(cert).us <= cor_wall_now().us) {
+        reason = "certificate has expired"; /* a resumed session does not look again */
+    }
     if (reason == NULL && cor_pool_count(hub->handles) >= hub->limits.nodes) {
         reason = "too many nodes";
     }
@@ -139,7 +143,8 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
              cor_log_esc(cor_view_of(reason)));
         return NULL;
     }
-    return session_new(hub, node, cor_ws_ask_address(ask), cor_cert_until(cor_ws_ask_cert(ask)));
+    hub->stats.resumed += cor_ws_ask_resumed(ask);
+    return session_new(hub, node, cor_ws_ask_address(ask), cor_cert_until(cert));
 }
 
 enum cor_code hub_listen(struct hub *hub, struct cor_ws *ws, const struct hub_address *at,
@@ -151,6 +156,7 @@ enum cor_code hub_listen(struct hub *hub, struct cor_ws *ws, const struct hub_ad
         .fd = at->fd,
         .tls = authority_tls(authority),
         .client_cert = COR_WS_CERT_REQUIRED,
+        .tickets = authority_tickets(authority),
         .self = hub,
         .accept = on_accept,
         .events = SESSION_EVENTS,

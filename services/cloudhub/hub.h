@@ -31,7 +31,7 @@ struct hub_address {
 
 /* Counters since the start. */
 struct hub_stats {
-    uint64_t accepted, refused, closed;
+    uint64_t accepted, refused, closed, resumed;
     uint64_t down, resent, acked;
     uint64_t up, up_bad, up_dropped;
     uint64_t calls, reports, uploads;

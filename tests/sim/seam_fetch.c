@@ -81,6 +81,12 @@ const struct cor_cert *cor_ws_ask_cert(const struct cor_ws_ask *ask)
     return ((const struct sim_ask *)ask)->cert;
 }
 
+bool cor_ws_ask_resumed(const struct cor_ws_ask *ask)
+{
+    (void)ask;
+    return false; /* there is no TLS in here */
+}
+
 const char *cor_ws_ask_address(const struct cor_ws_ask *ask)
 {
     (void)ask;

@@ -61,6 +61,30 @@ static void no_certificate_no_handshake(void **state)
     assert_true(has_stat(set, "\"accepted\":0,\"refused\":0"));
 }
 
+/* A node that comes back continues its TLS session, though the hub is another process by then. */
+static void sessions_survive_the_hub(void **state)
+{
+    struct set *set = *state;
+    auto_(hub_identity_free) struct identity n1 = {0};
+    struct node node;
+    hub_enrol(set, "n1", &n1);
+    hub_dial_as(set, &node, &n1, "n1", "msg");
+    assert_true(node.opened);
+    hub_say(&node, "p1", "", "\"source\":\"x\",\"operation\":\"ping\",\"resource\":\"y\"", "null");
+    auto_(px_kubeedge_in_free) struct px_kubeedge_in pong = {0};
+    hub_frame(&node, 0, &pong);
+    hub_end(&node);
+    assert_true(has_stat(set, "\"tls_resumed\":0"));
+    hub_dial_as(set, &node, &n1, "n1", "msg");
+    assert_true(node.opened && has_stat(set, "\"tls_resumed\":1"));
+    hub_end(&node);
+    (void)test_process_stop(&set->hub, SIGKILL);
+    hub_start_hub(set);
+    hub_dial_as(set, &node, &n1, "n1", "msg");
+    assert_true(node.opened && has_stat(set, "\"tls_resumed\":1"));
+    hub_end(&node);
+}
+
 static void objects_go_down_one_at_a_time(void **state)
 {
     struct set *set = *state;
@@ -390,6 +414,7 @@ int main(void)
         T(bad_frames_close),
         T(huge_message_is_refused),
         T(deleted_node_is_hung_up_on),
+        cmocka_unit_test_setup_teardown(sessions_survive_the_hub, hub_setup_held, hub_teardown),
         cmocka_unit_test_setup_teardown(connections_wait_for_the_next_hub, hub_setup_held,
                                         hub_teardown),
     };
