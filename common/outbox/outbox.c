@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The outbox and its streams: finding, making, loading, counting.
 #include "common/outbox/outbox.h"
 
 #include <inttypes.h>
@@ -6,208 +7,286 @@
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
+#include "private.h"
 
-enum { INSERT, NEXT, FORGET, SET_ACKED, GET_STREAM, ADD_STREAM, GET_LAST };
+/* Numbers of streams that a peer of minor 0 could have are left to it. */
+enum { FIRST_ID = COR_STREAM_MAX_0 + 1, NAME_MAX_LEN = 512 };
 
-struct cor_outbox {
-    struct cor_outbox_spec spec;
-    struct cor_origin *origin;
-    uint64_t incarnation;
-    uint64_t announced; /* insertions on their way to the store */
-    uint64_t committed; /* highest sequence known to be in the store */
-    uint64_t acked;
-    bool pumping;
-};
+static const char OTHERS[] = "others";
 
-/* What the store knows of a stream at start. */
-struct place {
-    const struct cor_outbox_spec *spec;
-    uint64_t incarnation;
-    uint64_t acked;
-    uint64_t last;
-};
-
-static struct cor_stmt *use(struct cor_db *db, const struct cor_outbox_spec *spec, size_t which)
+struct cor_stmt *ob_use(struct cor_db *db, const struct cor_outbox *outbox, enum outbox_sql which)
 {
-    struct cor_stmt *stmt = cor_db_use(db, spec->statements + which);
-    if (which != SET_ACKED) {
-        cor_stmt_bind(stmt, 1, COR_INT((int64_t)spec->stream));
-    }
-    return stmt;
+    return cor_db_use(db, outbox->spec.statements + (size_t)which);
 }
 
-static enum cor_code add_stream(struct cor_db *db, struct place *place, struct cor_err *err)
+static uint64_t chance(void)
 {
-    int64_t random = 0;
+    uint64_t random = 0;
     must(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
-    place->incarnation = (uint64_t)random >> 1;
-    struct cor_stmt *stmt = use(db, place->spec, ADD_STREAM);
-    cor_stmt_bind(stmt, 2, COR_INT((int64_t)place->incarnation));
-    return cor_stmt_run(stmt, err);
+    return random >> 1;
 }
 
-static enum cor_code read_place(struct cor_db *db, void *self, struct cor_err *err)
+static void stream_free(void *value)
 {
-    struct place *place = self;
+    struct stream *stream = value;
+    COR_LIST_EACH (node, &stream->flights) {
+        ob_land(COR_LIST_OBJECT(node, struct flight, link));
+    }
+    cor_list_del(&stream->ready);
+    cor_list_del(&stream->acking);
+    cor_origin_free(&stream->origin);
+    cor_free(stream->name);
+    cor_free(stream);
+}
+
+static struct stream *stream_new(struct cor_outbox *outbox, struct cor_view name)
+{
+    struct stream *stream = cor_alloc(sizeof(*stream));
+    stream->outbox = outbox;
+    stream->name = cor_view_dup(name);
+    stream->rule = cor_policy_find(outbox->spec.policy, name);
+    stream->caught_up = true;
+    cor_list_init(&stream->ready);
+    cor_list_init(&stream->acking);
+    cor_list_init(&stream->flights);
+    cor_map_set(outbox->streams, name, stream);
+    return stream;
+}
+
+struct stream *ob_stream(struct cor_outbox *outbox, struct cor_view name)
+{
+    struct stream *stream = cor_map_get(outbox->streams, name);
+    if (stream != NULL) {
+        return stream;
+    }
+    if (cor_map_count(outbox->streams) >= outbox->spec.streams_max || name.len > NAME_MAX_LEN) {
+        name = cor_view_of(OTHERS);
+        stream = cor_map_get(outbox->streams, name);
+    }
+    if (stream == NULL) {
+        stream = stream_new(outbox, name);
+        stream->id = 0; /* it gets one with its first row */
+    }
+    return stream;
+}
+
+static uint64_t u64(struct cor_stmt *stmt, int column)
+{
+    return (uint64_t)cor_stmt_i64(stmt, column);
+}
+
+static void load_stream(struct cor_outbox *outbox, struct cor_stmt *stmt)
+{
+    struct stream *stream = stream_new(outbox, cor_stmt_bytes(stmt, 1));
+    stream->id = u64(stmt, 0);
+    stream->incarnation = u64(stmt, 2);
+    stream->acked = u64(stmt, 3);
+    stream->high = u64(stmt, 4);
+    stream->assigned = stream->high;
+    stream->n = (struct cor_ledger_counts){.offered = u64(stmt, 5),
+                                           .refused = u64(stmt, 6),
+                                           .accepted = u64(stmt, 7),
+                                           .delivered = u64(stmt, 8),
+                                           .expired = u64(stmt, 9),
+                                           .dropped = u64(stmt, 10)};
+    stream->rows = u64(stmt, 11);
+    stream->bytes = u64(stmt, 12);
+    stream->caught_up = stream->rows == 0;
+    /* What the process before this one had under way may be at the sink. */
+    stream->touched = stream->acked + WINDOW_STREAM;
+    outbox->rows += stream->rows;
+    outbox->bytes += stream->bytes;
+}
+
+static enum cor_code load(struct cor_outbox *outbox, struct cor_err *err)
+{
+    struct cor_db *db = cor_store_reader(outbox->spec.store);
+    struct cor_stmt *stmt = ob_use(db, outbox, STREAMS);
     bool found = false;
-    struct cor_stmt *stmt = use(db, place->spec, GET_STREAM);
-    enum cor_code code = cor_stmt_next(stmt, &found, err);
+    enum cor_code code = COR_OK;
+    cor_stmt_bind(stmt, 1, COR_INT(outbox->spec.number));
+    while ((code = cor_stmt_next(stmt, &found, err)) == COR_OK && found) {
+        load_stream(outbox, stmt);
+    }
     if (code != COR_OK) {
         return code;
     }
-    if (!found) {
-        return add_stream(db, place, err);
-    }
-    place->incarnation = (uint64_t)cor_stmt_i64(stmt, 0);
-    place->acked = (uint64_t)cor_stmt_i64(stmt, 1);
-    cor_stmt_reset(stmt);
-    stmt = use(db, place->spec, GET_LAST);
+    stmt = ob_use(db, outbox, GET_CLOCK);
     code = cor_stmt_next(stmt, &found, err);
-    if (code == COR_OK && found) {
-        place->last = (uint64_t)cor_stmt_i64(stmt, 0);
-        cor_stmt_reset(stmt);
-    }
+    outbox->seconds = code == COR_OK && found ? cor_stmt_i64(stmt, 0) : 0;
+    outbox->seconds_stored = outbox->seconds;
+    cor_stmt_reset(stmt);
     return code;
+}
+
+static enum cor_code next_id(struct cor_outbox *outbox, struct cor_err *err)
+{
+    struct cor_stmt *stmt = ob_use(cor_store_reader(outbox->spec.store), outbox, LAST_ID);
+    bool found = false;
+    enum cor_code code = cor_stmt_next(stmt, &found, err);
+    uint64_t last = code == COR_OK && found ? u64(stmt, 0) : 0;
+    cor_stmt_reset(stmt);
+    /* Outboxes of a store do not share numbers: each counts in steps of the possible outboxes. */
+    uint64_t first = last < FIRST_ID ? FIRST_ID : last + 1;
+    outbox->last_id =
+        first + (COR_STREAM_MAX_0 + 1) - first % (COR_STREAM_MAX_0 + 1) + outbox->spec.number;
+    return code;
+}
+
+void ob_name(struct stream *stream)
+{
+    if (stream->id == 0) {
+        stream->id = stream->outbox->last_id;
+        stream->outbox->last_id += COR_STREAM_MAX_0 + 1;
+        stream->incarnation = chance();
+    }
 }
 
 enum cor_code cor_outbox_new(const struct cor_outbox_spec *spec, struct cor_outbox **outbox_r,
                              struct cor_err *err)
 {
-    struct place place = {.spec = spec};
-    enum cor_code code = cor_store_write_now(spec->store, read_place, &place, err);
-    if (code != COR_OK) {
-        return code;
-    }
+    must(spec->number >= 1 && spec->number <= COR_STREAM_MAX_0 && spec->streams_max > 1);
     struct cor_outbox *outbox = cor_alloc(sizeof(*outbox));
     outbox->spec = *spec;
-    outbox->incarnation = place.incarnation;
-    outbox->acked = place.acked;
-    outbox->committed = place.last > place.acked ? place.last : place.acked;
+    outbox->streams = cor_map_new(stream_free);
+    outbox->began = cor_loop_now(spec->loop);
+    outbox->merged_incarnation = chance();
+    for (size_t i = 0; i < COR_PRIORITIES; i++) {
+        cor_list_init(&outbox->ready[i]);
+    }
+    cor_list_init(&outbox->acking);
+    cor_list_init(&outbox->merged_flights);
+    outbox->ack_timer = cor_timer_new(spec->loop, ob_on_ack_timer, outbox);
+    outbox->age_timer = cor_timer_new(spec->loop, ob_on_age_timer, outbox);
+    enum cor_code code = load(outbox, err);
+    if (code == COR_OK) {
+        code = next_id(outbox, err);
+    }
+    if (code != COR_OK) {
+        cor_outbox_free(&outbox);
+        return code;
+    }
+    ob_watch_age(outbox);
     *outbox_r = outbox;
     return COR_OK;
 }
 
 void cor_outbox_free(struct cor_outbox **outbox)
 {
-    if (*outbox != NULL) {
-        cor_origin_free(&(*outbox)->origin);
-        cor_freep(outbox);
-    }
-}
-
-/* Sends the row at the cursor of NEXT. False: stop, resume() comes. */
-static bool send_row(struct cor_outbox *outbox, struct cor_stmt *stmt)
-{
-    struct cor_event event = {.seq = (uint64_t)cor_stmt_i64(stmt, 0),
-                              .cause = (uint64_t)cor_stmt_i64(stmt, 1),
-                              .number = (uint16_t)cor_stmt_i64(stmt, 2),
-                              .raw = cor_stmt_bytes(stmt, 3)};
-    if (cor_message_find(outbox->spec.messages, event.number) == NULL) {
-        LOGE(outbox->spec.log, "outbox.unreadable", "stream=%u seq=%" PRIu64, outbox->spec.stream,
-             event.seq);
-        return false;
-    }
-    return cor_origin_send(outbox->origin, &event) == COR_OK;
-}
-
-static void pump(struct cor_outbox *outbox)
-{
-    if (outbox->pumping || outbox->origin == NULL) {
+    struct cor_outbox *self = *outbox;
+    if (self == NULL) {
         return;
     }
-    outbox->pumping = true;
-    uint64_t next = cor_origin_next(outbox->origin);
-    while (next != 0 && next <= outbox->committed) {
-        struct cor_stmt *stmt = use(cor_store_reader(outbox->spec.store), &outbox->spec, NEXT);
-        cor_stmt_bind(stmt, 2, COR_INT((int64_t)next - 1));
-        struct cor_err err = COR_ERR_NONE;
-        bool found = false;
-        bool go_on = cor_stmt_next(stmt, &found, &err) == COR_OK && found;
-        go_on = go_on && send_row(outbox, stmt);
-        cor_stmt_reset(stmt);
-        next = go_on ? cor_origin_next(outbox->origin) : 0;
-    }
-    outbox->pumping = false;
+    cor_map_free(&self->streams);
+    cor_origin_free(&self->merged);
+    cor_timer_free(&self->ack_timer);
+    cor_timer_free(&self->age_timer);
+    cor_freep(outbox);
 }
 
-static void on_resume(void *self, uint64_t after)
+int64_t ob_seconds(const struct cor_outbox *outbox)
 {
-    (void)after;
-    pump(self);
+    int64_t us = cor_mono_since(cor_loop_now(outbox->spec.loop), outbox->began);
+    return outbox->seconds + us / COR_SEC(1);
 }
 
-static void on_forgotten(void *self, enum cor_code code, const struct cor_err *err)
+enum cor_code ob_put_clock(struct cor_db *db, const struct cor_outbox *outbox, int64_t seconds,
+                           struct cor_err *err)
 {
-    struct cor_outbox *outbox = self;
-    if (code != COR_OK) {
-        LOGE(outbox->spec.log, "outbox.ack-not-stored", "error=%s",
-             cor_log_esc(cor_view_of(err->text)));
-    }
-}
-
-static void on_acked(void *self, uint64_t seq)
-{
-    struct cor_outbox *outbox = self;
-    outbox->acked = seq;
-    struct cor_arg forget[] = {COR_INT((int64_t)outbox->spec.stream), COR_INT((int64_t)seq)};
-    struct cor_arg acked[] = {COR_INT((int64_t)seq), COR_INT((int64_t)outbox->spec.stream)};
-    struct cor_op ops[] = {
-        {outbox->spec.statements + FORGET, forget, COR_COUNT(forget)},
-        {outbox->spec.statements + SET_ACKED, acked, COR_COUNT(acked)},
-    };
-    struct cor_err err = COR_ERR_NONE;
-    if (cor_store_ops(outbox->spec.store, ops, COR_COUNT(ops), on_forgotten, outbox, &err) !=
-        COR_OK) {
-        on_forgotten(outbox, err.code, &err); /* a later ack covers this one */
-    }
-}
-
-void cor_outbox_attach(struct cor_outbox *outbox, struct cor_port *port)
-{
-    static const struct cor_origin_ops OPS = {on_resume, on_acked};
-    struct cor_origin_spec spec = {.stream = outbox->spec.stream,
-                                   .incarnation = outbox->incarnation,
-                                   .last = outbox->committed,
-                                   .acked = outbox->acked};
-    outbox->origin = cor_origin_new(port, &spec, &OPS, outbox);
-}
-
-bool cor_outbox_room(struct cor_outbox *outbox)
-{
-    if (cor_outbox_count(outbox) >= outbox->spec.max) {
-        return false;
-    }
-    outbox->announced++;
-    return true;
-}
-
-enum cor_code cor_outbox_insert(struct cor_db *db, const struct cor_outbox_spec *spec,
-                                uint64_t cause, uint16_t number, struct cor_view body,
-                                uint64_t *seq_r, struct cor_err *err)
-{
-    bool found = false;
-    struct cor_stmt *stmt = use(db, spec, INSERT);
-    cor_stmt_bind(stmt, 2, COR_INT((int64_t)cause));
-    cor_stmt_bind(stmt, 3, COR_INT((int64_t)number));
-    cor_stmt_bind(stmt, 4, COR_BLOB(body));
-    enum cor_code code = cor_stmt_next(stmt, &found, err);
-    if (code != COR_OK) {
-        return code;
-    }
-    *seq_r = found ? (uint64_t)cor_stmt_i64(stmt, 0) : 0;
-    cor_stmt_reset(stmt);
-    return found ? COR_OK : cor_err_set(err, COR_INTERNAL, "outbox stream is not there");
-}
-
-void cor_outbox_committed(struct cor_outbox *outbox, uint64_t seq)
-{
-    must(outbox->announced > 0);
-    outbox->announced--;
-    outbox->committed = seq > outbox->committed ? seq : outbox->committed;
-    pump(outbox);
+    struct cor_stmt *stmt = ob_use(db, outbox, SET_CLOCK);
+    cor_stmt_bind(stmt, 1, COR_INT(seconds));
+    return cor_stmt_run(stmt, err);
 }
 
 uint64_t cor_outbox_count(const struct cor_outbox *outbox)
 {
-    return outbox->committed - outbox->acked + outbox->announced;
+    return outbox->rows;
+}
+
+uint64_t cor_outbox_bytes(const struct cor_outbox *outbox)
+{
+    return outbox->bytes;
+}
+
+bool cor_outbox_is_full(struct cor_outbox *outbox)
+{
+    bool full = outbox->bytes >= outbox->spec.policy->queue_bytes;
+    outbox->told_full = outbox->told_full || full;
+    return full;
+}
+
+void ob_maybe_room(struct cor_outbox *outbox)
+{
+    if (outbox->told_full && outbox->bytes < outbox->spec.policy->queue_bytes &&
+        outbox->spec.room != NULL) {
+        outbox->told_full = false;
+        outbox->spec.room(outbox->spec.self);
+    }
+}
+
+void cor_outbox_books(struct cor_outbox *outbox, struct cor_ledger_writer *out)
+{
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(outbox->streams, &at, NULL, &value)) {
+        const struct stream *stream = value;
+        struct cor_ledger_row row = {.flow = outbox->spec.flow,
+                                     .role = COR_LEDGER_ORIGIN,
+                                     .durable = true,
+                                     .stream = cor_view_of(stream->name),
+                                     .n = stream->n};
+        row.n.stored = stream->rows;
+        cor_ledger_row(out, &row);
+    }
+}
+
+/* Seconds since the oldest message was taken. */
+static int64_t oldest(const struct stream *stream)
+{
+    const struct cor_outbox *outbox = stream->outbox;
+    struct cor_stmt *stmt = ob_use(cor_store_reader(outbox->spec.store), outbox, OLDEST);
+    bool found = false;
+    cor_stmt_bind(stmt, 1, COR_INT((int64_t)stream->id));
+    cor_stmt_bind(stmt, 2, COR_INT((int64_t)stream->acked));
+    found = cor_stmt_next(stmt, &found, NULL) == COR_OK && found;
+    int64_t age = found ? ob_seconds(outbox) - cor_stmt_i64(stmt, 1) : 0;
+    cor_stmt_reset(stmt);
+    return age;
+}
+
+static struct cor_json *stream_json(const struct stream *stream)
+{
+    struct cor_json *json = cor_json_object();
+    cor_json_set(json, "stream", cor_json_str(stream->name));
+    cor_json_set(json, "messages", cor_json_int((int64_t)stream->rows));
+    cor_json_set(json, "bytes", cor_json_int((int64_t)stream->bytes));
+    cor_json_set(json, "maxBytes", cor_json_int((int64_t)stream->rule->max_bytes));
+    cor_json_set(json, "oldestSeconds", cor_json_int(stream->rows == 0 ? 0 : oldest(stream)));
+    cor_json_set(json, "priority", cor_json_str(cor_priority_name(stream->rule->priority)));
+    cor_json_set(json, "full", cor_json_str(cor_policy_full_name(stream->rule->full)));
+    cor_json_set(json, "maxAgeSeconds", cor_json_int(stream->rule->max_age_s));
+    cor_json_set(json, "accepted", cor_json_int((int64_t)stream->n.accepted));
+    cor_json_set(json, "delivered", cor_json_int((int64_t)stream->n.delivered));
+    cor_json_set(json, "refused", cor_json_int((int64_t)stream->n.refused));
+    cor_json_set(json, "expired", cor_json_int((int64_t)stream->n.expired));
+    cor_json_set(json, "dropped", cor_json_int((int64_t)stream->n.dropped));
+    cor_json_set(json, "acceptedBytes", cor_json_int((int64_t)stream->bytes_in));
+    return json;
+}
+
+struct cor_json *cor_outbox_queue(struct cor_outbox *outbox)
+{
+    struct cor_json *list = cor_json_array();
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(outbox->streams, &at, NULL, &value)) {
+        cor_json_add(list, stream_json(value));
+    }
+    struct cor_json *json = cor_json_object();
+    cor_json_set(json, "flow", cor_json_str(outbox->spec.flow));
+    cor_json_set(json, "messages", cor_json_int((int64_t)outbox->rows));
+    cor_json_set(json, "bytes", cor_json_int((int64_t)outbox->bytes));
+    cor_json_set(json, "maxBytes", cor_json_int((int64_t)outbox->spec.policy->queue_bytes));
+    cor_json_set(json, "streams", list);
+    return json;
 }

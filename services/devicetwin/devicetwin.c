@@ -16,7 +16,18 @@ static const struct cor_conf_row ROWS[] = {
      .type = COR_CONF_STR,
      .required = true},
     COR_CONF_INT_ROW(struct dt_cfg, queue_max, "queue-max", "100000", 100, 100000000,
-                     "messages kept for the broker; newer ones are dropped"),
+                     "has no effect since 0.2.0, see queue-bytes"),
+    COR_CONF_INT_ROW(
+        struct dt_cfg, queue_bytes, "queue-bytes", "67108864", 65536, 1099511627776,
+        "bytes of publications kept for the broker; messages of devices wait while it is full"),
+    COR_CONF_INT_ROW(struct dt_cfg, queue_reserve, "queue-reserve", "16777216", 0, 1099511627776,
+                     "bytes that are to stay free on the disk"),
+    COR_CONF_STRS_ROW(
+        struct dt_cfg, queue_rules, "queue-rules", "",
+        "what a stream may keep, first that fits: \"FILTER [priority=high|normal|low] "
+        "[max-bytes=N] [share=PERCENT] [max-age=N] [full=drop-oldest|drop-newest|refuse]\""),
+    COR_CONF_INT_ROW(struct dt_cfg, streams_max, "streams-max", "1000", 2, 100000,
+                     "streams; what is beyond shares one"),
 };
 
 static enum cor_code check(const void *cfg, struct cor_err *err)
@@ -33,10 +44,52 @@ static enum cor_code check(const void *cfg, struct cor_err *err)
 static uint64_t committed(void *self, struct cor_port *port, const struct cor_wire_open *open)
 {
     (void)port;
-    struct dt *dt = self;
-    dt->incarnation = open->incarnation;
-    return dt_store_place(dt, open->stream, open->incarnation);
+    return cor_inbox_open(((struct dt *)self)->inbox, open);
 }
+
+static void on_bus_up(void *self, struct cor_port *port)
+{
+    cor_outbox_up(((struct dt *)self)->outbox, port);
+}
+
+static void on_bus_down(void *self, struct cor_port *port)
+{
+    (void)port;
+    cor_outbox_down(((struct dt *)self)->outbox);
+}
+
+/* Messages of devices were held while there was no room for what follows from them. */
+static void on_room(void *self)
+{
+    struct dt *dt = self;
+    if (dt->bus != NULL) {
+        cor_hold_none(dt->bus);
+    }
+}
+
+static void tell_books(void *self, struct cor_ledger_writer *out)
+{
+    struct dt *dt = self;
+    cor_outbox_books(dt->outbox, out);
+    cor_inbox_books(dt->inbox, out);
+}
+
+static enum cor_code on_queue(void *self, struct cor_ctl_in *in, struct cor_view args,
+                              struct cor_buf *result, struct cor_err *err)
+{
+    (void)in;
+    (void)args;
+    (void)err;
+    struct dt *dt = self;
+    auto_(cor_json_free) struct cor_json *list = cor_json_array();
+    cor_json_add(list, cor_outbox_queue(dt->outbox));
+    cor_json_write(list, result);
+    return COR_OK;
+}
+
+static const struct cor_ctl_verb VERBS[] = {
+    {"queue", "what waits for the broker", on_queue},
+};
 
 static const struct cor_handler BUS[] = {{PX_mqtt_in, dt_on_mqtt_in}};
 static const struct cor_handler META[] = {
@@ -49,8 +102,11 @@ static const struct cor_handler HUB[] = {
     {PX_link, dt_on_link},
 };
 
-static const struct cor_port_ops BUS_OPS = {
-    .committed = committed, .handlers = BUS, .handler_count = COR_COUNT(BUS)};
+static const struct cor_port_ops BUS_OPS = {.up = on_bus_up,
+                                            .down = on_bus_down,
+                                            .committed = committed,
+                                            .handlers = BUS,
+                                            .handler_count = COR_COUNT(BUS)};
 static const struct cor_port_ops META_OPS = {
     .up = dt_on_meta_up, .handlers = META, .handler_count = COR_COUNT(META)};
 static const struct cor_port_ops HUB_OPS = {
@@ -65,7 +121,6 @@ static enum cor_code open_ports(struct dt *dt, struct cor_err *err)
         code = cor_port_open(bus, px_endpoint(PX_ENDPOINT_TWIN_BUS), &BUS_OPS, dt, &dt->bus, err);
     }
     if (code == COR_OK) {
-        cor_outbox_attach(dt->outbox, dt->bus);
         code =
             cor_port_open(bus, px_endpoint(PX_ENDPOINT_META_TWIN), &META_OPS, dt, &dt->meta, err);
     }
@@ -89,6 +144,37 @@ static void on_broken(void *self, const struct cor_err *err)
     cor_service_fail(dt->service, err);
 }
 
+static enum cor_code open_queues(struct dt *dt, struct cor_err *err)
+{
+    const struct dt_cfg *cfg = dt->cfg;
+    struct cor_outbox_spec out = {
+        .store = dt->store,
+        .loop = dt->service->loop,
+        .log = dt->service->log,
+        .messages = px_messages(),
+        .policy = &dt->policy,
+        .statements = dt_store_outbox(),
+        .number = DT_OUT_STREAM,
+        .flow = "publications",
+        .folder = cfg->database,
+        .streams_max = (size_t)cfg->streams_max,
+        .room = on_room,
+        .self = dt,
+    };
+    struct cor_inbox_spec in = {.store = dt->store,
+                                .statements = dt_store_inbox(),
+                                .number = DT_OUT_STREAM,
+                                .flow = "device-messages"};
+    enum cor_code code =
+        cor_policy_parse((const char *const *)cfg->queue_rules.items, cfg->queue_rules.count,
+                         (uint64_t)cfg->queue_bytes, &dt->policy, err);
+    dt->policy.reserve_bytes = (uint64_t)cfg->queue_reserve;
+    if (code == COR_OK) {
+        code = cor_outbox_new(&out, &dt->outbox, err);
+    }
+    return code == COR_OK ? cor_inbox_new(&in, &dt->inbox, err) : code;
+}
+
 static enum cor_code open_store(struct dt *dt, struct cor_err *err)
 {
     struct cor_store_spec spec = {.path = dt->cfg->database, .sync = COR_STORE_FULL};
@@ -97,15 +183,7 @@ static enum cor_code open_store(struct dt *dt, struct cor_err *err)
     if (code != COR_OK) {
         return code;
     }
-    dt->outbox_spec = (struct cor_outbox_spec){
-        .store = dt->store,
-        .statements = dt_store_outbox(),
-        .stream = DT_OUT_STREAM,
-        .max = (uint64_t)dt->cfg->queue_max,
-        .messages = px_messages(),
-        .log = dt->service->log,
-    };
-    code = cor_outbox_new(&dt->outbox_spec, &dt->outbox, err);
+    code = open_queues(dt, err);
     return code == COR_OK ? dt_store_load(dt, err) : code;
 }
 
@@ -129,6 +207,9 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     if (code == COR_OK) {
         cor_bus_stats(service->bus, add_stats, dt);
+        cor_bus_ctl(service->bus, VERBS, COR_COUNT(VERBS), dt);
+        dt->ledger = cor_ledger_new(service->bus, "devicetwin");
+        cor_ledger_source(dt->ledger, tell_books, dt);
         cor_service_ready(service);
     }
     return code;
@@ -142,9 +223,12 @@ static void stop(void *self)
         cor_store_close(&dt->store); /* its last callbacks still use the bus port */
     }
     cor_outbox_free(&dt->outbox);
+    cor_inbox_free(&dt->inbox);
     cor_port_close(&dt->bus);
     cor_port_close(&dt->meta);
     cor_store_close(&dt->store);
+    cor_ledger_free(&dt->ledger);
+    cor_policy_free(&dt->policy);
     cor_timer_free(&dt->retry);
     cor_map_free(&dt->seen);
     cor_map_free(&dt->waiting);

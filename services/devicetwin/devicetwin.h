@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/bus/bus.h"
 #include "common/clock/backoff.h"
+#include "common/outbox/inbox.h"
 #include "common/outbox/outbox.h"
 #include "common/service/service.h"
 #include "common/store/store.h"
@@ -19,9 +20,11 @@ struct dt_cfg {
     struct cor_service_cfg common;
     char *database;
     char *node_name;
-    int64_t queue_max;
+    int64_t queue_max, queue_bytes, queue_reserve, streams_max;
+    struct cor_conf_strs queue_rules;
 };
 
+/* Number of the outbox, and of the inbox; v0.1.0 had the only stream under it. */
 enum { DT_OUT_STREAM = 1 };
 
 struct dt {
@@ -29,7 +32,9 @@ struct dt {
     const struct dt_cfg *cfg;
     struct cor_store *store;
     struct cor_outbox *outbox; /* to the broker */
-    struct cor_outbox_spec outbox_spec;
+    struct cor_inbox *inbox;   /* messages of the broker */
+    struct cor_policy policy;  /* of the outbox */
+    struct cor_ledger *ledger;
     struct cor_port *bus, *meta, *hub;
     struct cor_map *devices; /* id -> struct dt_device, owned */
     struct cor_map *models;  /* "<ns>/<name>" -> struct cor_json of the DeviceModel, owned */
@@ -37,7 +42,6 @@ struct dt {
     struct cor_map *seen;    /* ids in the snapshot under way; values are not owned */
     struct cor_timer *retry; /* of reports */
     struct cor_backoff backoff;
-    uint64_t incarnation; /* of the stream from eventbus */
     bool snapshot_done;
     bool link_up;
     uint64_t updates, refused, reports, unsent;
@@ -57,8 +61,8 @@ struct dt_tx;
 /* store.c: schema, statements, loading, places. */
 void dt_store_describe(struct cor_store_spec *spec);
 size_t dt_store_outbox(void);
+size_t dt_store_inbox(void);
 enum cor_code dt_store_load(struct dt *dt, struct cor_err *err);
-uint64_t dt_store_place(struct dt *dt, uint64_t stream, uint64_t incarnation);
 
 /* Begins; the current cause is the transaction's. Returns owned: ends in dt_tx_commit. */
 struct dt_tx *dt_tx_new(struct dt *dt);

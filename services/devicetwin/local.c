@@ -177,6 +177,10 @@ enum cor_code dt_on_mqtt_in(void *self, struct cor_in *in, const void *body, str
     };
     struct dt *dt = self;
     const struct px_mqtt_in *message = body;
+    if (in->head->stream != 0 && cor_outbox_is_full(dt->outbox)) {
+        /* Its answers would have no room: eventbus keeps it. */
+        return cor_err_set(err, COR_BUSY, "the queue to the broker is full");
+    }
     struct request r = {.dt = dt, .event_id = "", .payload = message->payload};
     enum dt_action action = dt_topic_parse(message->topic, &r.id);
     auto_(cor_json_free) struct cor_json *json = NULL;

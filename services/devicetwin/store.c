@@ -14,9 +14,8 @@ enum statement {
     DEL_TWINS,
     DEVICES,
     TWINS,
-    GET_PLACE,
-    SET_PLACE,
-    OUTBOX
+    OUTBOX,
+    INBOX = OUTBOX + COR_OUTBOX_STATEMENTS
 };
 
 static const char *const MIGRATIONS[] = {
@@ -26,6 +25,9 @@ static const char *const MIGRATIONS[] = {
     " WITHOUT ROWID;"
     "CREATE TABLE place (stream INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL,"
     " seq INTEGER NOT NULL);",
+    COR_OUTBOX_MIGRATION_2 COR_INBOX_MIGRATION
+    "INSERT INTO inbox SELECT 1, '#' || stream, incarnation, seq, seq FROM place; DROP TABLE "
+    "place;",
 };
 
 static const char *const SQL[] = {
@@ -35,9 +37,8 @@ static const char *const SQL[] = {
     [DEL_TWINS] = "DELETE FROM twin WHERE device = ?",
     [DEVICES] = "SELECT id, row FROM device",
     [TWINS] = "SELECT device, name, row FROM twin",
-    [GET_PLACE] = "SELECT seq FROM place WHERE stream = ? AND incarnation = ?",
-    [SET_PLACE] = "INSERT OR REPLACE INTO place (stream, incarnation, seq) VALUES (?, ?, ?)",
     [OUTBOX] = COR_OUTBOX_SQL,
+    [INBOX] = COR_INBOX_SQL,
 };
 
 void dt_store_describe(struct cor_store_spec *spec)
@@ -51,6 +52,11 @@ void dt_store_describe(struct cor_store_spec *spec)
 size_t dt_store_outbox(void)
 {
     return OUTBOX;
+}
+
+size_t dt_store_inbox(void)
+{
+    return INBOX;
 }
 
 /* ---- loading ------------------------------------------------------------------------------------
@@ -107,22 +113,6 @@ enum cor_code dt_store_load(struct dt *dt, struct cor_err *err)
     return code == COR_OK ? load(dt, TWINS, load_twin, err) : code;
 }
 
-uint64_t dt_store_place(struct dt *dt, uint64_t stream, uint64_t incarnation)
-{
-    struct cor_err err = COR_ERR_NONE;
-    struct cor_stmt *stmt = cor_db_use(cor_store_reader(dt->store), GET_PLACE);
-    cor_stmt_bind(stmt, 1, COR_INT((int64_t)stream));
-    cor_stmt_bind(stmt, 2, COR_INT((int64_t)incarnation));
-    bool found = false;
-    if (cor_stmt_next(stmt, &found, &err) != COR_OK) {
-        LOGE(dt->service->log, "twin.read-failed", "error=%s", cor_log_esc(cor_view_of(err.text)));
-        return 0;
-    }
-    uint64_t seq = found ? (uint64_t)cor_stmt_i64(stmt, 0) : 0;
-    cor_stmt_reset(stmt);
-    return seq;
-}
-
 /* ---- transactions -------------------------------------------------------------------------------
  */
 
@@ -131,18 +121,13 @@ struct row {
     char *args[3]; /* owned; NULL behind the last */
 };
 
-struct out {
-    struct cor_buf body; /* encoded MQTT_OUT, owned */
-    uint64_t seq;
-};
-
 struct dt_tx {
     struct dt *dt;
     struct row *rows;
     size_t row_count;
-    struct out *outs;
-    size_t out_count;
-    uint64_t stream, seq, incarnation; /* stream 0: no message to acknowledge */
+    struct cor_outbox_batch *out; /* publications, owned */
+    struct cor_inbox_place place; /* of the message to acknowledge, if there is one */
+    uint64_t stream;              /* its stream; 0: none */
     uint64_t cause;
 };
 
@@ -151,6 +136,7 @@ struct dt_tx *dt_tx_new(struct dt *dt)
     struct dt_tx *tx = cor_alloc(sizeof(*tx));
     tx->dt = dt;
     tx->cause = cor_bus_cause(dt->service->bus);
+    tx->out = cor_outbox_batch_new(dt->outbox);
     return tx;
 }
 
@@ -179,29 +165,47 @@ void dt_tx_remove(struct dt_tx *tx, const char *id)
     add_row(tx, DEL_TWINS, cor_strdup(id), NULL, NULL);
 }
 
+/* "device/NS/NAME" of a device topic; "node/NAME" of others. */
+static char *stream_of(struct cor_view topic)
+{
+    static const char DEVICE[] = "$hw/events/device/";
+    struct cor_view rest = topic;
+    struct cor_view ns = {0};
+    struct cor_view name = {0};
+    if (!cor_view_starts(topic, DEVICE)) {
+        return cor_strdup("node");
+    }
+    rest.ptr += sizeof(DEVICE) - 1;
+    rest.len -= sizeof(DEVICE) - 1;
+    (void)cor_view_split(&rest, '/', &ns);
+    (void)cor_view_split(&rest, '/', &name);
+    return cor_sprintf("device/%.*s/%.*s", COR_VIEW_ARG(ns), COR_VIEW_ARG(name));
+}
+
 void dt_tx_publish(struct dt_tx *tx, char *topic, struct cor_json *payload)
 {
     auto_(cor_freep) char *owned_topic = topic;
     auto_(cor_json_free) struct cor_json *owned = payload;
     auto_(cor_freep) char *text = cor_json_text(owned);
-    if (strlen(text) > 1u << 20 || !cor_outbox_room(tx->dt->outbox)) {
-        tx->dt->unsent++;
+    auto_(cor_freep) char *stream = stream_of(cor_view_of(topic));
+    auto_(cor_buf_free) struct cor_buf body = {0};
+    struct px_mqtt_out out = {.topic = cor_view_of(topic), .payload = cor_view_of(text)};
+    bool fits = strlen(text) <= 1u << 20;
+    if (fits) {
+        cor_encode(&px_mqtt_out_table, &out, &body);
+    }
+    if (!fits || cor_outbox_batch_add(tx->out, cor_view_of(stream), tx->cause, PX_mqtt_out,
+                                      &body) != COR_OK) {
+        tx->dt->unsent++; /* too long, or refused by the policy */
         LOGW(tx->dt->service->log, "twin.not-published", "topic=%s unsent=%" PRIu64,
              cor_log_esc(cor_view_of(topic)), tx->dt->unsent);
-        return;
     }
-    struct px_mqtt_out out = {.topic = cor_view_of(topic), .payload = cor_view_of(text)};
-    tx->outs = cor_realloc(tx->outs, tx->out_count + 1, sizeof(*tx->outs));
-    struct out *slot = &tx->outs[tx->out_count++];
-    *slot = (struct out){0};
-    cor_encode(&px_mqtt_out_table, &out, &slot->body);
 }
 
 void dt_tx_place(struct dt_tx *tx, uint64_t stream, uint64_t seq)
 {
     tx->stream = stream;
-    tx->seq = seq;
-    tx->incarnation = tx->dt->incarnation;
+    tx->place = cor_inbox_place(tx->dt->inbox, stream, seq);
 }
 
 static enum cor_code run_row(struct cor_db *db, const struct row *row, struct cor_err *err)
@@ -213,15 +217,6 @@ static enum cor_code run_row(struct cor_db *db, const struct row *row, struct co
     return cor_stmt_run(stmt, err);
 }
 
-static enum cor_code run_place(struct cor_db *db, const struct dt_tx *tx, struct cor_err *err)
-{
-    struct cor_stmt *stmt = cor_db_use(db, SET_PLACE);
-    cor_stmt_bind(stmt, 1, COR_INT((int64_t)tx->stream));
-    cor_stmt_bind(stmt, 2, COR_INT((int64_t)tx->incarnation));
-    cor_stmt_bind(stmt, 3, COR_INT((int64_t)tx->seq));
-    return cor_stmt_run(stmt, err);
-}
-
 static enum cor_code tx_run(struct cor_db *db, void *self, struct cor_err *err)
 {
     struct dt_tx *tx = self;
@@ -229,11 +224,10 @@ static enum cor_code tx_run(struct cor_db *db, void *self, struct cor_err *err)
     for (size_t i = 0; i < tx->row_count && code == COR_OK; i++) {
         code = run_row(db, &tx->rows[i], err);
     }
-    for (size_t i = 0; i < tx->out_count && code == COR_OK; i++) {
-        code = cor_outbox_insert(db, &tx->dt->outbox_spec, tx->cause, PX_mqtt_out,
-                                 cor_buf_as_view(&tx->outs[i].body), &tx->outs[i].seq, err);
+    if (code == COR_OK) {
+        code = cor_outbox_batch_run(tx->out, db, err);
     }
-    return code == COR_OK && tx->stream != 0 ? run_place(db, tx, err) : code;
+    return code == COR_OK ? cor_inbox_run(tx->dt->inbox, &tx->place, db, err) : code;
 }
 
 static void tx_free(struct dt_tx *tx)
@@ -243,11 +237,7 @@ static void tx_free(struct dt_tx *tx)
             cor_free(tx->rows[i].args[a]);
         }
     }
-    for (size_t i = 0; i < tx->out_count; i++) {
-        cor_buf_free(&tx->outs[i].body);
-    }
     cor_free(tx->rows);
-    cor_free(tx->outs);
     cor_free(tx);
 }
 
@@ -255,13 +245,12 @@ static void tx_done(void *self, enum cor_code code, const struct cor_err *err)
 {
     struct dt_tx *tx = self;
     struct dt *dt = tx->dt;
-    for (size_t i = 0; i < tx->out_count; i++) {
-        cor_outbox_committed(dt->outbox, code == COR_OK ? tx->outs[i].seq : 0);
-    }
+    cor_outbox_batch_end(&tx->out, code == COR_OK);
     if (code != COR_OK) {
         cor_service_fail(dt->service, err);
     } else if (tx->stream != 0) {
-        cor_commit(dt->bus, tx->stream, tx->seq);
+        cor_inbox_done(&tx->place);
+        cor_commit(dt->bus, tx->stream, tx->place.seq);
     }
     tx_free(tx);
 }
@@ -269,6 +258,7 @@ static void tx_done(void *self, enum cor_code code, const struct cor_err *err)
 void dt_tx_commit(struct dt_tx *tx)
 {
     struct cor_err err = COR_ERR_NONE;
+    cor_outbox_batch_seal(tx->out);
     if (cor_store_write(tx->dt->store, tx_run, tx_done, tx, &err) != COR_OK) {
         tx_done(tx, err.code, &err);
     }

@@ -20,7 +20,17 @@ static const struct cor_conf_row ROWS[] = {
     COR_CONF_INT_ROW(struct eb_cfg, keepalive, "keepalive", "30", 5, 3600,
                      "MQTT keepalive in seconds"),
     COR_CONF_INT_ROW(struct eb_cfg, queue_max, "queue-max", "100000", 100, 100000000,
-                     "events kept for devicetwin and for the cloud, each; newer ones are dropped"),
+                     "has no effect since 0.2.0, see queue-bytes"),
+    COR_CONF_INT_ROW(struct eb_cfg, queue_bytes, "queue-bytes", "268435456", 65536, 1099511627776,
+                     "bytes of messages kept for devicetwin and for the cloud, each"),
+    COR_CONF_INT_ROW(struct eb_cfg, queue_reserve, "queue-reserve", "16777216", 0, 1099511627776,
+                     "bytes that are to stay free on the disk"),
+    COR_CONF_STRS_ROW(
+        struct eb_cfg, queue_rules, "queue-rules", "",
+        "what a stream may keep, first that fits: \"FILTER [priority=high|normal|low] "
+        "[max-bytes=N] [share=PERCENT] [max-age=N] [full=drop-oldest|drop-newest|refuse]\""),
+    COR_CONF_INT_ROW(struct eb_cfg, streams_max, "streams-max", "1000", 2, 100000,
+                     "streams for devicetwin and for the cloud, each; what is beyond shares one"),
 };
 
 static const struct cor_handler HANDLERS[] = {
@@ -40,41 +50,113 @@ static enum cor_code on_link(void *self, struct cor_in *in, const void *body, st
 static const struct cor_handler HUB_HANDLERS[] = {
     {PX_mqtt_out, eb_on_mqtt_out},
     {PX_mqtt_subscribe, eb_on_subscribe},
+    {PX_publish, eb_on_publish},
+    {PX_subscriptions, eb_on_subscriptions},
     {PX_link, on_link},
 };
 
-static const struct cor_port_ops TWIN_OPS = {
-    .committed = eb_committed, .handlers = HANDLERS, .handler_count = COR_COUNT(HANDLERS)};
-static const struct cor_port_ops HUB_OPS = {
-    .committed = eb_committed, .handlers = HUB_HANDLERS, .handler_count = COR_COUNT(HUB_HANDLERS)};
-
-static enum cor_code open_peer(struct eb *eb, enum eb_peer peer, struct cor_err *err)
+static struct cor_outbox *outbox_of(struct eb *eb, const struct cor_port *port)
 {
-    static const struct {
-        enum px_endpoint endpoint;
-        const struct cor_port_ops *ops;
-    } PEERS[] = {
-        [EB_TWIN] = {PX_ENDPOINT_TWIN_BUS, &TWIN_OPS},
-        [EB_HUB] = {PX_ENDPOINT_HUB_BUS, &HUB_OPS},
-    };
-    eb->outbox_specs[peer] = (struct cor_outbox_spec){
+    return eb->outboxes[port == eb->ports[EB_TWIN] ? EB_TWIN : EB_HUB];
+}
+
+static void on_up(void *self, struct cor_port *port)
+{
+    cor_outbox_up(outbox_of(self, port), port);
+}
+
+static void on_down(void *self, struct cor_port *port)
+{
+    cor_outbox_down(outbox_of(self, port));
+}
+
+static const struct cor_port_ops TWIN_OPS = {.up = on_up,
+                                             .down = on_down,
+                                             .committed = eb_committed,
+                                             .handlers = HANDLERS,
+                                             .handler_count = COR_COUNT(HANDLERS)};
+static const struct cor_port_ops HUB_OPS = {.up = on_up,
+                                            .down = on_down,
+                                            .committed = eb_committed,
+                                            .handlers = HUB_HANDLERS,
+                                            .handler_count = COR_COUNT(HUB_HANDLERS)};
+
+static const struct peer {
+    enum px_endpoint endpoint;
+    const struct cor_port_ops *ops;
+    const char *flow_out, *flow_in;
+} PEERS[] = {
+    [EB_TWIN] = {PX_ENDPOINT_TWIN_BUS, &TWIN_OPS, "device-messages", "publications"},
+    [EB_HUB] = {PX_ENDPOINT_HUB_BUS, &HUB_OPS, "uploads", "cloud-publications"},
+};
+
+/* Both outboxes share tables, and both inboxes: their rows differ in the number. */
+static enum cor_code open_queues(struct eb *eb, enum eb_peer peer, struct cor_err *err)
+{
+    struct cor_outbox_spec out = {
         .store = eb->store,
-        .statements = eb_store_outbox(peer),
-        .stream = peer + 1, /* both outboxes share a table: their rows differ in this */
-        .max = (uint64_t)eb->cfg->queue_max,
-        .messages = px_messages(),
+        .loop = eb->service->loop,
         .log = eb->service->log,
+        .messages = px_messages(),
+        .policy = &eb->policy,
+        .statements = eb_store_outbox(),
+        .number = peer + 1,
+        .flow = PEERS[peer].flow_out,
+        .folder = eb->cfg->database,
+        .streams_max = (size_t)eb->cfg->streams_max,
     };
-    enum cor_code code = cor_outbox_new(&eb->outbox_specs[peer], &eb->outboxes[peer], err);
-    if (code == COR_OK) {
-        code = cor_port_open(eb->service->bus, px_endpoint(PEERS[peer].endpoint), PEERS[peer].ops,
-                             eb, &eb->ports[peer], err);
+    struct cor_inbox_spec in = {.store = eb->store,
+                                .statements = eb_store_inbox(),
+                                .number = peer,
+                                .flow = PEERS[peer].flow_in};
+    enum cor_code code = cor_outbox_new(&out, &eb->outboxes[peer], err);
+    return code == COR_OK ? cor_inbox_new(&in, &eb->inboxes[peer], err) : code;
+}
+
+static enum cor_code open_peers(struct eb *eb, struct cor_err *err)
+{
+    const struct eb_cfg *cfg = eb->cfg;
+    enum cor_code code =
+        cor_policy_parse((const char *const *)cfg->queue_rules.items, cfg->queue_rules.count,
+                         (uint64_t)cfg->queue_bytes, &eb->policy, err);
+    eb->policy.reserve_bytes = (uint64_t)cfg->queue_reserve;
+    for (unsigned i = 0; i < EB_PEERS && code == COR_OK; i++) {
+        code = open_queues(eb, (enum eb_peer)i, err);
     }
-    if (code == COR_OK) {
-        cor_outbox_attach(eb->outboxes[peer], eb->ports[peer]);
+    for (unsigned i = 0; i < EB_PEERS && code == COR_OK; i++) {
+        code = cor_port_open(eb->service->bus, px_endpoint(PEERS[i].endpoint), PEERS[i].ops, eb,
+                             &eb->ports[i], err);
     }
     return code;
 }
+
+static void tell_books(void *self, struct cor_ledger_writer *out)
+{
+    struct eb *eb = self;
+    for (unsigned i = 0; i < EB_PEERS; i++) {
+        cor_outbox_books(eb->outboxes[i], out);
+        cor_inbox_books(eb->inboxes[i], out);
+    }
+}
+
+static enum cor_code on_queue(void *self, struct cor_ctl_in *in, struct cor_view args,
+                              struct cor_buf *result, struct cor_err *err)
+{
+    (void)in;
+    (void)args;
+    (void)err;
+    struct eb *eb = self;
+    auto_(cor_json_free) struct cor_json *list = cor_json_array();
+    for (unsigned i = 0; i < EB_PEERS; i++) {
+        cor_json_add(list, cor_outbox_queue(eb->outboxes[i]));
+    }
+    cor_json_write(list, result);
+    return COR_OK;
+}
+
+static const struct cor_ctl_verb VERBS[] = {
+    {"queue", "what waits for devicetwin and for the cloud", on_queue},
+};
 
 static enum cor_code open_mqtt(struct eb *eb, struct cor_err *err)
 {
@@ -120,6 +202,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     eb->service = service;
     eb->cfg = service->cfg;
     cor_list_init(&eb->publishing);
+    cor_list_init(&eb->published_list);
     *self_r = eb;
     struct cor_store_spec spec = {.path = eb->cfg->database, .sync = COR_STORE_FULL};
     eb_store_describe(&spec);
@@ -129,14 +212,15 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     cor_store_start(eb->store, service->loop);
     eb_in_new(eb);
-    for (unsigned i = 0; i < EB_PEERS && code == COR_OK; i++) {
-        code = open_peer(eb, (enum eb_peer)i, err);
-    }
+    code = open_peers(eb, err);
     if (code == COR_OK) {
         code = open_mqtt(eb, err);
     }
     if (code == COR_OK) {
         cor_bus_stats(service->bus, add_stats, eb);
+        cor_bus_ctl(service->bus, VERBS, COR_COUNT(VERBS), eb);
+        eb->ledger = cor_ledger_new(service->bus, "eventbus");
+        cor_ledger_source(eb->ledger, tell_books, eb);
         cor_service_ready(service);
     }
     return code;
@@ -149,12 +233,15 @@ static void stop(void *self)
     if (eb->ports[EB_HUB] != NULL) {
         cor_store_close(&eb->store); /* its last callbacks still use the outboxes */
     }
+    eb_in_free(eb);
     for (unsigned i = 0; i < EB_PEERS; i++) {
         cor_outbox_free(&eb->outboxes[i]);
+        cor_inbox_free(&eb->inboxes[i]);
         cor_port_close(&eb->ports[i]);
     }
     cor_store_close(&eb->store);
-    eb_in_free(eb);
+    cor_policy_free(&eb->policy);
+    cor_ledger_free(&eb->ledger);
     eb_publications_free(eb);
     cor_free(eb);
 }

@@ -4,8 +4,10 @@
 #define EB_EVENTBUS_H
 
 #include "common/base/list.h"
+#include "common/base/map.h"
 #include "common/bus/bus.h"
 #include "common/clock/backoff.h"
+#include "common/outbox/inbox.h"
 #include "common/outbox/outbox.h"
 #include "common/service/service.h"
 #include "common/store/store.h"
@@ -21,11 +23,9 @@ struct eb_cfg {
     char *username;
     char *password_file;
     int64_t keepalive;
-    int64_t queue_max;
+    int64_t queue_max, queue_bytes, queue_reserve, streams_max;
+    struct cor_conf_strs queue_rules;
 };
-
-/* Streams: one number per endpoint and direction. */
-enum { EB_STREAM = 1 };
 
 /* Where events go, and where publications come from. */
 enum eb_peer { EB_TWIN, EB_HUB, EB_PEERS };
@@ -37,11 +37,15 @@ struct eb {
     struct eb_mqtt *mqtt;
     struct cor_port *ports[EB_PEERS];
     struct cor_outbox *outboxes[EB_PEERS];
-    struct cor_outbox_spec outbox_specs[EB_PEERS];
-    uint64_t incarnations[EB_PEERS]; /* of the streams of publications */
-    struct cor_link publishing;      /* struct publication, in order */
-    struct eb_recent recent;         /* messages that the broker may send again */
-    struct eb_batch *batch;          /* of messages of the broker */
+    struct cor_inbox *inboxes[EB_PEERS]; /* publications */
+    struct cor_policy policy;            /* of the outboxes */
+    struct cor_ledger *ledger;
+    struct cor_link publishing;     /* struct publication, in order */
+    struct cor_link published_list; /* struct publication whose place is to be stored */
+    struct eb_recent recent;        /* messages that the broker may send again */
+    struct eb_batch *batch;         /* of messages of the broker */
+    struct cor_map *refusals;       /* stream -> when its refusal was told, owned */
+    bool placing;                   /* places of publications are being written */
     uint64_t received, again, dropped, published;
 };
 
@@ -50,17 +54,18 @@ const struct cor_service_spec *eb_spec(void);
 
 /* store.c: schema and statements of bus.db. */
 void eb_store_describe(struct cor_store_spec *spec);
-size_t eb_store_outbox(enum eb_peer peer);
+size_t eb_store_outbox(void);
+size_t eb_store_inbox(void);
 
-/* store.c: last sequence of the peer's stream that was published, 0 for another incarnation. */
-uint64_t eb_store_place(struct eb *eb, enum eb_peer peer, uint64_t incarnation);
-
-/* store.c: remembers it. */
-void eb_store_set_place(struct eb *eb, enum eb_peer peer, uint64_t incarnation, uint64_t seq);
+/* store.c: idempotency keys of publications: whether one was published lately; remembers one, then
+ * calls done. */
+bool eb_store_has_key(struct eb *eb, struct cor_view key);
+void eb_store_key(struct eb *eb, struct cor_view key, cor_store_done_fn done, void *self);
 
 /* store.c: adds or removes a subscription asked for by the cloud; calls fn for each stored one. */
 void eb_store_subscription(struct eb *eb, struct cor_view filter, bool off);
-void eb_store_subscriptions(struct eb *eb, void (*fn)(struct eb *eb, const char *filter));
+void eb_store_subscriptions(struct eb *eb,
+                            void (*fn)(struct eb *eb, const char *filter, void *self), void *self);
 
 /* store.c: what may come again, after a restart; in a write: adds data, which ends at place end,
  * and forgets what the broker is known to have had. */
@@ -79,6 +84,9 @@ void eb_on_marked(void *self, int number);
 /* out.c: publications. */
 enum cor_code eb_on_mqtt_out(void *self, struct cor_in *in, const void *body, struct cor_err *err);
 enum cor_code eb_on_subscribe(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+enum cor_code eb_on_publish(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+enum cor_code eb_on_subscriptions(void *self, struct cor_in *in, const void *body,
+                                  struct cor_err *err);
 uint64_t eb_committed(void *self, struct cor_port *port, const struct cor_wire_open *open);
 void eb_on_connected(void *self);
 void eb_on_published(void *self, int number);

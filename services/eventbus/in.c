@@ -5,15 +5,12 @@
 #include "eventbus.h"
 #include "topic.h"
 
-enum { PAYLOAD_MAX = 1 << 20, TOPIC_MAX = 1024, RETRY_FIRST_US = 50000, RETRY_LAST_US = 2000000 };
-
-/* A message on its way to the store. */
-struct event {
-    struct cor_buf body; /* encoded; owned */
-    uint64_t cause;
-    uint64_t seq;
-    enum eb_peer peer;
-    uint16_t number;
+enum {
+    PAYLOAD_MAX = 1 << 20,
+    TOPIC_MAX = 1024,
+    REFUSALS_MAX = 1024,
+    RETRY_FIRST_US = 50000,
+    RETRY_LAST_US = 2000000
 };
 
 /* What is gathered, then with the store: one at a time. */
@@ -21,36 +18,34 @@ struct eb_batch {
     struct eb *eb;
     struct cor_timer *retry;
     struct cor_backoff backoff;
-    struct event *events; /* owned */
-    size_t count, cap;
-    struct cor_buf recent;     /* of the new messages, for the store */
-    uint64_t recent_from;      /* where they begin */
-    uint64_t recent_end;       /* where they end */
-    uint64_t recent_confirmed; /* what the broker is known to have had */
-    int mark;                  /* number of the last eb_mqtt_mark; 0: none is under way */
-    uint64_t mark_end;         /* what it confirms */
+    struct cor_outbox_batch *out[EB_PEERS]; /* owned; NULL while there is nothing */
+    struct cor_buf recent;                  /* of the new messages, for the store */
+    uint64_t recent_from;                   /* where they begin */
+    uint64_t recent_end;                    /* where they end */
+    uint64_t recent_confirmed;              /* what the broker is known to have had */
+    int mark;          /* number of the last eb_mqtt_mark; 0: none is under way */
+    uint64_t mark_end; /* what it confirms */
 };
 
 static enum cor_code batch_run(struct cor_db *db, void *self, struct cor_err *err)
 {
     struct eb_batch *batch = self;
     enum cor_code code = COR_OK;
-    for (size_t i = 0; i < batch->count && code == COR_OK; i++) {
-        struct event *event = &batch->events[i];
-        code = cor_outbox_insert(db, &batch->eb->outbox_specs[event->peer], event->cause,
-                                 event->number, cor_buf_as_view(&event->body), &event->seq, err);
+    for (size_t i = 0; i < EB_PEERS && code == COR_OK; i++) {
+        code = batch->out[i] == NULL ? COR_OK : cor_outbox_batch_run(batch->out[i], db, err);
     }
     return code == COR_OK ? eb_store_recent(db, cor_buf_as_view(&batch->recent), batch->recent_end,
                                             batch->recent_confirmed, err)
                           : code;
 }
 
-static void clear(struct eb_batch *batch)
+static void clear(struct eb_batch *batch, bool committed)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        cor_buf_free(&batch->events[i].body);
+    for (size_t i = 0; i < EB_PEERS; i++) {
+        if (batch->out[i] != NULL) {
+            cor_outbox_batch_end(&batch->out[i], committed);
+        }
     }
-    batch->count = 0;
     cor_buf_free(&batch->recent);
 }
 
@@ -66,7 +61,7 @@ static void mark(struct eb_batch *batch)
 /* Tells the broker that the batch has arrived. */
 static void let_go(struct eb_batch *batch)
 {
-    clear(batch);
+    clear(batch, true);
     mark(batch);
     eb_mqtt_committed(batch->eb->mqtt);
 }
@@ -83,15 +78,11 @@ static void batch_done(void *self, enum cor_code code, const struct cor_err *err
         return;
     }
     if (code != COR_OK) { /* the broker keeps it, and whatever follows */
-        LOGE(eb->service->log, "bus.not-stored", "messages=%zu error=%s", batch->count,
-             cor_log_esc(cor_view_of(err->text)));
+        LOGE(eb->service->log, "bus.not-stored", "error=%s", cor_log_esc(cor_view_of(err->text)));
         cor_timer_start(batch->retry, cor_backoff_next(&batch->backoff, 1));
         return;
     }
     cor_backoff_reset(&batch->backoff);
-    for (size_t i = 0; i < batch->count; i++) {
-        cor_outbox_committed(eb->outboxes[batch->events[i].peer], batch->events[i].seq);
-    }
     let_go(batch);
 }
 
@@ -112,8 +103,15 @@ void eb_on_batch(void *self)
     batch->recent_end = eb_recent_end(&eb->recent);
     batch->recent_confirmed = eb->recent.first;
     batch->recent_from = batch->recent_end;
-    if (batch->count == 0) {
-        let_go(batch); /* all of it came again, or was refused */
+    bool is_empty = true;
+    for (size_t i = 0; i < EB_PEERS; i++) {
+        if (batch->out[i] != NULL) {
+            cor_outbox_batch_seal(batch->out[i]);
+            is_empty = false;
+        }
+    }
+    if (is_empty) {
+        let_go(batch); /* all of it came again, or is nothing for us */
         return;
     }
     write_batch(batch);
@@ -142,6 +140,7 @@ void eb_in_new(struct eb *eb)
     eb->batch->eb = eb;
     eb->batch->retry = cor_timer_new(eb->service->loop, write_batch, eb->batch);
     eb->batch->backoff = (struct cor_backoff){.first_us = RETRY_FIRST_US, .last_us = RETRY_LAST_US};
+    eb->refusals = cor_map_new(cor_free);
     eb_store_recents(eb);
     eb->batch->recent_from = eb_recent_end(&eb->recent);
 }
@@ -149,12 +148,12 @@ void eb_in_new(struct eb *eb)
 void eb_in_free(struct eb *eb)
 {
     if (eb->batch != NULL) {
-        clear(eb->batch);
+        clear(eb->batch, false);
         cor_timer_free(&eb->batch->retry);
-        cor_free(eb->batch->events);
         cor_freep(&eb->batch);
     }
     eb_recent_free(&eb->recent);
+    cor_map_free(&eb->refusals);
 }
 
 static void drop(struct eb *eb, const char *why, struct cor_view topic)
@@ -167,28 +166,57 @@ static void drop(struct eb *eb, const char *why, struct cor_view topic)
     }
 }
 
-static void encode(struct event *event, const struct eb_mqtt_message *message)
+static uint16_t encode(enum eb_peer peer, const struct eb_mqtt_message *message,
+                       struct cor_buf *out)
 {
-    if (event->peer == EB_TWIN) {
+    if (peer == EB_TWIN) {
         struct px_mqtt_in body = {.topic = message->topic, .payload = message->payload};
-        event->number = PX_mqtt_in;
-        cor_encode(&px_mqtt_in_table, &body, &event->body);
-    } else {
-        struct px_upload body = {.topic = message->topic, .payload = message->payload};
-        event->number = PX_upload;
-        cor_encode(&px_upload_table, &body, &event->body);
+        cor_encode(&px_mqtt_in_table, &body, out);
+        return PX_mqtt_in;
     }
+    struct px_upload body = {.topic = message->topic, .payload = message->payload};
+    cor_encode(&px_upload_table, &body, out);
+    return PX_upload;
 }
 
-static struct event *add(struct eb_batch *batch)
+/* MQTT 3.1.1 has no way to say no to a publication: it is told on a topic, at most once a second
+ * for each stream. */
+static void tell_refused(struct eb *eb, const char *stream, struct cor_view topic)
 {
-    if (batch->count == batch->cap) {
-        batch->cap = batch->cap == 0 ? 16 : batch->cap * 2;
-        batch->events = cor_realloc(batch->events, batch->cap, sizeof(*batch->events));
+    int64_t *told = cor_map_get(eb->refusals, cor_view_of(stream));
+    int64_t now = cor_loop_now(eb->service->loop).us;
+    int number = 0;
+    if (told != NULL && now - *told < COR_SEC(1)) {
+        return;
     }
-    struct event *event = &batch->events[batch->count++];
-    *event = (struct event){.cause = cor_bus_next_id(batch->eb->service->bus)};
-    return event;
+    if (cor_map_count(eb->refusals) >= REFUSALS_MAX) {
+        cor_map_free(&eb->refusals);
+        eb->refusals = cor_map_new(cor_free);
+    }
+    int64_t *at = cor_alloc(sizeof(*at));
+    *at = now;
+    cor_map_set(eb->refusals, cor_view_of(stream), at);
+    auto_(cor_json_free) struct cor_json *json = cor_json_object();
+    cor_json_set(json, "topic", cor_json_view(topic));
+    cor_json_set(json, "stream", cor_json_str(stream));
+    auto_(cor_freep) char *text = cor_json_text(json);
+    (void)!eb_mqtt_publish(eb->mqtt, "$hw/events/queue/refused", cor_view_of(text), false, &number);
+}
+
+static void take_message(struct eb *eb, enum eb_peer peer, const struct eb_mqtt_message *message)
+{
+    struct eb_batch *batch = eb->batch;
+    auto_(cor_buf_free) struct cor_buf body = {0};
+    auto_(cor_freep) char *stream = eb_topic_stream(message->topic);
+    uint16_t number = encode(peer, message, &body);
+    if (batch->out[peer] == NULL) {
+        batch->out[peer] = cor_outbox_batch_new(eb->outboxes[peer]);
+    }
+    if (cor_outbox_batch_add(batch->out[peer], cor_view_of(stream),
+                             cor_bus_next_id(eb->service->bus), number, &body) != COR_OK) {
+        drop(eb, "full", message->topic);
+        tell_refused(eb, stream, message->topic);
+    }
 }
 
 void eb_on_message(void *self, const struct eb_mqtt_message *message)
@@ -206,12 +234,5 @@ void eb_on_message(void *self, const struct eb_mqtt_message *message)
         drop(eb, way == EB_NOWHERE ? "topic" : "size", message->topic);
         return;
     }
-    enum eb_peer peer = way == EB_TO_TWIN ? EB_TWIN : EB_HUB;
-    if (!cor_outbox_room(eb->outboxes[peer])) {
-        drop(eb, "full", message->topic);
-        return;
-    }
-    struct event *event = add(eb->batch);
-    event->peer = peer;
-    encode(event, message);
+    take_message(eb, way == EB_TO_TWIN ? EB_TWIN : EB_HUB, message);
 }

@@ -5,16 +5,20 @@
 #include "eventbus.h"
 
 enum statement {
-    GET_PLACE,
-    SET_PLACE,
     ADD_TOPIC,
     DEL_TOPIC,
     TOPICS,
     RECENTS,
     ADD_RECENT,
     DEL_RECENT,
-    OUTBOX
+    HAS_KEY,
+    ADD_KEY,
+    DEL_KEYS,
+    OUTBOX,
+    INBOX = OUTBOX + COR_OUTBOX_STATEMENTS
 };
+
+enum { KEYS_MAX = 10000 };
 
 static const char *const MIGRATIONS[] = {
     COR_OUTBOX_MIGRATION
@@ -22,18 +26,23 @@ static const char *const MIGRATIONS[] = {
     " seq INTEGER NOT NULL);"
     "CREATE TABLE subscription (filter TEXT PRIMARY KEY) WITHOUT ROWID;",
     "CREATE TABLE recent (last INTEGER PRIMARY KEY, data BLOB NOT NULL);",
+    COR_OUTBOX_MIGRATION_2 COR_INBOX_MIGRATION
+    "INSERT INTO inbox SELECT peer, '#1', incarnation, seq, seq FROM place; DROP TABLE place;"
+    "CREATE TABLE published (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);",
 };
 
 static const char *const SQL[] = {
-    [GET_PLACE] = "SELECT seq FROM place WHERE peer = ? AND incarnation = ?",
-    [SET_PLACE] = "INSERT OR REPLACE INTO place (peer, incarnation, seq) VALUES (?, ?, ?)",
     [ADD_TOPIC] = "INSERT OR REPLACE INTO subscription (filter) VALUES (?)",
     [DEL_TOPIC] = "DELETE FROM subscription WHERE filter = ?",
     [TOPICS] = "SELECT filter FROM subscription",
     [RECENTS] = "SELECT last, data FROM recent ORDER BY last",
     [ADD_RECENT] = "INSERT OR REPLACE INTO recent (last, data) VALUES (?, ?)",
     [DEL_RECENT] = "DELETE FROM recent WHERE last <= ?",
+    [HAS_KEY] = "SELECT id FROM published WHERE key = ?",
+    [ADD_KEY] = "INSERT OR IGNORE INTO published (key) VALUES (?)",
+    [DEL_KEYS] = "DELETE FROM published WHERE id <= (SELECT max(id) FROM published) - ?",
     [OUTBOX] = COR_OUTBOX_SQL,
+    [INBOX] = COR_INBOX_SQL,
 };
 
 void eb_store_describe(struct cor_store_spec *spec)
@@ -44,10 +53,14 @@ void eb_store_describe(struct cor_store_spec *spec)
     spec->statement_count = COR_COUNT(SQL);
 }
 
-size_t eb_store_outbox(enum eb_peer peer)
+size_t eb_store_outbox(void)
 {
-    (void)peer; /* both streams use the same statements */
     return OUTBOX;
+}
+
+size_t eb_store_inbox(void)
+{
+    return INBOX;
 }
 
 static bool step(struct eb *eb, struct cor_stmt *stmt)
@@ -59,16 +72,6 @@ static bool step(struct eb *eb, struct cor_stmt *stmt)
         return false;
     }
     return found;
-}
-
-uint64_t eb_store_place(struct eb *eb, enum eb_peer peer, uint64_t incarnation)
-{
-    struct cor_stmt *stmt = cor_db_use(cor_store_reader(eb->store), GET_PLACE);
-    cor_stmt_bind(stmt, 1, COR_INT(peer));
-    cor_stmt_bind(stmt, 2, COR_INT((int64_t)incarnation));
-    uint64_t seq = step(eb, stmt) ? (uint64_t)cor_stmt_i64(stmt, 0) : 0;
-    cor_stmt_reset(stmt);
-    return seq;
 }
 
 static void on_written(void *self, enum cor_code code, const struct cor_err *err)
@@ -88,10 +91,24 @@ static void write(struct eb *eb, enum statement statement, const struct cor_arg 
     }
 }
 
-void eb_store_set_place(struct eb *eb, enum eb_peer peer, uint64_t incarnation, uint64_t seq)
+bool eb_store_has_key(struct eb *eb, struct cor_view key)
 {
-    struct cor_arg args[] = {COR_INT(peer), COR_INT((int64_t)incarnation), COR_INT((int64_t)seq)};
-    write(eb, SET_PLACE, args, COR_COUNT(args));
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(eb->store), HAS_KEY);
+    cor_stmt_bind(stmt, 1, COR_TEXT(key));
+    bool found = step(eb, stmt);
+    cor_stmt_reset(stmt);
+    return found;
+}
+
+void eb_store_key(struct eb *eb, struct cor_view key, cor_store_done_fn done, void *self)
+{
+    struct cor_arg add[] = {COR_TEXT(key)};
+    struct cor_arg del[] = {COR_INT(KEYS_MAX)};
+    struct cor_op ops[] = {{ADD_KEY, add, COR_COUNT(add)}, {DEL_KEYS, del, COR_COUNT(del)}};
+    struct cor_err err = COR_ERR_NONE;
+    if (cor_store_ops(eb->store, ops, COR_COUNT(ops), done, self, &err) != COR_OK) {
+        done(self, err.code, &err);
+    }
 }
 
 void eb_store_subscription(struct eb *eb, struct cor_view filter, bool off)
@@ -100,12 +117,13 @@ void eb_store_subscription(struct eb *eb, struct cor_view filter, bool off)
     write(eb, off ? DEL_TOPIC : ADD_TOPIC, args, COR_COUNT(args));
 }
 
-void eb_store_subscriptions(struct eb *eb, void (*fn)(struct eb *eb, const char *filter))
+void eb_store_subscriptions(struct eb *eb,
+                            void (*fn)(struct eb *eb, const char *filter, void *self), void *self)
 {
     struct cor_stmt *stmt = cor_db_use(cor_store_reader(eb->store), TOPICS);
     while (step(eb, stmt)) {
         auto_(cor_freep) char *filter = cor_view_dup(cor_stmt_bytes(stmt, 0));
-        fn(eb, filter);
+        fn(eb, filter, self);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/attr.h"
+#include "common/base/mem.h"
 
 const char *const EB_TOPICS[] = {
     "$hw/events/upload/#",          "$hw/events/device/+/+/state/update",
@@ -30,6 +31,29 @@ enum eb_way eb_topic_way(struct cor_view topic)
         }
     }
     return EB_TO_CLOUD;
+}
+
+char *eb_topic_stream(struct cor_view topic)
+{
+    static const struct {
+        const char *prefix;
+        const char *kind;
+        int levels; /* that name it */
+    } KINDS[] = {{"$hw/events/device/", "device", 2}, {"$hw/events/node/", "node", 1}};
+    for (size_t i = 0; i < COR_COUNT(KINDS); i++) {
+        size_t skip = strlen(KINDS[i].prefix);
+        if (!cor_view_starts(topic, KINDS[i].prefix)) {
+            continue;
+        }
+        struct cor_view rest = {topic.ptr + skip, topic.len - skip};
+        struct cor_view name = {rest.ptr, 0};
+        struct cor_view level = {0};
+        for (int n = 0; n < KINDS[i].levels && cor_view_split(&rest, '/', &level); n++) {
+            name.len = (size_t)(level.ptr - name.ptr) + level.len;
+        }
+        return cor_sprintf("%s/%.*s", KINDS[i].kind, COR_VIEW_ARG(name));
+    }
+    return cor_sprintf("topic/%.*s", COR_VIEW_ARG(topic));
 }
 
 bool eb_topic_is_name(struct cor_view topic)

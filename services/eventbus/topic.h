@@ -18,6 +18,10 @@ enum eb_way {
 /* Where a message on topic goes. */
 enum eb_way eb_topic_way(struct cor_view topic);
 
+/* Name of the stream that a message on topic is part of: "device/NS/NAME", "node/NAME" or
+ * "topic/TOPIC". Returns owned. */
+char *eb_topic_stream(struct cor_view topic);
+
 /* A name that may be published on (MQTT 3.1.1 section 4.7): 1..65535 bytes of UTF-8, no wildcards.
  */
 bool eb_topic_is_name(struct cor_view topic);

@@ -14,6 +14,7 @@
 
 #include "common/base/mem.h"
 #include "common/json/json.h"
+#include "tests/support/stage/places.h"
 #include "tests/support/stage/stage.h"
 
 enum { KEPT = 64, MESSAGES = 200 };
@@ -34,7 +35,7 @@ struct world {
     char topics[MESSAGES][128];
     struct published out[KEPT]; /* what devicetwin published */
     size_t out_count;
-    uint64_t out_seq;
+    struct stage_places places; /* of what devicetwin publishes */
     int reports;
     char report[1000];
     bool hub_answers;
@@ -46,20 +47,17 @@ static enum cor_code on_out(void *self, struct cor_in *in, const void *body, str
     (void)err;
     struct world *w = self;
     const struct px_mqtt_out *out = body;
-    assert_int_equal(in->head->seq, w->out_seq + 1);
-    w->out_seq = in->head->seq;
+    assert_int_equal(in->head->seq, stage_places_take(&w->places, in) + 1);
     struct published *p = &w->out[w->out_count++ % KEPT];
     (void)snprintf(p->topic, sizeof(p->topic), "%.*s", COR_VIEW_ARG(out->topic));
     (void)snprintf(p->payload, sizeof(p->payload), "%.*s", COR_VIEW_ARG(out->payload));
-    cor_commit(in->port, in->head->stream, in->head->seq);
     return COR_OK;
 }
 
 static uint64_t out_committed(void *self, struct cor_port *port, const struct cor_wire_open *open)
 {
-    (void)open;
     (void)port;
-    return ((struct world *)self)->out_seq;
+    return stage_places_open(&((struct world *)self)->places, open);
 }
 
 static enum cor_code on_report(void *self, struct cor_in *in, const void *body, struct cor_err *err)
