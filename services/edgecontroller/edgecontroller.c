@@ -140,6 +140,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->cfg = service->cfg;
     ec->sessions = cor_map_new(ec_session_drop);
     ec->overlays = cor_map_new(ec_overlay_drop);
+    ec->ledger = cor_ledger_new(service->bus, "edgecontroller");
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
     code = code == COR_OK ? ec_router_open(ec, err) : code;
@@ -171,6 +172,7 @@ static void stop(void *self)
     if (ec->kube != NULL) {
         cor_kube_free(&ec->kube);
     }
+    cor_ledger_free(&ec->ledger);
     cor_map_free(&ec->overlays);
     cor_map_free(&ec->sessions);
     cor_free(ec);

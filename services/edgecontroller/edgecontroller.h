@@ -11,6 +11,7 @@
 #include "common/kube/client.h"
 #include "common/kube/config.h"
 #include "common/kube/informer.h"
+#include "common/ledger/ledger.h"
 #include "common/service/service.h"
 #include "proto/proto.h"
 #include "refs.h"
@@ -65,8 +66,9 @@ struct ec {
     struct cor_kube *kube;
     struct cor_port *hub;
     struct cor_informer *informers[EC_KINDS];
-    struct cor_map *sessions;  /* node -> struct ec_session, owned */
-    struct cor_map *overlays;  /* "<ns>/<name>" -> struct ec_overlay, owned: see reports.c */
+    struct cor_map *sessions; /* node -> struct ec_session, owned */
+    struct cor_map *overlays; /* "<ns>/<name>" -> struct ec_overlay, owned: see reports.c */
+    struct cor_ledger *ledger;
     struct ec_router *router;  /* rules at work: see router.h */
     bool rules_absent;         /* the cluster has no Rules or RuleEndpoints */
     bool device_status_pruned; /* the cluster's Device has no status.twins */

@@ -115,11 +115,17 @@ static void on_done(void *self, const void *body, const struct cor_err *err)
         "node %s: %s%s", p->node, body == NULL ? err->text : "its broker does not take it",
         status == TIMEOUT ? "; it may have been published: repeat it with the same Idempotency-Key"
                           : "");
+    struct cor_ledger_counts *books = cor_ledger_account(router->ec->ledger, "rest-publications",
+                                                         COR_LEDGER_ORIGIN, cor_view_of(p->node));
     end_one(router, p->node);
+    books->offered++;
     if (code == COR_OK) {
+        books->accepted++;
+        books->delivered++;
         router->stats.published++;
         answer(p->exchange, OK, "message delivered");
     } else {
+        books->refused++;
         router->stats.publish_failed++;
         answer(p->exchange, status, why);
     }

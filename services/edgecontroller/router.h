@@ -47,6 +47,7 @@ struct ec_flow {
     const char *stream; /* within name: what follows "NODE/bus/" */
     uint64_t incarnation;
     uint64_t number; /* of the stream on hub-controller; 0: uploads of a node without streams */
+    struct cor_ledger_counts *books; /* of the stream; the ledger's */
     struct ec_flow_queue queue;
     struct ec_target *target;    /* of the request under way or waited for; NULL: none */
     struct cor_http_call *call;  /* under way; NULL */
@@ -130,8 +131,8 @@ void ec_flow_go_on(struct ec_flow *flow);
 /* Rules are other ones now: every flow looks again. */
 void ec_flows_look_again(struct ec_router *router);
 
-/* The first count messages of the flow are over. */
-void ec_flow_settle(struct ec_flow *flow, size_t count);
+/* The first count messages of the flow are over; column: of its books, that says how. */
+void ec_flow_settle(struct ec_flow *flow, size_t count, uint64_t *column);
 
 void ec_flow_drop(void *flow);
 

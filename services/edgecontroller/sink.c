@@ -79,6 +79,8 @@ static struct ec_flow *flow_new(struct ec_router *router, const char *name, uint
     flow->stream = flow->name + (stream - name);
     flow->node = node;
     flow->incarnation = incarnation;
+    flow->books =
+        cor_ledger_account(router->ec->ledger, "uploads", COR_LEDGER_SINK, cor_view_of(flow->name));
     flow->backoff = (struct cor_backoff){.first_us = COR_MS(router->ec->cfg->retry_first_ms),
                                          .last_us = COR_MS(router->ec->cfg->retry_last_ms)};
     cor_list_init(&flow->link);
@@ -134,8 +136,11 @@ static void release(struct ec_flow *flow)
     }
 }
 
-void ec_flow_settle(struct ec_flow *flow, size_t count)
+void ec_flow_settle(struct ec_flow *flow, size_t count, uint64_t *column)
 {
+    flow->books->offered += count;
+    flow->books->accepted += count;
+    *column += count;
     flow->router->bytes -= ec_flow_pop(&flow->queue, count);
     if (flow->number != 0) {
         cor_commit(flow->router->ec->hub, flow->number, flow->queue.committed);
@@ -155,12 +160,12 @@ void ec_flow_go_on(struct ec_flow *flow)
         struct ec_rule_entry *entry = ec_rules_upload(router, flow->node, head->topic);
         if (entry == NULL) {
             router->stats.unrouted++;
-            ec_flow_settle(flow, 1);
+            ec_flow_settle(flow, 1, &flow->books->dropped);
         } else if (head->len == 0) {
             /* KubeEdge's router sends none either (provider/rest GoToTarget). */
             router->stats.dropped++;
             ec_rule_failed(entry, "an empty message was dropped");
-            ec_flow_settle(flow, 1);
+            ec_flow_settle(flow, 1, &flow->books->dropped);
         } else {
             ec_target_want(flow, entry);
         }
@@ -237,6 +242,7 @@ static enum ec_taken take_in(struct ec_flow *flow, const struct ec_upload *uploa
         router->stats.accepted++;
     } else if (taken != EC_FULL) {
         router->stats.duplicates++;
+        flow->books->duplicates++;
     }
     return taken;
 }

@@ -118,7 +118,7 @@ static void delivered(struct ec_flow *flow, struct ec_rule_entry *entry)
     cor_backoff_reset(&flow->backoff);
     flow->router->stats.delivered += count;
     ec_rule_succeeded(entry, count);
-    ec_flow_settle(flow, count);
+    ec_flow_settle(flow, count, &flow->books->delivered);
 }
 
 static void on_answer(void *self, const struct cor_http_response *response)
