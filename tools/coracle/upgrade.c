@@ -210,10 +210,13 @@ static char *trial_of(const struct instance *it)
 
 static enum cor_code begin_trials(const struct upgrade *u, struct cor_err *err)
 {
-    enum cor_code code = COR_OK;
+    struct stat st = {0};
+    enum cor_code code = look(u->o->rollback ? u->previous : u->fresh, &st, err);
+    auto_(cor_freep) char *text =
+        cor_sprintf("%llu %s\n", (unsigned long long)st.st_ino, u->program);
     for (size_t i = 0; code == COR_OK && i < u->all.count; i++) {
         auto_(cor_freep) char *trial = trial_of(&u->all.items[i]);
-        code = cor_file_write(trial, cor_view_of(u->program), 0644, err);
+        code = cor_file_write(trial, cor_view_of(text), 0644, err);
     }
     return code;
 }
