@@ -108,7 +108,9 @@ static bool is_ready(void *self)
 pid_t stage_start(struct stage *stage, const char *program, const char *config)
 {
     struct cor_err err = COR_ERR_NONE;
-    auto_(cor_freep) char *path = cor_sprintf("%s/bin/%s", CORACLE_BINARY_DIR, program);
+    const char *bin = getenv("CORACLE_BIN");
+    auto_(cor_freep) char *path =
+        cor_sprintf("%s/%s", bin != NULL ? bin : CORACLE_BINARY_DIR "/bin", program);
     auto_(cor_freep) char *file = cor_sprintf("%s/%s.yaml", stage->dir, program);
     auto_(cor_freep) char *text = cor_sprintf("run-dir: %s/run\n%s", stage->dir, config);
     if (cor_file_write(file, cor_view_of(text), 0600, &err) != COR_OK) {

@@ -29,8 +29,9 @@ void stage_free(struct stage **stage);
 /* A fake service's bus. Returns owned. */
 struct cor_bus *stage_bus(struct stage *stage, const char *service);
 
-/* Starts a program of the build with the configuration text (run-dir is added) and waits until it
- * says that it is ready. Returns its pid. */
+/* Starts a program of the build (of the folder CORACLE_BIN in the environment, if set) with the
+ * configuration text (run-dir is added) and waits until it says that it is ready. Returns its pid.
+ */
 pid_t stage_start(struct stage *stage, const char *program, const char *config);
 
 /* Starts any program with argv; does not wait. Returns its pid. */
