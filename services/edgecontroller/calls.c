@@ -10,6 +10,7 @@
 #include "own.h"
 #include "proto/status.h"
 #include "route.h"
+#include "same.h"
 
 enum {
     OK = 200,
@@ -24,9 +25,12 @@ enum {
 struct call {
     struct ec *ec;
     struct cor_ticket ticket;
-    char *node; /* owned */
-    char *key;  /* owned */
-    char *uid;  /* of the Pod that a patch or delete is about; owned; "" if not known */
+    char *node;            /* owned */
+    char *key;             /* owned */
+    char *uid;             /* of the Pod that a patch or delete is about; owned; "" if not known */
+    struct cor_json *sent; /* what a CREATE has sent, owned; NULL: it is of no use again */
+    struct cor_json *refusal; /* what was answered to it first; owned */
+    int first;                /* and its HTTP status */
     enum px_verb verb;
     uint64_t cause;
 };
@@ -36,6 +40,8 @@ static void call_free(struct call *call)
     cor_free(call->node);
     cor_free(call->key);
     cor_free(call->uid);
+    cor_json_free(&call->sent);
+    cor_json_free(&call->refusal);
     cor_free(call);
 }
 
@@ -114,9 +120,8 @@ static bool pod_is_no_more(const struct call *call, const struct px_key *key,
     return response->status == NOT_FOUND || response->status == CONFLICT || response->status == 422;
 }
 
-static void on_answer(void *self, const struct cor_kube_response *response)
+static void finish(struct call *call, const struct cor_kube_response *response)
 {
-    struct call *call = self;
     struct ec *ec = call->ec;
     struct px_key key;
     cor_bus_set_cause(ec->service->bus, call->cause);
@@ -147,16 +152,56 @@ static void on_answer(void *self, const struct cor_kube_response *response)
     call_free(call);
 }
 
+/* A create whose answer was lost, or that finds the object there, may be our own, done before. */
+static void on_looked_at(void *self, const struct cor_kube_response *response)
+{
+    struct call *call = self;
+    struct cor_kube_response said = {.status = call->first, .body = call->refusal};
+    said.text = "it is not known whether it was created";
+    if (response->code == COR_OK && ec_is_created_from(response->body, call->sent)) {
+        said.status = CREATED;
+        said.body = response->body;
+    } else if (response->code == COR_OK) {
+        said.status = CONFLICT;
+    }
+    finish(call, &said);
+}
+
+static bool is_uncertain(const struct call *call, const struct cor_kube_response *response)
+{
+    return call->sent != NULL && call->verb == PX_VERB_CREATE &&
+           (response->status == 0 || response->code == COR_EXISTS);
+}
+
+static void on_answer(void *self, const struct cor_kube_response *response)
+{
+    struct call *call = self;
+    auto_(ec_route_free) struct ec_route route = {0};
+    if (!is_uncertain(call, response) || !ec_route_object(cor_view_of(call->key), &route)) {
+        finish(call, response);
+        return;
+    }
+    call->first = response->status;
+    call->refusal = cor_json_ref(response->body);
+    struct cor_kube_request request = {.method = route.method, .path = route.path};
+    (void)cor_kube_send(call->ec->kube, &request, on_looked_at, call);
+}
+
 /* ---- questions
  * ------------------------------------------------------------------------------------- */
+
+/* NULL when it is no JSON. Returns owned. */
+static struct cor_json *json_of(struct cor_view body)
+{
+    struct cor_json *json = NULL;
+    enum cor_code code = cor_json_parse(body, body.len, 0, &json, NULL);
+    return code == COR_OK ? json : NULL;
+}
 
 /* The uid a patch or DeleteOptions speaks of. */
 static char *uid_in(struct cor_view body)
 {
-    auto_(cor_json_free) struct cor_json *json = NULL;
-    if (body.len == 0 || cor_json_parse(body, body.len, 0, &json, NULL) != COR_OK) {
-        return cor_strdup("");
-    }
+    auto_(cor_json_free) struct cor_json *json = json_of(body);
     const char *uid = cor_json_str_at(json, "metadata.uid", NULL);
     return cor_strdup(uid != NULL ? uid : cor_json_str_at(json, "preconditions.uid", ""));
 }
@@ -189,6 +234,9 @@ static void start_call(struct ec *ec, struct cor_in *in, const struct px_node_ca
     call->key = cor_view_dup(body->key);
     call->verb = (enum px_verb)body->verb;
     call->uid = uid_in(body->body);
+    if (call->verb == PX_VERB_CREATE && !cor_view_is(key->type, "serviceaccounttoken")) {
+        call->sent = json_of(body->body);
+    }
     call->cause = cor_bus_cause(ec->service->bus);
     struct cor_kube_request request = {
         .method = route->method,

@@ -98,6 +98,26 @@ bool ec_route(enum px_verb verb, enum px_patch patch, struct cor_view key, struc
     return true;
 }
 
+bool ec_route_object(struct cor_view key, struct ec_route *route_r)
+{
+    struct px_key parts;
+    *route_r = (struct ec_route){.method = "GET", .content_type = COR_KUBE_JSON};
+    const struct kind *kind = px_key_parse(key, &parts) ? kind_of(parts.type) : NULL;
+    if (kind == NULL || parts.name.len == 0) {
+        return false;
+    }
+    auto_(cor_freep) char *ns = cor_view_dup(parts.ns);
+    auto_(cor_freep) char *name = cor_view_dup(parts.name);
+    struct cor_kube_ref ref = {.group_version = kind->group_version,
+                               .ns = kind->namespaced ? ns : NULL,
+                               .plural = kind->plural,
+                               .name = name};
+    struct cor_buf path = {0};
+    cor_kube_path(&ref, &path);
+    route_r->path = cor_buf_take(&path);
+    return true;
+}
+
 void ec_route_free(struct ec_route *route)
 {
     cor_freep(&route->path);

@@ -18,6 +18,10 @@ struct ec_route {
 bool ec_route(enum px_verb verb, enum px_patch patch, struct cor_view key,
               struct ec_route *route_r);
 
+/* The request that gets the object of key, whether or not nodes may ask it: to look at what a write
+ * has done. False: no such kind. Free with ec_route_free. */
+bool ec_route_object(struct cor_view key, struct ec_route *route_r);
+
 /* Frees what the route owns. For auto_(). */
 void ec_route_free(struct ec_route *route);
 

@@ -15,6 +15,7 @@
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "common/conf/yaml.h"
+#include "tests/contract/edgecontroller/cutter.h"
 
 static int free_port(void)
 {
@@ -175,10 +176,10 @@ static void start_api(struct world *w)
 static void start_controller(struct world *w)
 {
     auto_(cor_freep) char *text =
-        cor_sprintf("kubeconfig: %s/admin.kubeconfig\nlog-level: error\n"
+        cor_sprintf("kubeconfig: %s/%s.kubeconfig\nlog-level: error\n"
                     "rules:\n  retry-first-ms: 20\n  retry-last-ms: 200\n  timeout-ms: 3000\n"
                     "entrance:\n  enable: true\n  port: %d\n  timeout-ms: 500\n  per-node: 4\n",
-                    w->stage->dir, w->entrance_port);
+                    w->stage->dir, w->cutter == NULL ? "admin" : "relay", w->entrance_port);
     w->controller = stage_start(w->stage, "edgecontroller", text);
 }
 
@@ -205,6 +206,32 @@ struct world *world_new(bool crds)
     return w;
 }
 
+void world_relay(struct world *w)
+{
+    auto_(cor_freep) char *from = cor_sprintf("%s/admin.kubeconfig", w->stage->dir);
+    auto_(cor_freep) char *to = cor_sprintf("%s/relay.kubeconfig", w->stage->dir);
+    auto_(cor_freep) char *old = cor_sprintf("127.0.0.1:%d", w->api_port);
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    auto_(cor_buf_free) struct cor_buf changed = {0};
+    w->cutter = cutter_new(w->stage->loop, w->api_port);
+    assert_int_equal(cor_file_read(from, 1 << 20, &text, NULL), COR_OK);
+    const char *at = strstr(text.data, old);
+    assert_non_null(at);
+    cor_buf_add(&changed, text.data, (size_t)(at - text.data));
+    cor_buf_fmt(&changed, "127.0.0.1:%d%s", cutter_port(w->cutter), at + strlen(old));
+    assert_int_equal(cor_file_write(to, cor_buf_as_view(&changed), 0600, NULL), COR_OK);
+}
+
+void world_lose_answer(struct world *w)
+{
+    cutter_arm(w->cutter);
+}
+
+int world_lost(const struct world *w)
+{
+    return cutter_count(w->cutter);
+}
+
 void world_kill(struct world *w)
 {
     (void)stage_end(w->controller, SIGKILL);
@@ -225,6 +252,7 @@ void world_free(struct world **world)
     cor_json_free(&w->body);
     cor_buf_free(&w->topics);
     cor_buf_free(&w->published);
+    cutter_free(&w->cutter);
     stage_free(&w->stage);
     cor_freep(world);
     assert_true(clean);

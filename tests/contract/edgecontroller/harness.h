@@ -20,6 +20,7 @@ struct world {
     struct stage *stage;
     pid_t kubelite, controller;
     int api_port, entrance_port;
+    struct cutter *cutter; /* between edgecontroller and kubelite; NULL: nothing is */
     struct cor_kube *kube;
     struct cor_bus *bus;
     struct cor_port *hub;
@@ -39,6 +40,15 @@ struct world {
 /* Starts all; crds: Rule and RuleEndpoint are known, with endpoints "broker" and "web" in default.
  * Fails the test. Returns owned. */
 struct world *world_new(bool crds);
+
+/* From now on (before world_kill) edgecontroller reaches the API through a relay of bytes. */
+void world_relay(struct world *w);
+
+/* The answer to the next request through the relay is lost with its connection. */
+void world_lose_answer(struct world *w);
+
+/* How often that has happened. */
+int world_lost(const struct world *w);
 
 /* Ends all; fails the test when edgecontroller did not end in order. */
 void world_free(struct world **world);

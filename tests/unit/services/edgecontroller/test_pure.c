@@ -11,6 +11,7 @@
 #include "services/edgecontroller/own.h"
 #include "services/edgecontroller/refs.h"
 #include "services/edgecontroller/route.h"
+#include "services/edgecontroller/same.h"
 #include "services/edgecontroller/twins.h"
 
 static struct cor_json *json(const char *text)
@@ -197,9 +198,39 @@ static void a_node_may_touch_its_own_and_no_more(void **state)
     }
 }
 
+static void creations_are_recognised(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *found, *sent;
+        bool same;
+    } ROWS[] = {
+        {"{\"metadata\":{\"name\":\"a\",\"uid\":\"1\"},\"spec\":{\"x\":1,\"y\":2}}",
+         "{\"metadata\":{\"name\":\"a\",\"uid\":\"\"},\"spec\":{\"x\":1}}", true},
+        {"{\"metadata\":{\"name\":\"a\"},\"spec\":{\"x\":1}}",
+         "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"x\":2}}", false},
+        {"{\"metadata\":{\"name\":\"a\"}}", "{\"metadata\":{\"name\":\"a\"},\"spec\":{}}", true},
+        {"{\"metadata\":{\"name\":\"a\"}}", "{\"metadata\":{\"name\":\"a\"},\"status\":{\"x\":1}}",
+         true},
+        {"{\"spec\":{\"c\":[{\"n\":\"a\",\"d\":1}]}}", "{\"spec\":{\"c\":[{\"n\":\"a\"}]}}", true},
+        {"{\"spec\":{\"c\":[{\"n\":\"a\"},{\"n\":\"b\"}]}}", "{\"spec\":{\"c\":[{\"n\":\"a\"}]}}",
+         false},
+        {"{\"spec\":{\"c\":5}}", "{\"spec\":{\"c\":{\"n\":1}}}", false},
+        {"[]", "[]", false},
+    };
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        auto_(cor_json_free) struct cor_json *found = json(ROWS[i].found);
+        auto_(cor_json_free) struct cor_json *sent = json(ROWS[i].sent);
+        if (ec_is_created_from(found, sent) != ROWS[i].same) {
+            fail_msg("%s from %s", ROWS[i].found, ROWS[i].sent);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(creations_are_recognised),
         cmocka_unit_test(pods_name_what_they_need),
         cmocka_unit_test(status_alone_is_no_difference),
         cmocka_unit_test(calls_become_requests),
