@@ -32,15 +32,18 @@ listener 0 $NODE_RUN/mosquitto/mqtt.sock
 # For devices and programs on this node.
 listener $CORACLE_MQTT_PORT 127.0.0.1
 allow_anonymous true
-# Bounds: per client in flight and waiting, per packet, all together.
-max_inflight_messages 100
-max_queued_messages 10000
-max_queued_bytes 16777216
+# eventbus takes as much as it can commit at once; 0: no limit.
+max_inflight_messages 0
+# While eventbus is away its messages wait here: what is beyond either bound is acknowledged to its
+# device and dropped (docs/reliability.md). Together they stay below memory_limit.
+max_queued_messages 100000
+max_queued_bytes 67108864
 max_packet_size 2097152
-memory_limit 134217728
+memory_limit 268435456
 max_keepalive 3600
 persistence true
 persistence_location $NODE_STATE/mosquitto/
+# What waits is saved so often (seconds), and when the broker is asked to end.
 autosave_interval 10
 persistent_client_expiration 30d
 log_dest stderr

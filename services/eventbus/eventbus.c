@@ -201,8 +201,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     struct eb *eb = cor_alloc(sizeof(*eb));
     eb->service = service;
     eb->cfg = service->cfg;
-    cor_list_init(&eb->publishing);
-    cor_list_init(&eb->published_list);
+    eb_publications_new(eb);
     *self_r = eb;
     struct cor_store_spec spec = {.path = eb->cfg->database, .sync = COR_STORE_FULL};
     eb_store_describe(&spec);

@@ -45,7 +45,8 @@ struct eb {
     struct eb_recent recent;        /* messages that the broker may send again */
     struct eb_batch *batch;         /* of messages of the broker */
     struct cor_map *refusals;       /* stream -> when its refusal was told, owned */
-    bool placing;                   /* places of publications are being written */
+    struct placing *placing;        /* places of publications that are being written, owned */
+    struct cor_timer *place_again;
     uint64_t received, again, dropped, published;
 };
 
@@ -90,6 +91,7 @@ enum cor_code eb_on_subscriptions(void *self, struct cor_in *in, const void *bod
 uint64_t eb_committed(void *self, struct cor_port *port, const struct cor_wire_open *open);
 void eb_on_connected(void *self);
 void eb_on_published(void *self, int number);
+void eb_publications_new(struct eb *eb);
 void eb_publications_free(struct eb *eb);
 
 #endif

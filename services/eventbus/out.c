@@ -6,6 +6,8 @@
 #include "eventbus.h"
 #include "topic.h"
 
+enum { PLACE_AGAIN_US = 500000 };
+
 /* A publication the broker has not acknowledged. */
 struct publication {
     struct cor_link link;
@@ -31,6 +33,7 @@ struct placing {
     size_t count;
     struct placed {
         enum eb_peer peer;
+        uint64_t stream;
         struct cor_inbox_place place;
     } items[];
 };
@@ -55,6 +58,8 @@ static void free_publication(struct publication *p)
 
 void eb_publications_free(struct eb *eb)
 {
+    cor_timer_free(&eb->place_again);
+    cor_freep(&eb->placing);
     COR_LIST_EACH (node, &eb->publishing) {
         free_publication(COR_LIST_OBJECT(node, struct publication, link));
     }
@@ -75,52 +80,78 @@ static enum cor_code run_places(struct cor_db *db, void *self, struct cor_err *e
 }
 
 static void place(struct eb *eb);
+static void write_places(void *self);
 
+/* Only now are they committed: what the origin counts as delivered is counted here as accepted. */
 static void places_stored(void *self, enum cor_code code, const struct cor_err *err)
 {
     struct placing *placing = self;
     struct eb *eb = placing->eb;
-    eb->placing = false;
+    if (eb->mqtt == NULL) {
+        return; /* stopping */
+    }
     if (code != COR_OK) {
         LOGE(eb->service->log, "bus.place-not-stored", "error=%s",
              cor_log_esc(cor_view_of(err->text)));
+        cor_timer_start(eb->place_again, PLACE_AGAIN_US);
+        return;
     }
-    for (size_t i = 0; i < placing->count && code == COR_OK; i++) {
-        cor_inbox_done(&placing->items[i].place);
+    for (size_t i = 0; i < placing->count; i++) {
+        const struct placed *placed = &placing->items[i];
+        cor_inbox_done(&placed->place);
+        cor_commit(eb->ports[placed->peer], placed->stream, placed->place.seq);
     }
-    cor_free(placing);
+    cor_freep(&eb->placing);
     place(eb);
 }
 
-/* Stores the places of what was published, one write at a time: the last one of each stream. */
+static void write_places(void *self)
+{
+    struct eb *eb = self;
+    struct cor_err err = COR_ERR_NONE;
+    if (cor_store_write(eb->store, run_places, places_stored, eb->placing, &err) != COR_OK) {
+        places_stored(eb->placing, err.code, &err);
+    }
+}
+
+void eb_publications_new(struct eb *eb)
+{
+    cor_list_init(&eb->publishing);
+    cor_list_init(&eb->published_list);
+    eb->place_again = cor_timer_new(eb->service->loop, write_places, eb);
+}
+
+static void add_place(struct placing *placing, const struct publication *p)
+{
+    struct placed *last = placing->count == 0 ? NULL : &placing->items[placing->count - 1];
+    struct cor_inbox_place now = cor_inbox_place(placing->eb->inboxes[p->peer], p->stream, p->seq);
+    if (last != NULL && last->peer == p->peer && last->stream == p->stream &&
+        last->place.incarnation == now.incarnation) {
+        now.count += last->place.count;
+        last->place = now;
+    } else {
+        placing->items[placing->count++] = (struct placed){p->peer, p->stream, now};
+    }
+}
+
+/* Stores the places of what was published, one write at a time. */
 static void place(struct eb *eb)
 {
-    struct cor_err err = COR_ERR_NONE;
     size_t count = 0;
     COR_LIST_EACH (counted, &eb->published_list) {
         count++;
     }
-    if (eb->placing || count == 0 || eb->mqtt == NULL) {
+    if (eb->placing != NULL || count == 0) {
         return;
     }
-    struct placing *placing = cor_alloc(sizeof(*placing) + count * sizeof(placing->items[0]));
-    placing->eb = eb;
+    eb->placing = cor_alloc(sizeof(*eb->placing) + count * sizeof(eb->placing->items[0]));
+    eb->placing->eb = eb;
     COR_LIST_EACH (node, &eb->published_list) {
         struct publication *p = COR_LIST_OBJECT(node, struct publication, link);
-        struct placed *last = placing->count == 0 ? NULL : &placing->items[placing->count - 1];
-        struct cor_inbox_place now = cor_inbox_place(eb->inboxes[p->peer], p->stream, p->seq);
-        if (last != NULL && last->peer == p->peer && last->place.source == now.source) {
-            now.count += last->place.count;
-            last->place = now;
-        } else {
-            placing->items[placing->count++] = (struct placed){p->peer, now};
-        }
+        add_place(eb->placing, p);
         free_publication(p);
     }
-    eb->placing = true;
-    if (cor_store_write(eb->store, run_places, places_stored, placing, &err) != COR_OK) {
-        places_stored(placing, err.code, &err);
-    }
+    write_places(eb);
 }
 
 static void answer(const struct cor_ticket *ticket)
@@ -167,7 +198,6 @@ static void settle(struct eb *eb)
             free_publication(p);
             continue;
         }
-        cor_commit(eb->ports[p->peer], p->stream, p->seq);
         cor_list_del(&p->link);
         cor_list_add(&eb->published_list, &p->link);
     }

@@ -71,8 +71,15 @@ t_case() {
     grep '^measured: ' "$log" | sed "s/^/-- $1: /"
 }
 
-# t_end: ends the scenario; the last lines of the logs are shown when something failed.
+# balance: fails when a service's books do not balance, or when what one service of a node has
+# delivered is not what the other has accepted.
+balance() { "$CORACLE_PREFIX/bin/coracle" ledger --check --run-dir "$CORACLE_RUN" --wait 10; }
+
+# t_end: ends the scenario with the balance, if services still run; the last lines of the logs are shown when something failed.
 t_end() {
+    local books
+    books=$("$CORACLE_PREFIX/bin/coracle" ledger --run-dir "$CORACLE_RUN" -o json 2>/dev/null) || books='[]'
+    [ "$books" = '[]' ] || t_case "the books balance" balance
     if [ "$SYSTEM_FAILED" != 0 ]; then
         local log
         for log in "$CORACLE_STATE"/log/*/current "$CORACLE_STATE"/nodes/*/log/*/current; do

@@ -6,11 +6,14 @@
 #define CORACLE_CORACLE_H
 
 #include "common/base/err.h"
+#include "common/json/json.h"
 #include "tools/ctl/ctl.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 100 };
 
 int coracle_status(int argc, char **argv);
+int coracle_ledger(int argc, char **argv);
+int coracle_queue(int argc, char **argv);
 int coracle_join(int argc, char **argv);
 int coracle_token(int argc, char **argv);
 int coracle_restart(int argc, char **argv);
@@ -19,6 +22,13 @@ int coracle_completion(int argc, char **argv);
 
 /* One line on stderr: "coracle: what: why". Returns EXIT_FAILED. */
 int coracle_fail(const char *what, const struct cor_err *err);
+
+/* Appends value as YAML at the depth (0: top): JSON scalars are YAML scalars. */
+void coracle_yaml(const struct cor_json *value, int depth, struct cor_buf *out);
+
+/* Asks one service for a verb's answer. NULL: it has none, *err says why. Returns owned. */
+struct cor_json *coracle_ask(const struct tool_service *service, const char *verb,
+                             struct cor_err *err);
 
 /* Where sockets are unless --run-dir says otherwise. */
 #define CORACLE_RUN "/run/coracle"

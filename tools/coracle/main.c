@@ -12,6 +12,8 @@ static const struct verb {
     const char *doc;
 } VERBS[] = {
     {"status", coracle_status, "what runs here, and whether it is well"},
+    {"queue", coracle_queue, "what waits to be sent, and when it will be too much"},
+    {"ledger", coracle_ledger, "what became of all messages; whether any is missing"},
     {"token", coracle_token, "make tokens with which nodes join"},
     {"join", coracle_join, "make this machine an edge node"},
     {"restart", coracle_restart, "restart services in place"},
@@ -55,7 +57,9 @@ int coracle_completion(int argc, char **argv)
         "'\n"
         "    case ${COMP_WORDS[1]} in\n"
         "        token) words='create --node --ttl --reusable --run-dir --output' ;;\n"
-        "        status) words='--output --run-dir' ;;\n"
+        "        status) words='--output --run-dir --check' ;;\n"
+        "        queue) words='--output --run-dir --window' ;;\n"
+        "        ledger) words='--output --run-dir --check --wait' ;;\n"
         "        join) words='--cloud --enrol-port --token --node --timeout' ;;\n"
         "        restart) words=$(coracle status -o name 2>/dev/null) ;;\n"
         "        upgrade) words=\"--rollback --timeout $(coracle status -o name 2>/dev/null; "

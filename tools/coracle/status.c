@@ -12,15 +12,17 @@
 #include "coracle.h"
 
 enum format { TABLE, WIDE, JSON, YAML, NAME };
-enum { ASK_MS = 2000, OPT_RUN = 256, STATS_MAX = 1 << 20 };
+enum { ASK_MS = 2000, OPT_RUN = 256, ANSWER_MAX = 1 << 20 };
 
 struct options {
     const char *run;
     enum format format;
+    bool check;
 };
 
 static const struct argp_option OPTIONS[] = {
     {"output", 'o', "FORMAT", 0, "table (default), wide, json, yaml or name", 0},
+    {"check", 'c', NULL, 0, "Fail (exit code 1) also when a ledger does not balance", 0},
     {"run-dir", OPT_RUN, "DIR", 0, "Where the services' sockets are (" CORACLE_RUN ")", 0},
     {0},
 };
@@ -39,6 +41,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         }
         argp_error(state, "--output: expected table, wide, json, yaml or name");
         return 0;
+    case 'c':
+        o->check = true;
+        return 0;
     case OPT_RUN:
         o->run = arg;
         return 0;
@@ -50,21 +55,33 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* One service's stats, or why there are none: {"service","folder","state","error"?,...}. */
+struct cor_json *coracle_ask(const struct tool_service *service, const char *verb,
+                             struct cor_err *err)
+{
+    auto_(cor_buf_free) struct cor_buf answer = {0};
+    struct cor_json *json = NULL;
+    *err = COR_ERR_NONE;
+    if (tool_ask(service->path, verb, (struct cor_view){0}, ASK_MS, &answer, err) == COR_OK) {
+        (void)!cor_json_parse(cor_buf_as_view(&answer), ANSWER_MAX, 0, &json, err);
+    }
+    return json;
+}
+
+/* One service's stats, or why there are none: {"service","folder","state","balance"?,"error"?,...}.
+ */
 static struct cor_json *ask(const struct tool_service *service)
 {
     struct cor_err err = COR_ERR_NONE;
-    auto_(cor_buf_free) struct cor_buf answer = {0};
-    struct cor_json *stats = NULL;
-    enum cor_code code =
-        tool_ask(service->path, "stats", (struct cor_view){0}, ASK_MS, &answer, &err);
-    if (code == COR_OK) {
-        code = cor_json_parse(cor_buf_as_view(&answer), STATS_MAX, 0, &stats, &err);
-    }
-    if (code != COR_OK) {
+    struct cor_json *stats = coracle_ask(service, "stats", &err);
+    if (stats == NULL) {
         stats = cor_json_object();
         cor_json_set(stats, "service", cor_json_str(service->name));
         cor_json_set(stats, "error", cor_json_str(err.text));
+    } else {
+        auto_(cor_json_free) struct cor_json *books = coracle_ask(service, "ledger", &err);
+        if (books != NULL) { /* not every service of every version keeps them */
+            cor_json_set(stats, "balance", cor_json_int(cor_json_int_at(books, "balance", -1)));
+        }
     }
     cor_json_set(stats, "folder", cor_json_str(service->run));
     return stats;
@@ -120,6 +137,18 @@ static void print_missing(const struct cor_json *stats)
     }
 }
 
+/* What the service's books are off by: 0 when nothing is missing. */
+static void print_balance(const struct cor_json *stats, bool colour)
+{
+    int64_t balance = cor_json_int_at(stats, "balance", 0);
+    if (cor_json_get(stats, "balance") == NULL) {
+        (void)printf("%-8s", "-");
+        return;
+    }
+    (void)printf("%s%-8" PRId64 "%s", colour && balance != 0 ? "\033[31m" : "", balance,
+                 colour && balance != 0 ? "\033[0m" : "");
+}
+
 static void print_row(const struct cor_json *stats, bool wide, bool colour)
 {
     size_t all = 0;
@@ -131,6 +160,7 @@ static void print_row(const struct cor_json *stats, bool wide, bool colour)
     (void)printf("%-7" PRId64 " ", cor_json_int_at(stats, "pid", 0));
     print_seconds(cor_json_int_at(stats, "upSeconds", 0));
     (void)printf(" %zu/%zu   ", up, all);
+    print_balance(stats, colour);
     print_missing(stats);
     if (wide) {
         (void)printf("  %s  %s", cor_json_str_at(stats, "version", "-"),
@@ -143,15 +173,14 @@ static void print_row(const struct cor_json *stats, bool wide, bool colour)
 static void print_table(const struct cor_json *list, bool wide)
 {
     bool colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
-    (void)printf("%-15s %-8s %-7s %-6s %-5s %s%s\n", "SERVICE", "STATE", "PID", "AGE", "PEERS",
-                 "MISSING", wide ? "  VERSION  FOLDER" : "");
+    (void)printf("%-15s %-8s %-7s %-6s %-5s %-7s %s%s\n", "SERVICE", "STATE", "PID", "AGE", "PEERS",
+                 "BALANCE", "MISSING", wide ? "  VERSION  FOLDER" : "");
     for (size_t i = 0; i < cor_json_count(list); i++) {
         print_row(cor_json_item(list, i), wide, colour);
     }
 }
 
-/* YAML of a value: JSON scalars are YAML scalars. */
-static void print_yaml(const struct cor_json *value, int depth, struct cor_buf *out)
+void coracle_yaml(const struct cor_json *value, int depth, struct cor_buf *out)
 {
     if (cor_json_is_object(value) && cor_json_count(value) > 0) {
         void *at = NULL;
@@ -159,12 +188,12 @@ static void print_yaml(const struct cor_json *value, int depth, struct cor_buf *
         struct cor_json *child = NULL;
         while (cor_json_each(value, &at, &key, &child)) {
             cor_buf_fmt(out, "\n%*s%s:", depth * 2, "", key);
-            print_yaml(child, depth + 1, out);
+            coracle_yaml(child, depth + 1, out);
         }
     } else if (cor_json_is_array(value) && cor_json_count(value) > 0) {
         for (size_t i = 0; i < cor_json_count(value); i++) {
             cor_buf_fmt(out, "\n%*s-", depth * 2, "");
-            print_yaml(cor_json_item(value, i), depth + 1, out);
+            coracle_yaml(cor_json_item(value, i), depth + 1, out);
         }
     } else {
         cor_buf_str(out, " ");
@@ -189,7 +218,7 @@ static void print(const struct cor_json *list, enum format format)
         cor_json_write_pretty(list, &out);
         break;
     case YAML:
-        print_yaml(list, 0, &out);
+        coracle_yaml(list, 0, &out);
         break;
     }
     (void)printf("%s\n", out.len > 0 && out.data[0] == '\n' ? out.data + 1 : out.data);
@@ -201,7 +230,9 @@ int coracle_status(int argc, char **argv)
         "Shows every Coracle service that runs on this machine, and whether its peers are there."
         "\vSTATE is ok, waiting (a peer is not there) or silent (it does not answer). The exit "
         "code "
-        "is 0 if all are ok, 1 if not.";
+        "is 0 if all are ok, 1 if not. BALANCE is what the service's ledger is off by: 0, or "
+        "messages "
+        "are missing (see coracle ledger).";
     struct options o = {.run = CORACLE_RUN};
     const struct argp argp = {OPTIONS, parse_option, NULL, DOC, NULL, NULL, NULL};
     static char name[] = "coracle status"; /* argp prints it, and wants it writable */
@@ -217,7 +248,8 @@ int coracle_status(int argc, char **argv)
     bool well = true;
     for (size_t i = 0; i < found.count; i++) {
         struct cor_json *stats = ask(&found.items[i]);
-        well = well && strcmp(state_of(stats), "ok") == 0;
+        well = well && strcmp(state_of(stats), "ok") == 0 &&
+               (!o.check || cor_json_int_at(stats, "balance", 0) == 0);
         cor_json_add(list, stats);
     }
     print(list, o.format);

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// bench.firsthop [MESSAGES [PUBLISHERS]]: MQTT QoS 1 through a real mosquitto and eventbus (bus.db,
+// synchronous=FULL) to a sink that commits at once, played by this program. Then the same while the
+// sink is away, and its memory and start with all of it waiting, and the drain. Prints messages per
+// second and the processor time of broker and eventbus for each message.
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/base/must.h"
+#include "tests/support/stage/places.h"
+#include "tests/support/stage/stage.h"
+
+enum { LINE = 16, RUN_S = 600 };
+
+struct world {
+    struct stage *stage;
+    struct cor_bus *bus;
+    struct cor_port *port;
+    struct stage_places places;
+    pid_t broker, service;
+    uint64_t came, want;
+    char socket[96];
+};
+
+static enum cor_code on_upload(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    (void)body;
+    (void)err;
+    struct world *w = self;
+    w->came++;
+    (void)stage_places_take(&w->places, in);
+    if (w->came >= w->want) {
+        cor_loop_stop(w->stage->loop);
+    }
+    return COR_OK;
+}
+
+static uint64_t committed(void *self, struct cor_port *port, const struct cor_wire_open *open)
+{
+    (void)port;
+    return stage_places_open(&((struct world *)self)->places, open);
+}
+
+static void open_sink(struct world *w)
+{
+    static const struct cor_handler HANDLERS[] = {{PX_upload, on_upload}};
+    static const struct cor_port_ops OPS = {
+        .committed = committed, .handlers = HANDLERS, .handler_count = 1};
+    must(cor_port_open(w->bus, px_endpoint(PX_ENDPOINT_HUB_BUS), &OPS, w, &w->port, NULL) ==
+         COR_OK);
+}
+
+/* Microseconds of processor time that a process has had. */
+static double cpu_us(pid_t pid)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    auto_(cor_freep) char *path = cor_sprintf("/proc/%d/stat", (int)pid);
+    unsigned long user = 0;
+    unsigned long kernel = 0;
+    must(cor_file_read(path, 4096, &text, NULL) == COR_OK);
+    must(sscanf(strrchr(text.data, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                &user, &kernel) == 2);
+    return (double)(user + kernel) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+}
+
+static long pss_kib(pid_t pid)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    auto_(cor_freep) char *path = cor_sprintf("/proc/%d/smaps_rollup", (int)pid);
+    must(cor_file_read(path, 65536, &text, NULL) == COR_OK);
+    const char *line = strstr(text.data, "\nPss:");
+    return line == NULL ? -1 : strtol(line + 5, NULL, 10);
+}
+
+static void start_service(struct world *w)
+{
+    auto_(cor_freep) char *config = cor_sprintf(
+        "database: %s/bus.db\nbroker: \"unix:%s\"\nlog-level: warn\n", w->stage->dir, w->socket);
+    w->service = stage_start(w->stage, "eventbus", config);
+}
+
+static void start(struct world *w)
+{
+    auto_(cor_freep) char *path = cor_sprintf("%s/mosquitto.conf", w->stage->dir);
+    (void)snprintf(w->socket, sizeof(w->socket), "%s/mqtt.sock", w->stage->dir);
+    auto_(cor_freep) char *conf =
+        cor_sprintf("listener 0 %s\nallow_anonymous true\nuser root\nlog_dest none\n"
+                    "max_inflight_messages 0\nmax_queued_messages 0\n",
+                    w->socket);
+    must(cor_file_write(path, cor_view_of(conf), 0644, NULL) == COR_OK);
+    const char *const argv[] = {"mosquitto", "-c", path, NULL};
+    w->broker = stage_spawn(argv);
+    start_service(w);
+    w->bus = stage_bus(w->stage, "edgehub");
+    open_sink(w);
+}
+
+static pid_t publish(struct world *w, int number, uint64_t count)
+{
+    auto_(cor_freep) char *script =
+        cor_sprintf("seq -w 1 %llu | sed 's/$/ temperature 21.5 humidity 40 pressure 1013/' | exec "
+                    "mosquitto_pub --unix %s -q 1 -i pub%d -t plant%d/user/values -l",
+                    (unsigned long long)count, w->socket, number, number);
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    return stage_spawn(argv);
+}
+
+static void on_late(void *self)
+{
+    cor_loop_stop(self);
+}
+
+static void until(struct world *w, uint64_t count)
+{
+    struct cor_timer *late = cor_timer_new(w->stage->loop, on_late, w->stage->loop);
+    w->came = 0;
+    w->want = count;
+    cor_timer_start(late, COR_SEC(RUN_S));
+    cor_loop_run(w->stage->loop);
+    cor_timer_free(&late);
+    must(w->came >= count);
+}
+
+static void until_subscribed(struct world *w)
+{
+    w->want = 1;
+    for (int i = 0; i < 200 && w->came == 0; i++) {
+        (void)stage_end(publish(w, 0, 1), 0);
+        stage_idle(w->stage, 20);
+    }
+    stage_idle(w->stage, 300);
+}
+
+static void live(struct world *w, uint64_t count, int publishers)
+{
+    pid_t pids[16];
+    double service = cpu_us(w->service);
+    double broker = cpu_us(w->broker);
+    struct cor_mono began = cor_mono_now();
+    for (int i = 0; i < publishers; i++) {
+        pids[i] = publish(w, i, count / (uint64_t)publishers);
+    }
+    until(w, count / (uint64_t)publishers * (uint64_t)publishers);
+    double seconds = (double)cor_mono_since(cor_mono_now(), began) / 1e6;
+    (void)printf("live: %.0f msg/s over %.1f s; eventbus %.1f us, broker %.1f us a message\n",
+                 (double)w->came / seconds, seconds,
+                 (cpu_us(w->service) - service) / (double)w->came,
+                 (cpu_us(w->broker) - broker) / (double)w->came);
+    for (int i = 0; i < publishers; i++) {
+        (void)stage_end(pids[i], 0);
+    }
+}
+
+static void away(struct world *w, uint64_t count)
+{
+    cor_port_close(&w->port);
+    long before = pss_kib(w->service);
+    double service = cpu_us(w->service);
+    struct cor_mono began = cor_mono_now();
+    (void)stage_end(publish(w, 1, count), 0);
+    double seconds = (double)cor_mono_since(cor_mono_now(), began) / 1e6;
+    stage_idle(w->stage, 1000);
+    (void)printf("sink away: %.0f msg/s; eventbus %.1f us a message, PSS %ld -> %ld KiB\n",
+                 (double)count / seconds, (cpu_us(w->service) - service) / (double)count, before,
+                 pss_kib(w->service));
+    (void)stage_end(w->service, SIGKILL);
+    began = cor_mono_now();
+    start_service(w);
+    (void)printf("start with all of it: %.1f ms, PSS %ld KiB\n",
+                 (double)cor_mono_since(cor_mono_now(), began) / 1e3, pss_kib(w->service));
+    service = cpu_us(w->service);
+    began = cor_mono_now();
+    open_sink(w);
+    until(w, count);
+    seconds = (double)cor_mono_since(cor_mono_now(), began) / 1e6;
+    (void)printf("drain: %.0f msg/s; eventbus %.1f us a message, PSS %ld KiB\n",
+                 (double)count / seconds, (cpu_us(w->service) - service) / (double)count,
+                 pss_kib(w->service));
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000;
+    int publishers = argc > 2 ? atoi(argv[2]) : 1;
+    struct world w = {.stage = stage_new()};
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    must(count > 0 && publishers > 0 && publishers <= LINE);
+    start(&w);
+    until_subscribed(&w);
+    live(&w, count, publishers);
+    away(&w, count);
+    cor_port_close(&w.port);
+    cor_bus_free(&w.bus);
+    (void)stage_end(w.service, SIGTERM);
+    (void)stage_end(w.broker, SIGTERM);
+    stage_free(&w.stage);
+    return 0;
+}
