@@ -57,6 +57,9 @@ bool cor_tls_client_set(void *ctx, const struct cor_tls *tls)
     must(store != NULL);
     SSL_CTX_set_cert_store(ctx, store); /* takes it */
     set_root(ctx, tls);
+    if (tls->at.us != 0) {
+        X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(ctx), (time_t)(tls->at.us / COR_SEC(1)));
+    }
     bool done = tls->cert == NULL || set_identity(ctx, tls);
     ERR_clear_error();
     return done;

@@ -19,6 +19,7 @@ struct cor_tls {
     const struct cor_cert *cert; /* NULL: we have none (clients) */
     const struct cor_key *key;
     const struct cor_cert *ca; /* the only root; NULL: trust nobody */
+    struct cor_wall at;        /* clients: judge the server's certificate as of then; 0: now */
 };
 
 /* A client's SSL_CTX, without identity and root. Returns owned (cor_tls_free). */

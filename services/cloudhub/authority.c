@@ -332,7 +332,7 @@ struct cor_issuer authority_issuer(const struct authority *a)
 
 struct cor_tls authority_tls(const struct authority *a)
 {
-    return (struct cor_tls){a->cert, a->key, a->ca};
+    return (struct cor_tls){.cert = a->cert, .key = a->key, .ca = a->ca};
 }
 
 const uint8_t *authority_tickets(const struct authority *a)

@@ -100,13 +100,32 @@ static void on_keepalive(void *self)
 
 /* ---- enrolment and renewal ---- */
 
+/* Whether the time to renew has come, by a clock that may be wrong. */
+static bool is_due(const struct hub *hub)
+{
+    return cor_wall_now().us >= hub->renew_at.us &&
+           cor_mono_since(cor_loop_now(hub->service->loop), hub->serves_until) >= 0;
+}
+
+/* A certificate that we have just got serves for half of the rest of its life, by the clock that
+ * does not jump; of its whole life, if the other one cannot be right. */
+static struct cor_mono serves_until(const struct hub *hub)
+{
+    int64_t from = cor_cert_from(hub->identity.cert).us;
+    int64_t until = cor_cert_until(hub->identity.cert).us;
+    int64_t now = cor_wall_now().us;
+    int64_t rest = now >= from && now < until ? until - now : until - from;
+    return cor_mono_add(cor_loop_now(hub->service->loop), rest / 2);
+}
+
 /* Looks again in a minute at the latest: the clock may be set. */
 static void look_at_renewal(struct hub *hub)
 {
     int64_t left = hub->renew_at.us - cor_wall_now().us;
     int64_t most = COR_SEC(60);
     int64_t least = COR_MS(100);
-    cor_timer_start(hub->retry, left > most ? most : left < least ? least : left);
+    bool far = left > most || (left <= 0 && !is_due(hub));
+    cor_timer_start(hub->retry, far ? most : left < least ? least : left);
 }
 
 static void plan_renewal(struct hub *hub)
@@ -163,6 +182,7 @@ static void on_joined(void *self, enum cor_code code, const struct cor_err *err)
         return;
     }
     hub->rejoin = false;
+    hub->serves_until = serves_until(hub);
     LOGI(hub->service->log, "enrol.done", "node=%s days=%" PRId64, hub->cfg->node,
          cor_cert_days_left(hub->identity.cert, cor_wall_now()));
     (void)unlink(hub->cfg->token_file); /* it is good for one key only, which is here now */
@@ -182,10 +202,11 @@ static void on_retry(void *self)
         return;
     }
     if (hub->identity.cert != NULL && cor_cert_until(hub->identity.cert).us <= now.us) {
-        LOGE(hub->service->log, "enrol.expired", "node=%s", hub->cfg->node);
-        identity_drop(&hub->identity);
+        /* By our clock; the cloud's decides. A token that lies there now is used. */
+        LOGW(hub->service->log, "enrol.expired", "node=%s", hub->cfg->node);
+        hub->rejoin = hub->rejoin || access(hub->cfg->token_file, F_OK) == 0;
     }
-    if (hub->identity.cert == NULL || hub->rejoin || now.us >= hub->renew_at.us) {
+    if (hub->identity.cert == NULL || hub->rejoin || is_due(hub)) {
         hub->resolve = cor_resolve_new(hub->service->loop, hub->cfg->host, on_resolved, hub);
     } else {
         look_at_renewal(hub);
@@ -290,8 +311,7 @@ static enum cor_code start_parts(struct hub *hub, struct cor_err *err)
                                    .message = PX_KUBEEDGE_MAX,
                                    .unfinished = PX_KUBEEDGE_MAX,
                                    .queue = 4 * 1024 * 1024};
-    enum cor_code code =
-        identity_load(hub->cfg->identity_dir, hub->cfg->node, cor_wall_now(), &hub->identity, err);
+    enum cor_code code = identity_load(hub->cfg->identity_dir, hub->cfg->node, &hub->identity, err);
     if (code != COR_OK && code != COR_NOTFOUND) {
         return code;
     }

@@ -66,7 +66,8 @@ struct hub {
     bool rejoin;         /* a token lay there at the start: enrol anew, whoever we are */
     bool begun;          /* the link was told to start */
     struct cor_wall renew_at;
-    struct cor_view frame; /* being handled; borrowed */
+    struct cor_mono serves_until; /* no renewal before */
+    struct cor_view frame;        /* being handled; borrowed */
     struct hub_stats stats;
     uint16_t nonce;
 };

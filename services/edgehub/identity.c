@@ -12,9 +12,16 @@ static char *path_of(const struct identity *identity, const char *name)
     return cor_sprintf("%s/%s", identity->dir, name);
 }
 
+/* now, or the nearest moment at which cert is valid. */
+static struct cor_wall within_life(const struct cor_cert *cert, struct cor_wall now)
+{
+    struct cor_wall from = cor_cert_from(cert);
+    struct cor_wall until = {cor_cert_until(cert).us - COR_SEC(1)};
+    return now.us < from.us ? from : now.us > until.us ? until : now;
+}
+
 static enum cor_code check(const struct cor_cert *ca, const struct cor_cert *cert,
-                           const struct cor_key *key, const char *node, struct cor_wall now,
-                           struct cor_err *err)
+                           const struct cor_key *key, const char *node, struct cor_err *err)
 {
     auto_(cor_freep) char *cn = cor_sprintf("system:node:%s", node);
     if (strcmp(cor_cert_cn(cert), cn) != 0) {
@@ -24,7 +31,13 @@ static enum cor_code check(const struct cor_cert *ca, const struct cor_cert *cer
     if (!cor_cert_is_for(cert, key)) {
         return cor_err_set(err, COR_UNAUTHENTICATED, "certificate is for another key");
     }
-    return cor_cert_verify(cert, ca, COR_CERT_CLIENT, now, err);
+    struct cor_wall then = within_life(cert, cor_wall_now());
+    return cor_cert_verify(cert, ca, COR_CERT_CLIENT, then, err);
+}
+
+struct cor_wall identity_time(const struct identity *identity, struct cor_wall now)
+{
+    return identity->cert == NULL ? now : within_life(identity->cert, now);
 }
 
 static enum cor_code load_files(struct identity *identity, struct cor_err *err)
@@ -41,8 +54,8 @@ static enum cor_code load_files(struct identity *identity, struct cor_err *err)
     return code;
 }
 
-enum cor_code identity_load(const char *dir, const char *node, struct cor_wall now,
-                            struct identity *identity_r, struct cor_err *err)
+enum cor_code identity_load(const char *dir, const char *node, struct identity *identity_r,
+                            struct cor_err *err)
 {
     *identity_r = (struct identity){.dir = cor_strdup(dir), .node = cor_strdup(node)};
     enum cor_code code = cor_mkdirs(dir, 0700, err);
@@ -51,7 +64,7 @@ enum cor_code identity_load(const char *dir, const char *node, struct cor_wall n
     }
     code = load_files(identity_r, err);
     if (code == COR_OK) {
-        code = check(identity_r->ca, identity_r->cert, identity_r->key, node, now, err);
+        code = check(identity_r->ca, identity_r->cert, identity_r->key, node, err);
     }
     if (code == COR_OK) {
         return COR_OK;
@@ -112,7 +125,7 @@ static enum cor_code save(const struct identity *identity, const struct cor_cert
 enum cor_code identity_adopt(struct identity *identity, struct cor_cert *ca, struct cor_cert *cert,
                              struct cor_key *key, struct cor_err *err)
 {
-    enum cor_code code = check(ca, cert, key, identity->node, cor_wall_now(), err);
+    enum cor_code code = check(ca, cert, key, identity->node, err);
     if (code == COR_OK) {
         code = save(identity, ca, cert, key, err);
     }
@@ -131,7 +144,10 @@ enum cor_code identity_adopt(struct identity *identity, struct cor_cert *ca, str
 
 struct cor_tls identity_tls(const struct identity *identity)
 {
-    return (struct cor_tls){identity->cert, identity->key, identity->ca};
+    return (struct cor_tls){.cert = identity->cert,
+                            .key = identity->key,
+                            .ca = identity->ca,
+                            .at = identity_time(identity, cor_wall_now())};
 }
 
 struct cor_wall identity_renew_at(const struct identity *identity, double random)

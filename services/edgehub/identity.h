@@ -18,11 +18,15 @@ struct identity {
     struct cor_key *key;
 };
 
-/* Loads what there is. COR_OK: a pair that is good for node at now. COR_NOTFOUND: there is none, or
- * it is another node's, expired or broken: enrol. COR_IO: the folder cannot be made. identity_free
- * in any case. */
-COR_NODISCARD enum cor_code identity_load(const char *dir, const char *node, struct cor_wall now,
+/* Loads what there is. COR_OK: a pair that is good for node. COR_NOTFOUND: there is none, or it is
+ * another node's or broken: enrol. Whether it has expired is the cloud's to judge: a node's clock
+ * may start in 1970. COR_IO: the folder cannot be made. identity_free in any case. */
+COR_NODISCARD enum cor_code identity_load(const char *dir, const char *node,
                                           struct identity *identity_r, struct cor_err *err);
+
+/* The time to judge certificates by: now, unless our own certificate says that our clock cannot be
+ * right; then the nearest moment of its life. */
+struct cor_wall identity_time(const struct identity *identity, struct cor_wall now);
 
 /* Frees. For auto_(). */
 void identity_free(struct identity *identity);

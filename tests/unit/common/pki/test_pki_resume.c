@@ -35,7 +35,8 @@ static double cpu_us(void)
 static void *server_new(const struct set *set, const uint8_t *secret)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    const struct cor_tls tls = {set->certs.server, set->certs.server_key, set->certs.ca};
+    const struct cor_tls tls = {
+        .cert = set->certs.server, .key = set->certs.server_key, .ca = set->certs.ca};
     assert_true(cor_tls_server(ctx, &tls));
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     if (secret != NULL) {
@@ -109,7 +110,8 @@ static int setup(void **state)
     cor_ticket_secret(set->certs.ca_key, set->secret);
     set->client = cor_tls_client();
     cor_tls_client_resume(set->client);
-    set->as = (struct cor_tls){set->certs.client, set->certs.client_key, set->certs.ca};
+    set->as = (struct cor_tls){
+        .cert = set->certs.client, .key = set->certs.client_key, .ca = set->certs.ca};
     *state = set;
     return 0;
 }

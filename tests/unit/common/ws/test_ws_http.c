@@ -155,7 +155,8 @@ static void client_certificate_is_seen(void **state)
 {
     struct set *set = *state;
     struct cor_ws_target target = target_of(set, NULL);
-    target.tls = (struct cor_tls){set->certs.client, set->certs.client_key, set->certs.ca};
+    target.tls = (struct cor_tls){
+        .cert = set->certs.client, .key = set->certs.client_key, .ca = set->certs.ca};
     fetch(set, &target, COR_VIEW("x"));
     assert_int_equal(set->status, 200);
     assert_string_equal(set->seen, "GET /edge.crt  [system:node:n1] 1");

@@ -311,11 +311,15 @@ static void wrong_identities_are_refused(void **state)
     struct test_certs other;
     test_certs_make(&other, "system:node:n1", "system:nodes");
     const struct cor_tls rows[] = {
-        {NULL, NULL, set->certs.ca},                               /* no certificate */
-        {other.client, other.client_key, set->certs.ca},           /* of another CA */
-        {set->certs.server, set->certs.server_key, set->certs.ca}, /* not for clients */
-        {set->certs.client, other.client_key, set->certs.ca},      /* no pair */
-        {set->certs.client, set->certs.client_key, other.ca},      /* server of another CA */
+        {.cert = NULL, .key = NULL, .ca = set->certs.ca},                     /* no certificate */
+        {.cert = other.client, .key = other.client_key, .ca = set->certs.ca}, /* of another CA */
+        {.cert = set->certs.server,
+         .key = set->certs.server_key,
+         .ca = set->certs.ca}, /* not for clients */
+        {.cert = set->certs.client, .key = other.client_key, .ca = set->certs.ca}, /* no pair */
+        {.cert = set->certs.client,
+         .key = set->certs.client_key,
+         .ca = other.ca}, /* server of another CA */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct cor_ws_target target = target_of(set);

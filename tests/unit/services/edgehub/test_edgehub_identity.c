@@ -79,10 +79,9 @@ static void survives_a_restart(void **state)
     struct set *set = *state;
     auto_(identity_free) struct identity first = {0};
     auto_(identity_free) struct identity again = {0};
-    struct cor_wall now = cor_wall_now();
-    assert_int_equal(identity_load(set->sub, "n1", now, &first, NULL), COR_NOTFOUND);
+    assert_int_equal(identity_load(set->sub, "n1", &first, NULL), COR_NOTFOUND);
     assert_int_equal(adopt(&first, set), COR_OK);
-    assert_int_equal(identity_load(set->sub, "n1", now, &again, NULL), COR_OK);
+    assert_int_equal(identity_load(set->sub, "n1", &again, NULL), COR_OK);
     assert_true(cor_cert_is_for(again.cert, again.key));
     struct stat st;
     auto_(cor_freep) char *path = cor_sprintf("%s/identity.pem", set->sub);
@@ -92,20 +91,33 @@ static void survives_a_restart(void **state)
     assert_int_equal(st.st_mode & 07777, 0700);
 }
 
-static void only_for_this_node_and_time(void **state)
+static void only_for_this_node(void **state)
 {
     struct set *set = *state;
     auto_(identity_free) struct identity first = {0};
     auto_(identity_free) struct identity other = {0};
-    auto_(identity_free) struct identity late = {0};
-    struct cor_wall now = cor_wall_now();
-    assert_int_equal(identity_load(set->sub, "n1", now, &first, NULL), COR_NOTFOUND);
+    assert_int_equal(identity_load(set->sub, "n1", &first, NULL), COR_NOTFOUND);
     assert_int_equal(adopt(&first, set), COR_OK);
-    assert_int_equal(identity_load(set->sub, "n2", now, &other, NULL), COR_NOTFOUND);
+    assert_int_equal(identity_load(set->sub, "n2", &other, NULL), COR_NOTFOUND);
     assert_null(other.cert);
-    struct cor_wall next_year = {now.us + COR_SEC(86400 * 365)};
-    assert_int_equal(identity_load(set->sub, "n1", next_year, &late, NULL), COR_NOTFOUND);
-    assert_null(late.cert);
+}
+
+/* A node without a battery starts in 1970; one whose clock was set wrong lives in 2036. */
+static void a_clock_that_cannot_be_right_is_not_believed(void **state)
+{
+    struct set *set = *state;
+    auto_(identity_free) struct identity identity = {0};
+    struct cor_wall now = cor_wall_now();
+    assert_int_equal(identity_load(set->sub, "n1", &identity, NULL), COR_NOTFOUND);
+    assert_int_equal(identity_time(&identity, (struct cor_wall){5}).us, 5);
+    assert_int_equal(adopt(&identity, set), COR_OK);
+    struct cor_wall from = cor_cert_from(identity.cert);
+    struct cor_wall until = cor_cert_until(identity.cert);
+    assert_int_equal(identity_time(&identity, now).us, now.us);
+    assert_int_equal(identity_time(&identity, (struct cor_wall){5}).us, from.us);
+    struct cor_wall late = {until.us + COR_SEC(86400)};
+    assert_true(identity_time(&identity, late).us < until.us);
+    assert_true(identity_time(&identity, late).us > from.us);
 }
 
 static void foreign_certificates_are_not_adopted(void **state)
@@ -114,7 +126,7 @@ static void foreign_certificates_are_not_adopted(void **state)
     struct test_certs other;
     test_certs_make(&other, "system:node:n1", "system:nodes");
     auto_(identity_free) struct identity identity = {0};
-    assert_int_equal(identity_load(set->sub, "n1", cor_wall_now(), &identity, NULL), COR_NOTFOUND);
+    assert_int_equal(identity_load(set->sub, "n1", &identity, NULL), COR_NOTFOUND);
     /* another CA; another key; another node */
     assert_int_equal(identity_adopt(&identity, copy_of(other.ca), copy_of(set->certs.client),
                                     key_copy(set->certs.client_key), NULL),
@@ -139,7 +151,7 @@ static void a_try_repeats_with_the_same_key(void **state)
     auto_(cor_key_free) struct cor_key *b = NULL;
     auto_(cor_buf_free) struct cor_buf da = {0};
     auto_(cor_buf_free) struct cor_buf db = {0};
-    assert_int_equal(identity_load(set->sub, "n1", cor_wall_now(), &identity, NULL), COR_NOTFOUND);
+    assert_int_equal(identity_load(set->sub, "n1", &identity, NULL), COR_NOTFOUND);
     assert_int_equal(identity_new_key(&identity, &a, NULL), COR_OK);
     assert_int_equal(identity_new_key(&identity, &b, NULL), COR_OK);
     cor_key_public_der(a, &da);
@@ -177,7 +189,8 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(survives_a_restart),
-        T(only_for_this_node_and_time),
+        T(only_for_this_node),
+        T(a_clock_that_cannot_be_right_is_not_believed),
         T(foreign_certificates_are_not_adopted),
         T(a_try_repeats_with_the_same_key),
         T(renewal_between_70_and_90_percent),
