@@ -121,11 +121,12 @@ static struct cor_mono serves_until(const struct hub *hub)
 /* Looks again in a minute at the latest: the clock may be set. */
 static void look_at_renewal(struct hub *hub)
 {
-    int64_t left = hub->renew_at.us - cor_wall_now().us;
+    int64_t by_clock = hub->renew_at.us - cor_wall_now().us;
+    int64_t serves = cor_mono_since(hub->serves_until, cor_loop_now(hub->service->loop));
+    int64_t left = by_clock > serves ? by_clock : serves;
     int64_t most = COR_SEC(60);
     int64_t least = COR_MS(100);
-    bool far = left > most || (left <= 0 && !is_due(hub));
-    cor_timer_start(hub->retry, far ? most : left < least ? least : left);
+    cor_timer_start(hub->retry, left > most ? most : left < least ? least : left);
 }
 
 static void plan_renewal(struct hub *hub)
