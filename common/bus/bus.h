@@ -138,7 +138,8 @@ uint64_t cor_port_epoch(const struct cor_port *port);
 unsigned cor_port_peer_minor(const struct cor_port *port);
 
 /* With on, gives the peer no further credit: it can send the rest of its window and then has to
- * wait. For a relay whose way out is full. */
+ * wait. For a relay whose way out is full; room() ends with that way's session, so end the pause
+ * when the next one begins, too. */
 void cor_port_pause(struct cor_port *port, bool on);
 
 /* Boot id of the peer in this session: another one means that it has restarted. */
@@ -237,7 +238,8 @@ void cor_relay_ack(struct cor_port *port, const struct cor_wire_ack *ack);
  * A peer of minor 0 does not know it: close and open the port. */
 void cor_relay_reopen(struct cor_port *port);
 
-/* Passes an EVENT on towards the sink. COR_BUSY: no credit, nothing was sent, room() comes;
+/* Passes an EVENT on towards the sink. COR_BUSY: no credit, of which a quarter is left to this
+ * process's own messages; nothing was sent, room() comes;
  * COR_GONE: the port is down. */
 COR_NODISCARD enum cor_code cor_relay_event(struct cor_port *port, uint64_t stream,
                                             const struct cor_event *event);

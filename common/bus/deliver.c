@@ -97,7 +97,7 @@ static void on_credit(struct cor_port *port, const struct cor_wire_header *head,
     bool room = false;
     if (!cor_session_credit(&port->session, credit->limit, &room)) {
         port->stats.invalid++;
-    } else if (room) {
+    } else if (room || port->busy) {
         cor_port_room(port);
     }
 }

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { WINDOW_MAX = 1 << 20 };
+enum { WINDOW_MAX = 1 << 20, RELAY_LEAVES = 4 };
 
 void cor_session_init(struct cor_session *s, bool is_binder, uint64_t boot, uint32_t window)
 {
@@ -85,6 +85,11 @@ enum cor_session_do cor_session_hello(struct cor_session *s, const struct cor_wi
 bool cor_session_may_send(const struct cor_session *s)
 {
     return s->state == COR_SESSION_UP && s->sent < s->limit;
+}
+
+bool cor_session_may_relay(const struct cor_session *s)
+{
+    return s->state == COR_SESSION_UP && s->sent + s->window / RELAY_LEAVES < s->limit;
 }
 
 void cor_session_sent(struct cor_session *s)

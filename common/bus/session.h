@@ -51,6 +51,10 @@ enum cor_session_do cor_session_hello(struct cor_session *s, const struct cor_wi
 /* Whether one more message with credit may be sent. */
 bool cor_session_may_send(const struct cor_session *s);
 
+/* Whether one that only passes through may be sent: a part of the window is left to this process's
+ * own messages, which would be refused otherwise. */
+bool cor_session_may_relay(const struct cor_session *s);
+
 /* A message with credit was sent. */
 void cor_session_sent(struct cor_session *s);
 

@@ -462,7 +462,7 @@ enum cor_code cor_relay_event(struct cor_port *port, uint64_t stream, const stru
     if (!cor_port_is_up(port)) {
         return COR_GONE;
     }
-    if (!cor_session_may_send(&port->session)) {
+    if (!cor_session_may_relay(&port->session)) {
         port->busy = true;
         port->stats.refused++;
         return COR_BUSY;

@@ -2,9 +2,11 @@
 #include "zsock.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <zmq.h>
 
@@ -25,8 +27,7 @@ struct cor_zsock {
     void *monitor;
     struct cor_io *io;
     struct cor_io *monitor_io;
-    unsigned opened; /* how often */
-    bool broken;     /* a peer sent more than one frame: open anew when the round is over */
+    bool broken; /* a peer sent more than one frame: open anew when the round is over */
 };
 
 static bool set_int(void *sock, int option, int value)
@@ -169,8 +170,11 @@ static void on_fd(void *self, int fd, int events)
 static bool monitored(struct cor_zsock *z)
 {
     char name[64];
-    /* A name is free again only some time after its socket was closed: never use one twice. */
-    (void)snprintf(name, sizeof(name), "inproc://monitor-%p-%u", (void *)z, z->opened++);
+    uint64_t random = 0;
+    /* A name is free again only some time after its socket was closed: never use one twice, nor
+     * that of a socket whose memory this one has got. */
+    must(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
+    (void)snprintf(name, sizeof(name), "inproc://monitor-%016" PRIx64, random);
     if (zmq_socket_monitor(z->sock, name, ZMQ_EVENT_DISCONNECTED) != 0) {
         return false;
     }

@@ -138,7 +138,9 @@ static void relay_room(void *self, struct cor_port *port)
 static void relay_up(void *self, struct cor_port *port)
 {
     (void)port;
-    cor_relay_reopen(((struct world *)self)->in);
+    struct world *w = self;
+    cor_relay_reopen(w->in);
+    cor_port_pause(w->in, false); /* the session that had no room is no more */
 }
 
 /* ---- sink ---- */
