@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "common/kube/path.h"
+#include "lease.h"
 
 static const struct cor_conf_row ROWS[] = {
     COR_SERVICE_ROWS(struct ec_cfg),
@@ -87,7 +88,7 @@ const char *ec_name(const struct cor_json *object)
 static const struct cor_handler HANDLERS[] = {
     {PX_node_session, ec_on_session}, {PX_node_call, ec_on_call},
     {PX_node_report, ec_on_report},   {PX_node_upload, ec_on_upload},
-    {PX_upload, ec_on_stream_upload},
+    {PX_upload, ec_on_stream_upload}, {PX_node_alive, ec_on_alive},
 };
 
 static const struct cor_port_ops HUB_OPS = {
@@ -141,6 +142,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->sessions = cor_map_new(ec_session_drop);
     ec->overlays = cor_map_new(ec_overlay_drop);
     ec->ledger = cor_ledger_new(service->bus, "edgecontroller");
+    ec->leases = ec_leases_new(ec);
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
     code = code == COR_OK ? ec_router_open(ec, err) : code;
@@ -173,6 +175,7 @@ static void stop(void *self)
         cor_kube_free(&ec->kube);
     }
     cor_ledger_free(&ec->ledger);
+    ec_leases_free(&ec->leases);
     cor_map_free(&ec->overlays);
     cor_map_free(&ec->sessions);
     cor_free(ec);

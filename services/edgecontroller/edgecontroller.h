@@ -68,6 +68,7 @@ struct ec {
     struct cor_informer *informers[EC_KINDS];
     struct cor_map *sessions; /* node -> struct ec_session, owned */
     struct cor_map *overlays; /* "<ns>/<name>" -> struct ec_overlay, owned: see reports.c */
+    struct ec_leases *leases; /* see lease.c */
     struct cor_ledger *ledger;
     struct ec_router *router;  /* rules at work: see router.h */
     bool rules_absent;         /* the cluster has no Rules or RuleEndpoints */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/base/mem.h"
+#include "services/edgecontroller/lease.h"
 #include "services/edgecontroller/own.h"
 #include "services/edgecontroller/refs.h"
 #include "services/edgecontroller/route.h"
@@ -227,6 +228,28 @@ static void creations_are_recognised(void **state)
     }
 }
 
+/* As a kubelet writes it; without a Node nobody owns it. */
+static void leases_are_as_of_a_kubelet(void **state)
+{
+    (void)state;
+    struct cor_wall now = {INT64_C(1786000000123456)};
+    auto_(cor_json_free) struct cor_json *node = json("{\"metadata\":{\"uid\":\"u-1\"}}");
+    auto_(cor_json_free) struct cor_json *patch = ec_lease_patch("n1", 40, now);
+    auto_(cor_json_free) struct cor_json *lease = ec_lease_new("n1", 40, now, node);
+    auto_(cor_json_free) struct cor_json *orphan = ec_lease_new("n1", 40, now, NULL);
+    auto_(cor_freep) char *text = cor_json_text(patch);
+    assert_string_equal(text, "{\"spec\":{\"holderIdentity\":\"n1\",\"leaseDurationSeconds\":40,"
+                              "\"renewTime\":\"2026-08-06T07:06:40.123456Z\"}}");
+    assert_string_equal(cor_json_str_at(lease, "kind", ""), "Lease");
+    assert_string_equal(cor_json_str_at(lease, "metadata.namespace", ""), "kube-node-lease");
+    assert_int_equal(cor_json_int_at(lease, "spec.leaseDurationSeconds", 0), 40);
+    struct cor_json *owners = cor_json_at(lease, "metadata.ownerReferences");
+    auto_(cor_freep) char *owner = cor_json_text(owners);
+    assert_string_equal(owner, "[{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"n1\","
+                               "\"uid\":\"u-1\"}]");
+    assert_null(cor_json_at(orphan, "metadata.ownerReferences"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +260,7 @@ int main(void)
         cmocka_unit_test(odd_names_stay_in_their_place),
         cmocka_unit_test(reports_merge_into_the_list),
         cmocka_unit_test(a_node_may_touch_its_own_and_no_more),
+        cmocka_unit_test(leases_are_as_of_a_kubelet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
