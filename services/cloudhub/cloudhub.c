@@ -9,6 +9,7 @@
 #include "common/service/sockets.h"
 #include "front.h"
 #include "hub.h"
+#include "proto/link/frame.h"
 #include "reports.h"
 
 struct config {
@@ -20,6 +21,7 @@ struct config {
     int64_t port;
     char *enrol_address;
     int64_t enrol_port;
+    char *dialect;
     int64_t keepalive_ms;
     int64_t window;
     int64_t resend_ms;
@@ -51,6 +53,8 @@ static const struct cor_conf_row ROWS[] = {
                      "validity of tokens, unless asked otherwise"),
     COR_CONF_BOOL_ROW(C, reusable_token, "enrol.reusable-token", "false",
                       "keep a token for any node in tokensecret, as KubeEdge does"),
+    COR_CONF_STR_ROW(C, dialect, "link.dialect", "coracle",
+                     "coracle: with nodes that offer it, kubeedge with others; kubeedge: with all"),
     COR_CONF_INT_ROW(C, keepalive_ms, "link.keepalive-ms", "35000", 100, 3600000,
                      "a link without a keepalive for so long is closed; nodes send one in 15 s"),
     COR_CONF_INT_ROW(C, window, "link.window", "16", 1, 90,
@@ -151,9 +155,12 @@ static enum cor_code list_nodes(void *self, struct cor_ctl_in *in, struct cor_vi
     cor_buf_str(result, "[");
     while (cor_map_next(s->hub->sessions, &at, NULL, &value)) {
         const struct session *session = value;
-        cor_buf_fmt(result, "%s{\"node\":\"%s\",\"address\":\"%s\",\"waiting\":%zu,\"flying\":%zu}",
-                    comma, session->node, session->address, outbox_count(session->outbox),
-                    outbox_flying(session->outbox));
+        cor_buf_fmt(result,
+                    "%s{\"node\":\"%s\",\"address\":\"%s\",\"dialect\":\"%s\",\"waiting\":%zu,"
+                    "\"flying\":%zu}",
+                    comma, session->node, session->address,
+                    session->coracle == NULL ? "kubeedge" : "coracle",
+                    outbox_count(session->outbox), outbox_flying(session->outbox));
         comma = ",";
     }
     cor_buf_str(result, "]");
@@ -188,6 +195,7 @@ static void stats(void *self, struct cor_buf *out)
         {"reports", st->reports},
         {"reports_waiting", reports_count(s->hub->reports)},
         {"uploads", st->uploads},
+        {"uploads_waiting_bytes", s->hub->waiting_bytes},
         {"ready", s->ready},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
@@ -248,9 +256,11 @@ static struct hub_limits limits_of(const struct config *cfg)
 
 static enum cor_code start_parts(struct cloudhub *s, struct cor_err *err)
 {
-    struct cor_ws_limits ws_limits = {.message = PX_KUBEEDGE_MAX,
-                                      .unfinished = 2 * (size_t)PX_KUBEEDGE_MAX,
-                                      .queue = PX_KUBEEDGE_MAX};
+    struct cor_ws_limits ws_limits = {
+        .message = PX_KUBEEDGE_MAX,
+        .unfinished = 2 * (size_t)PX_KUBEEDGE_MAX,
+        .queue = PX_KUBEEDGE_MAX,
+        .subprotocol = strcmp(s->cfg->dialect, "coracle") == 0 ? PX_LINK_SUBPROTOCOL : NULL};
     struct hub_limits limits = limits_of(s->cfg);
     enum cor_code code = cor_kube_config_load(s->cfg->kubeconfig, &s->kube_config, err);
     if (code != COR_OK) {
@@ -308,9 +318,13 @@ static void stop(void *self)
 static enum cor_code check(const void *cfg, struct cor_err *err)
 {
     const struct config *config = cfg;
-    return config->names.count > 0
-               ? COR_OK
-               : cor_err_set(err, COR_INVALID, "names: expected at least one name or address");
+    if (config->names.count == 0) {
+        return cor_err_set(err, COR_INVALID, "names: expected at least one name or address");
+    }
+    if (strcmp(config->dialect, "coracle") != 0 && strcmp(config->dialect, "kubeedge") != 0) {
+        return cor_err_set(err, COR_INVALID, "link.dialect: expected coracle or kubeedge");
+    }
+    return COR_OK;
 }
 
 const struct cor_service_spec *cloudhub_spec(void)

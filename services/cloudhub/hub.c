@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "coracle.h"
 #include "enrol.h"
 #include "proto/kubeedge/id.h"
+#include "relay.h"
 #include "reports.h"
 
 enum { SESSIONS_MAX = 100000 };
@@ -16,6 +18,16 @@ void hub_tell(struct hub *hub, const struct session *session, bool up)
         .node = cor_view_of(session->node), .up = up, .epoch = session->epoch};
     if (cor_port_is_up(hub->port) && cor_send(hub->port, PX_node_session, &body) == COR_BUSY) {
         LOGE(hub->service->log, "hub.session.untold", "node=%s", session->node);
+    }
+}
+
+/* A controller of v0.1.0 knows no NODE_ALIVE; it lets a node's Lease be, until it is restarted. */
+void hub_tell_alive(struct hub *hub, const struct session *session, uint64_t seconds)
+{
+    struct px_node_alive body = {.node = cor_view_of(session->node), .seconds = seconds};
+    if (cor_port_peer_minor(hub->port) > 0 &&
+        cor_send(hub->port, PX_node_alive, &body) == COR_BUSY) {
+        LOGW(hub->service->log, "hub.alive.untold", "node=%s", session->node);
     }
 }
 
@@ -48,7 +60,7 @@ static enum cor_code on_object(void *self, struct cor_in *in, const void *body, 
         session_close(session, "the Node was deleted");
         return COR_OK;
     }
-    px_kubeedge_id_to_uuid(in->head->id, hub->nonce++, id);
+    px_kubeedge_id_to_uuid(in->head->id, session->coracle == NULL ? hub->nonce++ : 0, id);
     struct outbox_put put = {.key = object->key,
                              .uid = object->uid,
                              .version = object->version,
@@ -69,7 +81,13 @@ static enum cor_code on_membership(void *self, struct cor_in *in, const void *bo
     const struct px_node_membership *membership = body;
     struct session *session = session_of(hub, membership->node);
     (void)err;
-    if (session != NULL) {
+    if (session != NULL && session->coracle != NULL) {
+        struct cor_wire_header head = {.number = PX_membership, .cause = in->head->id};
+        struct px_membership down = {.body = membership->body};
+        if (coracle_put(session->coracle, &head, &down) != COR_OK) {
+            session_close(session, "the node does not take what is sent");
+        }
+    } else if (session != NULL) {
         struct px_kubeedge_out out = {.source = "devicecontroller",
                                       .group = "twin",
                                       .operation = "update",
@@ -93,16 +111,33 @@ static void on_up(void *self, struct cor_port *port)
     while (cor_map_next(hub->sessions, &at, NULL, &session)) {
         hub_tell(hub, session, true);
     }
+    relay_begin(hub);
     reports_again(hub->reports);
 }
 
 static const struct cor_handler HANDLERS[] = {
     {PX_node_object, on_object},
     {PX_node_membership, on_membership},
+    {PX_node_publish, rules_publish},
+    {PX_node_subscriptions, rules_subscriptions},
 };
+
+static void on_room(void *self, struct cor_port *port)
+{
+    (void)port;
+    relay_drain(self);
+}
+
+static void on_ack(void *self, struct cor_port *port, const struct cor_wire_ack *ack)
+{
+    (void)port;
+    relay_ack(self, ack);
+}
 
 static const struct cor_port_ops OPS = {
     .up = on_up,
+    .room = on_room,
+    .relay_ack = on_ack,
     .handlers = HANDLERS,
     .handler_count = COR_COUNT(HANDLERS),
 };
@@ -172,6 +207,8 @@ enum cor_code hub_new(struct cor_service *service, const struct hub_limits *limi
     hub->service = service;
     hub->limits = *limits;
     hub->sessions = cor_map_new(NULL);
+    hub->epochs = cor_map_new(NULL);
+    cor_list_init(&hub->backlog);
     hub->handles = cor_pool_new(SESSIONS_MAX);
     hub->reports = reports_new(hub);
     *hub_r = hub;
@@ -189,6 +226,7 @@ void hub_free(struct hub **hub)
         cor_port_close(&(*hub)->port);
         reports_free(&(*hub)->reports);
         cor_map_free(&(*hub)->sessions);
+        cor_map_free(&(*hub)->epochs);
         cor_pool_free(&(*hub)->handles);
         cor_freep(hub);
     }

@@ -6,6 +6,7 @@
 
 #include "authority.h"
 #include "common/base/handle.h"
+#include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/bus/bus.h"
 #include "common/service/service.h"
@@ -47,10 +48,16 @@ struct hub {
     struct hub_stats stats;
     struct cor_map *sessions; /* node to struct session, those that are open (borrowed) */
     struct cor_pool *handles; /* of all sessions */
+    struct cor_map *epochs;   /* 8 bytes of epoch to struct session, those that are open */
+    struct cor_link backlog;  /* of struct relay that wait for the controller */
+    size_t waiting_bytes;     /* in them */
     const char *ca_pem;       /* of the Kubernetes API, for nodes that ask; borrowed, may be NULL */
     uint64_t epoch;
     uint16_t nonce;
 };
+
+struct coracle;
+struct relay;
 
 struct session {
     struct hub *hub;
@@ -60,10 +67,15 @@ struct session {
     char *node;
     char address[64];
     cor_handle handle;
-    uint64_t epoch;
+    uint64_t epoch;        /* 24 bits, not 0; 0: not begun */
     struct cor_mono alive; /* last keepalive */
     struct cor_wall cert_until;
-    size_t calls; /* under way at the controller */
+    size_t calls;            /* under way at the controller */
+    struct coracle *coracle; /* the dialect; NULL: KubeEdge's. Owned */
+    struct relay *relay;     /* of the Coracle dialect; owned */
+    struct cor_map *topics;  /* that a KubeEdge node was told to subscribe */
+    unsigned inside;         /* session_enter */
+    bool over;               /* closed; to be freed */
 };
 
 /* Opens the bus port and the listener on port 10000. COR_BUSY, COR_IO. Returns owned in *hub_r. */
@@ -81,9 +93,22 @@ void hub_free(struct hub **hub);
 /* Tells the controller that a node's link is up or down. */
 void hub_tell(struct hub *hub, const struct session *session, bool up);
 
+/* Tells the controller that a node is alive: its edged asks for a Lease of so many seconds. */
+void hub_tell_alive(struct hub *hub, const struct session *session, uint64_t seconds);
+
 /* A link for node, not open yet; the hub's pool has its handle. Returns owned. */
 struct session *session_new(struct hub *hub, const char *node, const char *address,
                             struct cor_wall cert_until);
+
+/* The node has said who it is and how it speaks: it is there from now on, instead of an older link.
+ */
+void session_begin(struct session *session);
+
+/* Keeps a session that is closed meanwhile until session_leave. May be nested. */
+void session_enter(struct session *session);
+
+/* False: the session is closed, and gone if this was the last one. */
+bool session_leave(struct session *session);
 
 /* What happens to its connection. */
 extern const struct cor_ws_events SESSION_EVENTS;
@@ -99,5 +124,16 @@ void session_close(struct session *session, const char *reason);
 
 /* Handles a message from the node. */
 void upstream_take(struct session *session, const struct px_kubeedge_in *in);
+
+/* Whether key is about a Node or Lease that is not the node's own; the controller judges the rest
+ * (Kubernetes' NodeRestriction). */
+bool upstream_is_foreign(const struct session *session, struct cor_view key);
+
+/* rules.c: handlers for what the controller's rules want of a node. */
+enum cor_code rules_publish(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+
+/* rules.c */
+enum cor_code rules_subscriptions(void *self, struct cor_in *in, const void *body,
+                                  struct cor_err *err);
 
 #endif

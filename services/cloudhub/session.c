@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "coracle.h"
 #include "hub.h"
 #include "proto/kubeedge/id.h"
 #include "proto/kubeedge/show.h"
+#include "relay.h"
 
 /* What may wait in the socket's queue before more objects are written. */
 enum { QUEUE_FULL = 1024 * 1024 };
@@ -34,8 +36,30 @@ static void session_free(struct session *session)
     (void)cor_pool_del(session->hub->handles, session->handle);
     cor_timer_free(&session->timer);
     outbox_free(&session->outbox);
+    relay_free(&session->relay);
+    coracle_free(&session->coracle);
+    cor_map_free(&session->topics);
     cor_free(session->node);
     cor_free(session);
+}
+
+void session_enter(struct session *session)
+{
+    session->inside++;
+}
+
+bool session_leave(struct session *session)
+{
+    bool over = session->over;
+    if (--session->inside == 0 && over) {
+        session_free(session);
+    }
+    return !over;
+}
+
+static struct cor_view key_of(const uint64_t *epoch)
+{
+    return (struct cor_view){(const char *)epoch, sizeof(*epoch)};
 }
 
 static const char *current(const struct session *session)
@@ -60,20 +84,41 @@ static void replace_old(struct session *session)
     }
 }
 
+/* The numbers of streams have 24 bits for it. */
+static uint64_t next_epoch(struct hub *hub)
+{
+    do {
+        hub->epoch = (hub->epoch + 1) & 0xffffff;
+    } while (hub->epoch == 0 || cor_map_get(hub->epochs, key_of(&hub->epoch)) != NULL);
+    return hub->epoch;
+}
+
+void session_begin(struct session *session)
+{
+    struct hub *hub = session->hub;
+    replace_old(session);
+    session->epoch = next_epoch(hub);
+    cor_map_set(hub->sessions, cor_view_of(session->node), session);
+    cor_map_set(hub->epochs, key_of(&session->epoch), session);
+    hub->stats.accepted++;
+    LOGI(hub->service->log, "hub.session.up", "node=%s address=%s dialect=%s", session->node,
+         session->address, session->coracle == NULL ? "kubeedge" : "coracle");
+    hub_tell(hub, session, true);
+    session_pump(session);
+}
+
 static void on_opened(void *self, struct cor_ws_conn *conn)
 {
     struct session *session = self;
-    struct hub *hub = session->hub;
-    replace_old(session);
     session->conn = conn;
-    session->alive = cor_loop_now(hub->service->loop);
-    session->epoch = ++hub->epoch;
-    cor_map_set(hub->sessions, cor_view_of(session->node), session);
-    hub->stats.accepted++;
-    LOGI(hub->service->log, "hub.session.up", "node=%s address=%s", session->node,
-         session->address);
-    hub_tell(hub, session, true);
-    session_pump(session);
+    session->alive = cor_loop_now(session->hub->service->loop);
+    if (cor_ws_subprotocol(conn) == NULL) {
+        session_begin(session);
+        return;
+    }
+    session->coracle = coracle_new(session);
+    session->relay = relay_new(session);
+    cor_timer_start(session->timer, coracle_patience_us(session->coracle));
 }
 
 static void on_message(void *self, struct cor_view text)
@@ -83,6 +128,11 @@ static void on_message(void *self, struct cor_view text)
     auto_(px_kubeedge_in_free) struct px_kubeedge_in in = {0};
     struct cor_err err = COR_ERR_NONE;
     hub->stats.up++;
+    if (session->coracle != NULL) {
+        hub->stats.up_bad++;
+        session_close(session, "text in the Coracle dialect");
+        return;
+    }
     if (px_kubeedge_read(text, &in, &err) != COR_OK) {
         hub->stats.up_bad++;
         LOGW(hub->service->log, "hub.message.bad", "node=%s reason=%s", session->node,
@@ -98,6 +148,16 @@ static void on_message(void *self, struct cor_view text)
     cor_bus_set_cause(hub->service->bus, cause);
     upstream_take(session, &in);
     cor_bus_set_cause(hub->service->bus, 0);
+}
+
+static void on_binary(void *self, struct cor_view bytes)
+{
+    struct session *session = self;
+    if (session->coracle != NULL) {
+        coracle_take(session->coracle, bytes);
+    } else {
+        on_message(self, bytes);
+    }
 }
 
 static void on_drained(void *self)
@@ -119,12 +179,19 @@ static void on_closed(void *self, const char *reason)
         (void)cor_map_del(hub->sessions, cor_view_of(session->node));
         hub_tell(hub, session, false);
     }
-    session_free(session);
+    if (session->epoch != 0) {
+        (void)cor_map_del(hub->epochs, key_of(&session->epoch));
+    }
+    session->over = true;
+    if (session->inside == 0) {
+        session_free(session);
+    }
 }
 
 const struct cor_ws_events SESSION_EVENTS = {
     .opened = on_opened,
     .message = on_message,
+    .binary = on_binary,
     .drained = on_drained,
     .closed = on_closed,
 };
@@ -170,6 +237,9 @@ static const char *operation_of(const struct outbox_item *item)
 
 static bool write_item(struct session *session, const struct outbox_item *item)
 {
+    if (session->coracle != NULL) {
+        return coracle_object(session->coracle, item);
+    }
     struct px_kubeedge_out out = {
         .id = item->id,
         .timestamp = cor_wall_now().us / 1000,
@@ -190,9 +260,16 @@ static int64_t left_of_cert(const struct session *session)
     return left < 0 ? 0 : left < most ? left : most;
 }
 
+/* After so long without a sign of life the node is gone. */
+static int64_t patience_of(const struct session *session)
+{
+    return session->coracle != NULL ? coracle_patience_us(session->coracle)
+                                    : session->hub->limits.keepalive_us;
+}
+
 static void set_timer(struct session *session, struct cor_mono now)
 {
-    int64_t keepalive = session->hub->limits.keepalive_us - cor_mono_since(now, session->alive);
+    int64_t keepalive = patience_of(session) - cor_mono_since(now, session->alive);
     int64_t wait = outbox_wait(session->outbox, now);
     int64_t cert = left_of_cert(session);
     int64_t next = keepalive < 0 ? 0 : keepalive;
@@ -204,10 +281,11 @@ void session_pump(struct session *session)
 {
     struct cor_mono now = cor_loop_now(session->hub->service->loop);
     const struct outbox_item *item = NULL;
-    if (session->conn == NULL) {
+    if (session->conn == NULL || session->epoch == 0) {
         return;
     }
     while (cor_ws_queued(session->conn) < QUEUE_FULL &&
+           (session->coracle == NULL || coracle_has_room(session->coracle)) &&
            (item = outbox_next(session->outbox, now)) != NULL) {
         if (!write_item(session, item)) {
             session_close(session, "the node does not take what is sent");
@@ -217,12 +295,28 @@ void session_pump(struct session *session)
     set_timer(session, now);
 }
 
+/* One that is not read from cannot be heard, and hears nothing: it is alive as long as TCP says.
+ * False: the session is no more. */
+static bool tick(struct session *session, struct cor_mono now)
+{
+    bool silent = relay_is_paused(session);
+    session_enter(session);
+    coracle_tick(session->coracle, silent);
+    if (silent) {
+        session->alive = (struct cor_mono){now.us - patience_of(session) / 2};
+    }
+    return session_leave(session);
+}
+
 static void on_timer(void *self)
 {
     struct session *session = self;
     struct cor_mono now = cor_loop_now(session->hub->service->loop);
-    if (cor_mono_since(now, session->alive) >= session->hub->limits.keepalive_us) {
-        session_close(session, "no keepalive");
+    if (session->coracle != NULL && !tick(session, now)) {
+        return;
+    }
+    if (cor_mono_since(now, session->alive) >= patience_of(session)) {
+        session_close(session, session->epoch == 0 ? "no hello" : "no keepalive");
     } else if (cor_wall_now().us >= session->cert_until.us) {
         session_close(session, "its certificate has expired");
     } else {

@@ -210,11 +210,10 @@ static void on_answer(void *self, const void *body, const struct cor_err *err)
     }
 }
 
-/* A node speaks for itself only; the controller judges the rest (Kubernetes' NodeRestriction). */
-static bool is_foreign(const struct session *session, const char *key)
+bool upstream_is_foreign(const struct session *session, struct cor_view key)
 {
     struct px_key parts;
-    if (!px_key_parse(cor_view_of(key), &parts)) {
+    if (!px_key_parse(key, &parts)) {
         return true;
     }
     bool about_nodes = cor_view_is(parts.type, "node") || cor_view_is(parts.type, "lease");
@@ -231,7 +230,7 @@ static void edge(struct session *session, const struct px_kubeedge_in *in)
         return;
     }
     auto_(question_free) struct question *question = question_new(session, in);
-    if (is_foreign(session, call.key)) {
+    if (upstream_is_foreign(session, cor_view_of(call.key))) {
         LOGW(session->hub->service->log, "hub.call.forbidden", "node=%s key=%s", session->node,
              cor_log_esc(cor_view_of(call.key)));
         answer_failure(session, question, 403, "Forbidden", "a node may act for itself only");

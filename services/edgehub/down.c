@@ -8,6 +8,7 @@
 #include "proto/kubeedge/id.h"
 #include "proto/kubeedge/rules.h"
 #include "proto/kubeedge/show.h"
+#include "relay.h"
 
 static void drop(struct hub *hub, const struct px_kubeedge_in *in)
 {
@@ -170,6 +171,12 @@ static void keep_membership(struct hub *hub, struct cor_view body, bool whole)
     hub->members[hub->member_count++] = (struct membership){cor_view_dup(body), whole};
 }
 
+void down_membership(struct hub *hub, struct cor_view body, bool whole)
+{
+    keep_membership(hub, body, whole);
+    down_more_memberships(hub);
+}
+
 static void twin(struct hub *hub, const struct px_kubeedge_in *in)
 {
     auto_(cor_buf_free) struct cor_buf body = {0};
@@ -188,8 +195,7 @@ static void twin(struct hub *hub, const struct px_kubeedge_in *in)
         return;
     }
     cor_json_write(object, &body);
-    keep_membership(hub, cor_buf_as_view(&body), whole);
-    down_more_memberships(hub);
+    down_membership(hub, cor_buf_as_view(&body), whole);
 }
 
 /* ---- MQTT ---- */
@@ -263,9 +269,15 @@ void down_take(struct hub *hub, struct cor_view text)
 
 static void again(void *self, struct cor_view text)
 {
+    struct hub *hub = self;
+    struct px_frame frame;
     auto_(px_kubeedge_in_free) struct px_kubeedge_in in = {0};
-    if (px_kubeedge_read(text, &in, NULL) == COR_OK) {
-        handle(self, text, &in);
+    if (link_is_coracle(hub->link)) {
+        if (px_frame_read(text, &frame, NULL) == COR_OK) {
+            relay_take(hub, &frame);
+        }
+    } else if (px_kubeedge_read(text, &in, NULL) == COR_OK) {
+        handle(hub, text, &in);
     }
 }
 

@@ -12,8 +12,15 @@
 #include "common/base/text.h"
 #include "common/pki/digest.h"
 #include "hub.h"
+#include "relay.h"
 
-enum { TOKEN_MAX = 16 * 1024, ASKS_MAX = 1024, ACKS_MAX = 1024, ENROL_RETRY_S = 5 };
+enum {
+    TOKEN_MAX = 16 * 1024,
+    ASKS_MAX = 1024,
+    ACKS_MAX = 1024,
+    ENROL_RETRY_S = 5,
+    ARENA_BYTES = 1 << 20
+};
 
 #define C struct config
 static const struct cor_conf_row ROWS[] = {
@@ -29,8 +36,13 @@ static const struct cor_conf_row ROWS[] = {
                      "folder of this node's key and certificate"),
     COR_CONF_STR_ROW(C, token_file, "token-file", "/etc/coracle/token",
                      "file with the enrolment token; removed when it was used"),
+    COR_CONF_STR_ROW(C, dialect, "link.dialect", "coracle",
+                     "coracle: offered to the cloud, kubeedge if it does not know it; kubeedge: "
+                     "always that"),
     COR_CONF_INT_ROW(C, keepalive_ms, "link.keepalive-ms", "15000", 50, 600000,
                      "a sign of life is sent so often; CloudCore wants one in 30 s"),
+    COR_CONF_INT_ROW(C, heartbeat_ms, "link.heartbeat-ms", "20000", 50, 600000,
+                     "the same in the Coracle dialect, where it renews the Lease, too"),
     COR_CONF_INT_ROW(C, first_ms, "link.retry-first-ms", "200", 10, 600000,
                      "the link is tried again within this, then after twice this, doubling"),
     COR_CONF_INT_ROW(C, last_ms, "link.retry-last-ms", "30000", 10, 3600000, "longest such delay"),
@@ -57,13 +69,14 @@ void hub_tell_link(struct hub *hub, struct cor_port *port)
     }
 }
 
-void hub_reopen_bus(struct hub *hub)
+void hub_reopen_bus(struct hub *hub, bool relays)
 {
     struct cor_err err = COR_ERR_NONE;
     hub->uploads_missed = false;
+    hub->bus_relays = relays;
     cor_port_close(&hub->bus);
-    if (cor_port_open(hub->service->bus, px_endpoint(PX_ENDPOINT_HUB_BUS), up_bus_ops(), hub,
-                      &hub->bus, &err) != COR_OK) {
+    if (cor_port_open(hub->service->bus, px_endpoint(PX_ENDPOINT_HUB_BUS),
+                      relays ? relay_bus_ops() : up_bus_ops(), hub, &hub->bus, &err) != COR_OK) {
         cor_service_fail(hub->service, &err);
     }
 }
@@ -74,16 +87,15 @@ static void on_link_up(void *self)
     hub->stats.connections++;
     down_free_memberships(hub);
     (void)malloc_trim(0); /* what the handshake needed */
+    relay_link_up(hub);   /* first: what hub-bus is told in a session that ends is lost */
     hub_tell_link(hub, NULL);
-    if (hub->uploads_missed) {
-        hub_reopen_bus(hub);
-    }
 }
 
 static void on_link_down(void *self)
 {
     struct hub *hub = self;
     up_link_lost(hub);
+    relay_link_down(hub);
     hub_tell_link(hub, NULL);
     (void)malloc_trim(0);
 }
@@ -91,6 +103,18 @@ static void on_link_down(void *self)
 static void on_frame(void *self, struct cor_view text)
 {
     down_take(self, text);
+}
+
+static void on_coracle(void *self, const struct px_frame *frame)
+{
+    struct hub *hub = self;
+    hub->stats.down++;
+    relay_take(hub, frame);
+}
+
+static void on_room(void *self)
+{
+    relay_room(self);
 }
 
 static void on_keepalive(void *self)
@@ -240,9 +264,10 @@ static enum cor_code open_ports(struct hub *hub, struct cor_err *err)
     } rows[] = {
         {PX_ENDPOINT_HUB_META, up_meta_ops(), &hub->meta},
         {PX_ENDPOINT_HUB_TWIN, up_twin_ops(), &hub->twin},
-        {PX_ENDPOINT_HUB_BUS, up_bus_ops(), &hub->bus},
+        {PX_ENDPOINT_HUB_BUS, relay_bus_ops(), &hub->bus},
     };
     enum cor_code code = COR_OK;
+    hub->bus_relays = true; /* until a link says otherwise */
     for (size_t i = 0; code == COR_OK && i < COR_COUNT(rows); i++) {
         code = cor_port_open(hub->service->bus, px_endpoint(rows[i].endpoint), rows[i].ops, hub,
                              rows[i].port, err);
@@ -259,22 +284,28 @@ static void make_link(struct hub *hub)
     struct link_spec link = {
         .loop = hub->service->loop,
         .log = hub->service->log,
+        .bus = hub->service->bus,
         .ws = hub->ws,
         .identity = &hub->identity,
         .host = hub->cfg->host,
         .port = (int)hub->cfg->port,
         .project = hub->cfg->project,
         .keepalive_us = COR_MS(hub->cfg->keepalive_ms),
+        .heartbeat_us = COR_MS(hub->cfg->heartbeat_ms),
         .first_us = COR_MS(hub->cfg->first_ms),
         .last_us = COR_MS(hub->cfg->last_ms),
         .self = hub,
         .up = on_link_up,
         .down = on_link_down,
         .message = on_frame,
+        .frame = on_coracle,
+        .room = on_room,
         .keepalive = on_keepalive,
     };
     hub->join = join_new(&join, on_joined, hub);
     hub->link = link_new(&link);
+    hub->dropped = cor_map_new(NULL);
+    hub->arena = cor_arena_new(ARENA_BYTES);
     hub->acks = acks_new(ACKS_MAX);
     hub->asks = asks_new(ASKS_MAX);
     hub->sweep = cor_timer_new(hub->service->loop, on_sweep, hub);
@@ -289,6 +320,7 @@ static void stats(void *self, struct cor_buf *out)
         uint64_t value;
     } rows[] = {
         {"link_up", link_is_up(hub->link)},
+        {"coracle", link_is_coracle(hub->link)},
         {"enrolled", hub->identity.cert != NULL},
         {"connections", hub->stats.connections},
         {"up", hub->stats.up},
@@ -300,6 +332,7 @@ static void stats(void *self, struct cor_buf *out)
         {"asking", asks_count(hub->asks)},
         {"unknown_answers", hub->stats.unknown_answers},
         {"uploads", hub->stats.uploads},
+        {"events_dropped", hub->stats.events_dropped},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         cor_buf_fmt(out, ",\"%s\":%" PRIu64, rows[i].name, rows[i].value);
@@ -308,10 +341,12 @@ static void stats(void *self, struct cor_buf *out)
 
 static enum cor_code start_parts(struct hub *hub, struct cor_err *err)
 {
-    struct cor_ws_limits limits = {.connections = 8,
-                                   .message = PX_KUBEEDGE_MAX,
-                                   .unfinished = PX_KUBEEDGE_MAX,
-                                   .queue = 4 * 1024 * 1024};
+    struct cor_ws_limits limits = {
+        .connections = 8,
+        .message = PX_KUBEEDGE_MAX,
+        .unfinished = PX_KUBEEDGE_MAX,
+        .queue = 4 * 1024 * 1024,
+        .subprotocol = strcmp(hub->cfg->dialect, "coracle") == 0 ? PX_LINK_SUBPROTOCOL : NULL};
     enum cor_code code = identity_load(hub->cfg->identity_dir, hub->cfg->node, &hub->identity, err);
     if (code != COR_OK && code != COR_NOTFOUND) {
         return code;
@@ -321,7 +356,11 @@ static enum cor_code start_parts(struct hub *hub, struct cor_err *err)
         return code;
     }
     make_link(hub);
-    return open_ports(hub, err);
+    code = open_ports(hub, err);
+    if (code == COR_OK) {
+        relay_link_down(hub);
+    }
+    return code;
 }
 
 static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
@@ -363,6 +402,9 @@ static void stop(void *self)
     acks_free(&hub->acks);
     asks_free(&hub->asks);
     down_free_memberships(hub);
+    cor_map_free(&hub->dropped);
+    cor_buf_free(&hub->topics);
+    cor_arena_free(&hub->arena);
     identity_free(&hub->identity);
     cor_free(hub);
 }
@@ -372,6 +414,9 @@ static enum cor_code check(const void *cfg, struct cor_err *err)
     const struct config *config = cfg;
     if (!cor_is_dns_subdomain(cor_view_of(config->node))) {
         return cor_err_set(err, COR_INVALID, "node.name: expected a DNS name in lower case");
+    }
+    if (strcmp(config->dialect, "coracle") != 0 && strcmp(config->dialect, "kubeedge") != 0) {
+        return cor_err_set(err, COR_INVALID, "link.dialect: expected coracle or kubeedge");
     }
     return COR_OK;
 }

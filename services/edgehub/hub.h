@@ -6,6 +6,8 @@
 
 #include "acks.h"
 #include "asks.h"
+#include "common/base/arena.h"
+#include "common/base/map.h"
 #include "common/bus/bus.h"
 #include "common/service/service.h"
 #include "common/ws/resolve.h"
@@ -24,7 +26,9 @@ struct config {
     char *project;
     char *identity_dir;
     char *token_file;
+    char *dialect;
     int64_t keepalive_ms;
+    int64_t heartbeat_ms;
     int64_t first_ms;
     int64_t last_ms;
     int64_t call_ms;
@@ -33,6 +37,7 @@ struct config {
 struct hub_stats {
     uint64_t up, down, down_bad, down_dropped;
     uint64_t acked, unknown_answers, uploads, connections;
+    uint64_t events_dropped; /* and asked for again */
 };
 
 /* Memberships of one connection that are kept. */
@@ -60,11 +65,16 @@ struct hub {
     struct cor_timer *retry; /* of enrolment, renewal, name resolution */
     struct membership members[MEMBERS_MAX];
     size_t member_count;
-    size_t told;         /* of them, in this session with devicetwin */
-    bool members_lost;   /* there were more */
-    bool uploads_missed; /* some were not taken: ask for them again when the link is up */
-    bool rejoin;         /* a token lay there at the start: enrol anew, whoever we are */
-    bool begun;          /* the link was told to start */
+    size_t told;             /* of them, in this session with devicetwin */
+    bool members_lost;       /* there were more */
+    bool uploads_missed;     /* some were not taken: ask for them again when the link is up */
+    bool bus_relays;         /* hub-bus is relayed (Coracle); else its streams end here */
+    bool paused;             /* eventbus gets no credit */
+    struct cor_map *dropped; /* streams of eventbus of which something was dropped */
+    struct cor_buf topics;   /* the last SUBSCRIPTIONS of this connection, encoded */
+    struct cor_arena *arena; /* of the frame being handled */
+    bool rejoin;             /* a token lay there at the start: enrol anew, whoever we are */
+    bool begun;              /* the link was told to start */
     struct cor_wall renew_at;
     struct cor_mono serves_until; /* no renewal before */
     struct cor_view frame;        /* being handled; borrowed */
@@ -83,6 +93,9 @@ void down_tell_memberships(struct hub *hub);
 
 /* down.c: those that devicetwin has not been told. */
 void down_more_memberships(struct hub *hub);
+
+/* down.c: takes a membership from the cloud. */
+void down_membership(struct hub *hub, struct cor_view body, bool whole);
 
 /* down.c: forgets them: with a new connection the cloud says all of them again. */
 void down_free_memberships(struct hub *hub);
@@ -114,8 +127,9 @@ void up_sweep(struct hub *hub);
 /* edgehub.c: tells one port, or all (NULL), how the link is. */
 void hub_tell_link(struct hub *hub, struct cor_port *port);
 
-/* edgehub.c: asks eventbus for the uploads that were missed. */
-void hub_reopen_bus(struct hub *hub);
+/* edgehub.c: begins a new session with eventbus, whose streams are relayed or end here: it opens
+ * them again. */
+void hub_reopen_bus(struct hub *hub, bool relays);
 
 /* edgehub.c: metamanager is there, so that the link may start. */
 void hub_begin(struct hub *hub);

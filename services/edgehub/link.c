@@ -4,22 +4,37 @@
 #include "common/base/mem.h"
 #include "common/pki/digest.h"
 #include "common/ws/resolve.h"
+#include "proto/link/end.h"
 
 /* A connection that lasted so long was a good one: the next try begins with the first delay. */
 enum { GOOD_US = 10 * 1000 * 1000 };
 
+/* Time for the cloud's hello; what may wait in the queue before events are held back, and how much
+ * credit must be left: what eventbus may still send then (the window of hub-bus), and some calls.
+ */
+enum { GREET_US = 10 * 1000 * 1000, TIGHT_BYTES = 1024 * 1024, TIGHT_ROOM = 320 };
+
 struct link {
     struct link_spec spec;
     struct cor_timer *dial;
-    struct cor_timer *keepalive;
+    struct cor_timer *keepalive; /* or heartbeat */
     struct cor_backoff backoff;
     struct cor_ws_conn *conn;    /* dialling or up */
     struct cor_resolve *resolve; /* under way */
     char *path;
     bool up;
-    bool troubled; /* logged that it fails */
+    bool is_coracle; /* this connection; from its begin */
+    bool troubled;   /* logged that it fails */
     struct cor_mono since;
     uint64_t epoch;
+    /* of the Coracle dialect */
+    struct px_end end;
+    struct cor_mono heard;  /* anything from the cloud */
+    struct cor_mono beaten; /* last heartbeat, or the hello */
+    int64_t beat_us;
+    bool alive; /* edged has renewed its Lease since the last heartbeat */
+    bool told;  /* a heartbeat of this connection has said so */
+    uint64_t seconds;
 };
 
 static double random_number(void)
@@ -40,24 +55,197 @@ static int64_t next_delay(struct link *link)
     return cor_backoff_next(&link->backoff, random_number());
 }
 
-static void on_opened(void *self, struct cor_ws_conn *conn)
+/* ---- heartbeats (Coracle) ---- */
+
+static void beat(struct link *link)
 {
-    struct link *link = self;
-    link->conn = conn;
+    struct cor_wire_header head = {.number = PX_link_heartbeat};
+    struct px_link_heartbeat body = {.alive = link->alive, .seconds = link->seconds};
+    link->told = link->told || link->alive;
+    link->alive = false;
+    link->beaten = cor_loop_now(link->spec.loop);
+    link_control(link, &head, &body);
+}
+
+/* Anything that came since the last heartbeat answers it. */
+static void on_beat(struct link *link)
+{
+    if (link->heard.us < link->beaten.us) {
+        cor_ws_close(link->conn, 0, link->up ? "the cloud is silent" : "no hello from the cloud");
+        return;
+    }
+    beat(link);
+}
+
+/* Half of what the Lease lasts, if that is shorter. */
+static int64_t beat_of(const struct link *link)
+{
+    int64_t lease = COR_SEC((int64_t)link->seconds) / 2;
+    return link->seconds > 0 && lease < link->spec.heartbeat_us ? lease : link->spec.heartbeat_us;
+}
+
+void link_alive(struct link *link, uint64_t seconds)
+{
+    if (!link_is_coracle(link)) {
+        return;
+    }
+    link->alive = true;
+    link->seconds = seconds < UINT16_MAX ? seconds : UINT16_MAX;
+    bool faster = beat_of(link) != link->beat_us;
+    if (!link->told || faster) {
+        link->beat_us = beat_of(link);
+        cor_timer_repeat(link->keepalive, link->beat_us);
+        beat(link);
+    }
+}
+
+/* ---- the connection ---- */
+
+static void become_up(struct link *link)
+{
     link->up = true;
     link->troubled = false;
     link->epoch++;
     link->since = cor_loop_now(link->spec.loop);
-    LOGI(link->spec.log, "link.up", "host=%s port=%d", link->spec.host, link->spec.port);
+    LOGI(link->spec.log, "link.up", "host=%s port=%d dialect=%s", link->spec.host, link->spec.port,
+         link->is_coracle ? "coracle" : "kubeedge");
+}
+
+static void greet(struct link *link)
+{
+    struct cor_wire_header head = {.number = PX_link_hello};
+    struct px_link_hello hello;
+    px_end_begin(&link->end, &hello);
+    hello.heartbeat_ms = (uint64_t)link->spec.heartbeat_us / 1000;
+    link->alive = false;
+    link->told = false;
+    link->seconds = 0;
+    link->beat_us = link->spec.heartbeat_us;
+    link->heard = (struct cor_mono){0};
+    link->beaten = cor_loop_now(link->spec.loop);
+    cor_ws_ping(link->conn, 0);
+    cor_timer_start(link->keepalive, GREET_US);
+    link_control(link, &head, &hello);
+}
+
+static void on_opened(void *self, struct cor_ws_conn *conn)
+{
+    struct link *link = self;
+    link->conn = conn;
+    link->is_coracle = cor_ws_subprotocol(conn) != NULL;
+    if (link->is_coracle) {
+        greet(link);
+        return;
+    }
+    become_up(link);
     link->spec.keepalive(link->spec.self);
     cor_timer_repeat(link->keepalive, link->spec.keepalive_us);
     link->spec.up(link->spec.self);
 }
 
+/* ---- frames (Coracle) ---- */
+
+static enum cor_code on_hello(struct link *link, const struct px_frame *frame, struct cor_err *err)
+{
+    struct px_link_hello hello;
+    enum cor_code code = px_frame_body(frame, NULL, &hello, err);
+    if (code == COR_OK) {
+        code = px_end_hello(&link->end, &hello, err);
+    }
+    if (code == COR_OK) {
+        become_up(link);
+        cor_timer_repeat(link->keepalive, link->beat_us);
+        link->spec.up(link->spec.self);
+    }
+    return code;
+}
+
+static enum cor_code on_credit(struct link *link, const struct px_frame *frame, struct cor_err *err)
+{
+    struct cor_wire_credit credit;
+    enum cor_code code = px_frame_body(frame, NULL, &credit, err);
+    if (code == COR_OK) {
+        px_end_credit(&link->end, credit.limit);
+        link->spec.room(link->spec.self);
+    }
+    return code;
+}
+
+static enum cor_code on_counted(struct link *link, const struct px_frame *frame,
+                                struct cor_err *err)
+{
+    uint64_t epoch = link->epoch;
+    uint64_t limit = 0;
+    if (px_end_is_overrun(&link->end, 0)) {
+        return cor_err_set(err, COR_INVALID, "more messages than there is credit for");
+    }
+    link->spec.frame(link->spec.self, frame);
+    if (link->up && link->epoch == epoch && px_end_took(&link->end, &limit)) {
+        struct cor_wire_header head = {.number = COR_WIRE_CREDIT};
+        struct cor_wire_credit credit = {.limit = limit};
+        link_control(link, &head, &credit);
+    }
+    return COR_OK;
+}
+
+static enum cor_code dispatch(struct link *link, const struct px_frame *frame, struct cor_err *err)
+{
+    if ((frame->head.number == PX_link_hello) == link->up) {
+        return cor_err_set(err, COR_INVALID, link->up ? "a second hello" : "no hello first");
+    }
+    switch (frame->head.number) {
+    case PX_link_hello:
+        return on_hello(link, frame, err);
+    case COR_WIRE_CREDIT:
+        return on_credit(link, frame, err);
+    case PX_link_heartbeat:
+        return COR_OK; /* it was heard */
+    default:
+        break;
+    }
+    if (px_frame_is_counted(frame->message)) {
+        return on_counted(link, frame, err);
+    }
+    link->spec.frame(link->spec.self, frame);
+    return COR_OK;
+}
+
+static void on_binary(void *self, struct cor_view bytes)
+{
+    struct link *link = self;
+    struct px_frame frame;
+    struct cor_err err = COR_ERR_NONE;
+    if (!link->is_coracle) {
+        link->spec.message(link->spec.self, bytes);
+        return;
+    }
+    link->heard = cor_loop_now(link->spec.loop);
+    px_frame_show(link->spec.bus, "cloudhub", "edgehub", false, bytes);
+    enum cor_code code = px_frame_read(bytes, &frame, &err);
+    if (code == COR_OK) {
+        code = dispatch(link, &frame, &err);
+    }
+    if (code != COR_OK && link->conn != NULL) {
+        cor_ws_close(link->conn, 1002, err.text);
+    }
+}
+
 static void on_message(void *self, struct cor_view text)
 {
     struct link *link = self;
+    if (link->is_coracle) {
+        cor_ws_close(link->conn, 1003, "text in the Coracle dialect");
+        return;
+    }
     link->spec.message(link->spec.self, text);
+}
+
+static void on_drained(void *self)
+{
+    struct link *link = self;
+    if (link_is_coracle(link)) {
+        link->spec.room(link->spec.self);
+    }
 }
 
 static void note_failure(struct link *link, bool was_up, const char *reason)
@@ -91,6 +279,8 @@ static void on_closed(void *self, const char *reason)
 static const struct cor_ws_events EVENTS = {
     .opened = on_opened,
     .message = on_message,
+    .binary = on_binary,
+    .drained = on_drained,
     .closed = on_closed,
 };
 
@@ -140,7 +330,11 @@ static void begin(void *self)
 static void on_keepalive(void *self)
 {
     struct link *link = self;
-    link->spec.keepalive(link->spec.self);
+    if (link->is_coracle) {
+        on_beat(link);
+    } else {
+        link->spec.keepalive(link->spec.self);
+    }
 }
 
 struct link *link_new(const struct link_spec *spec)
@@ -186,6 +380,11 @@ bool link_is_up(const struct link *link)
     return link->up;
 }
 
+bool link_is_coracle(const struct link *link)
+{
+    return link->up && link->is_coracle;
+}
+
 uint64_t link_epoch(const struct link *link)
 {
     return link->epoch;
@@ -194,9 +393,52 @@ uint64_t link_epoch(const struct link *link)
 enum cor_code link_send(struct link *link, const struct px_kubeedge_out *out)
 {
     auto_(cor_buf_free) struct cor_buf text = {0};
-    if (!link->up) {
+    if (!link->up || link->is_coracle) {
         return COR_CLOSED;
     }
     px_kubeedge_write(out, &text);
     return cor_ws_send(link->conn, cor_buf_as_view(&text));
+}
+
+static enum cor_code put(struct link *link, const struct cor_wire_header *head, const void *body,
+                         struct cor_view raw)
+{
+    auto_(cor_buf_free) struct cor_buf frame = {0};
+    px_frame_write(head, body, raw, &frame);
+    enum cor_code code = cor_ws_send_binary(link->conn, cor_buf_as_view(&frame));
+    if (code == COR_OK) {
+        px_frame_show(link->spec.bus, "edgehub", "cloudhub", true, cor_buf_as_view(&frame));
+    }
+    return code;
+}
+
+enum cor_code link_put(struct link *link, const struct cor_wire_header *head, const void *body,
+                       struct cor_view raw)
+{
+    if (!link_is_coracle(link)) {
+        return COR_CLOSED;
+    }
+    bool counted = px_frame_is_counted(px_frame_message(head->number));
+    if (counted && px_end_room(&link->end) == 0) {
+        return COR_BUSY;
+    }
+    enum cor_code code = put(link, head, body, raw);
+    if (code == COR_OK && counted) {
+        px_end_sent(&link->end);
+    }
+    return code;
+}
+
+void link_control(struct link *link, const struct cor_wire_header *head, const void *body)
+{
+    if (link->conn != NULL && link->is_coracle &&
+        put(link, head, body, (struct cor_view){0}) == COR_BUSY) {
+        cor_ws_close(link->conn, 0, "the cloud does not take what is sent");
+    }
+}
+
+bool link_is_tight(const struct link *link)
+{
+    return !link_is_coracle(link) || px_end_room(&link->end) < TIGHT_ROOM ||
+           cor_ws_queued(link->conn) > TIGHT_BYTES;
 }

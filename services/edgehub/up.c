@@ -8,6 +8,7 @@
 #include "proto/kubeedge/id.h"
 #include "proto/kubeedge/show.h"
 #include "proto/status.h"
+#include "relay.h"
 
 static const struct px_kubeedge_way TO_CLOUD = {.from = "edgehub", .to = "cloudhub", .sent = true};
 
@@ -122,6 +123,9 @@ static enum cor_code on_api_call(void *self, struct cor_in *in, const void *body
     const char *operation = NULL;
     auto_(cor_freep) char *resource = NULL;
     auto_(cor_buf_free) struct cor_buf content = {0};
+    if (link_is_coracle(hub->link)) {
+        return relay_lease(hub, in, call) ? COR_OK : relay_ask(hub, in, ASK_CALL, call->key, err);
+    }
     if (!px_kubeedge_ask((enum px_verb)call->verb, call->key, call->body, &operation, &resource,
                          &content)) {
         reply_status(in, 501, "NotImplemented", "KubeEdge's link cannot ask this");
@@ -151,6 +155,9 @@ static enum cor_code on_report(void *self, struct cor_in *in, const void *body, 
 {
     struct hub *hub = self;
     const struct px_device_report *report = body;
+    if (link_is_coracle(hub->link)) {
+        return relay_ask(hub, in, ASK_REPORT, report->device, err);
+    }
     auto_(cor_buf_free) struct cor_buf content = {0};
     bool is_state = report->kind == PX_REPORT_STATE;
     auto_(cor_freep) char *resource = cor_sprintf("device/%.*s/%s", COR_VIEW_ARG(report->device),
@@ -201,7 +208,9 @@ static enum cor_code on_stored(void *self, struct cor_in *in, const void *body, 
     const struct px_object_stored *stored = body;
     (void)in;
     (void)err;
-    if (stored->error.len == 0) {
+    if (link_is_coracle(hub->link)) {
+        relay_stored(hub, stored);
+    } else if (stored->error.len == 0) {
         (void)acks_take(hub->acks, stored->key, stored->version, send_ack, hub);
     } else {
         struct refusal refusal = {hub, stored->error};

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// A real edgehub and a real cloudhub, a proxy between them; around them a fake Kubernetes API, a
+// controller that is a sink as the real one, and a metamanager, a devicetwin and an eventbus, the
+// origin of some streams.
+#ifndef TESTS_CONTRACT_LINK_HARNESS_H
+#define TESTS_CONTRACT_LINK_HARNESS_H
+
+#include "proto/proto.h"
+#include "tests/contract/cloudhub/harness.h"
+#include "tests/contract/link/proxy.h"
+
+enum { STREAMS = 3 };
+
+enum { PEER_META, PEER_TWIN, PEER_BUS, PEERS };
+
+/* A stream, at its origin and at its sink. */
+struct flow {
+    struct bench *bench;
+    struct cor_origin *origin;
+    char name[32];
+    uint64_t given; /* accepted by the origin */
+    uint64_t acked;
+    /* at the sink, by name */
+    uint64_t last;
+    uint64_t number; /* of this session at the controller's port */
+    uint64_t repeats;
+};
+
+struct bench {
+    struct set *cloud;
+    struct proxy *proxy;
+    struct test_process edge;
+    char *edge_dir;
+    struct cor_bus *buses[PEERS];
+    struct cor_port *ports[PEERS];
+    struct flow flows[STREAMS];
+    size_t size;          /* of a payload; 0: some 250 bytes */
+    bool node_up;         /* as the controller was told */
+    uint64_t old_uploads; /* NODE_UPLOAD */
+    uint64_t disorder;    /* messages that were not the next of their stream */
+    unsigned alive;       /* NODE_ALIVE */
+    uint64_t seconds;     /* in the last one */
+    unsigned links_up;    /* LINK up, as the edge was told */
+    bool link_up;
+    struct cor_buf seen; /* what came to the edge's peers, one line each */
+    uint64_t object_id;
+    enum cor_code publish_code; /* of the eventbus */
+    /* the last call */
+    bool answered;
+    uint64_t status;
+    enum cor_code failure;
+};
+
+/* cmocka set-up: all is running and the link is up. */
+int bench_setup(void **state);
+
+/* cmocka tear-down: both hubs must end in order. */
+int bench_teardown(void **state);
+
+/* Starts edgehub; extra: lines of its configuration. */
+void bench_start_edge(struct bench *bench, const char *extra);
+
+/* Runs the loop until cond(arg); fails after 10 s. */
+void bench_wait(struct bench *bench, bool (*cond)(void *arg), void *arg);
+
+/* Runs the loop for this time. */
+void bench_run(struct bench *bench, int64_t us);
+
+/* The origin of each stream accepts so many more messages. */
+void bench_give(struct bench *bench, uint64_t count);
+
+/* Waits until the sink has all that was given and the origins know it; nothing came twice, nothing
+ * in the wrong order. */
+void bench_all_there(struct bench *bench);
+
+/* Waits until the edge has been told that often that the link is up, and it is. */
+void bench_link_up(struct bench *bench, unsigned times);
+
+/* Waits until the edge's peers have seen text. */
+void bench_seen(struct bench *bench, const char *text);
+
+/* The controller leaves the bus, or comes (back): another one, that remembers its places. */
+void bench_controller(struct bench *bench, bool there);
+
+/* A peer asks; waits for the answer: in bench->status, failure. */
+void bench_call(struct bench *bench, int peer, uint16_t number, const void *body);
+
+#endif

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// The link in the Coracle dialect, from the edge's services to the controller and back.
+#include "tests/contract/link/harness.h"
+
+#include <signal.h>
+
+static void streams_pass_through(void **state)
+{
+    struct bench *bench = *state;
+    bench_give(bench, 1);
+    bench_all_there(bench);
+    bench_give(bench, 2000);
+    bench_all_there(bench);
+}
+
+static void calls_are_answered(void **state)
+{
+    static const struct {
+        uint64_t verb;
+        const char *key;
+        uint64_t status;
+    } rows[] = {{PX_VERB_GET, "default/configmap/c", 200},
+                {PX_VERB_CREATE, "null/node/n1", 200},
+                {PX_VERB_PATCH, "default/pod/p", 200},
+                {PX_VERB_GET, "null/node/n2", 403},
+                {PX_VERB_UPDATE, "kube-node-lease/lease/n2", 403}};
+    struct bench *bench = *state;
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        struct px_api_call call = {
+            .verb = rows[i].verb, .key = cor_view_of(rows[i].key), .body = COR_VIEW("{}")};
+        bench_call(bench, PEER_META, PX_api_call, &call);
+        assert_int_equal(bench->status, rows[i].status);
+    }
+    bench_controller(bench, false);
+    struct px_api_call call = {.verb = PX_VERB_GET, .key = COR_VIEW("default/configmap/c")};
+    bench_call(bench, PEER_META, PX_api_call, &call);
+    assert_int_equal(bench->status, 503);
+}
+
+static void reports_end_one_way_or_the_other(void **state)
+{
+    static const struct {
+        const char *device;
+        enum cor_code failure;
+        uint64_t dropped;
+    } rows[] = {{"default/d1", COR_OK, 0},
+                {"default/unknown", COR_OK, 1},
+                {"default/bad", COR_CONFLICT, 0}};
+    struct bench *bench = *state;
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        struct px_device_report report = {
+            .device = cor_view_of(rows[i].device), .kind = PX_REPORT_TWIN, .body = COR_VIEW("{}")};
+        bench_call(bench, PEER_TWIN, PX_device_report, &report);
+        assert_int_equal(bench->failure, rows[i].failure);
+        assert_int_equal(bench->status, rows[i].dropped);
+    }
+}
+
+static size_t count_of(const struct bench *bench, const char *text)
+{
+    size_t count = 0;
+    const char *at = bench->seen.len == 0 ? NULL : bench->seen.data;
+    while (at != NULL && (at = strstr(at, text)) != NULL) {
+        count++;
+        at++;
+    }
+    return count;
+}
+
+static bool has_twice(void *arg)
+{
+    void **args = arg;
+    return count_of(args[0], args[1]) >= 2;
+}
+
+/* Sent again until the store has it, and not after that. */
+static void objects_until_they_are_stored(void **state)
+{
+    struct bench *bench = *state;
+    void *args[] = {bench, (void *)(uintptr_t) "object default/pod/p v=5"};
+    hub_send_object(bench->cloud, "default/pod/p", "5", false);
+    bench_seen(bench, "object default/pod/p v=5");
+    bench_wait(bench, has_twice, args); /* after 300 ms: the same again */
+    hub_send_object(bench->cloud, "default/pod/p", "6", false);
+    struct px_object_stored stored = {
+        .key = COR_VIEW("default/pod/p"), .version = COR_VIEW("5"), .id = bench->object_id};
+    assert_int_equal(cor_send(bench->ports[PEER_META], PX_object_stored, &stored), COR_OK);
+    bench_seen(bench, "object default/pod/p v=6");
+    stored.version = COR_VIEW("6");
+    assert_int_equal(cor_send(bench->ports[PEER_META], PX_object_stored, &stored), COR_OK);
+    hub_send_object(bench->cloud, "default/pod/p", "7", true);
+    bench_seen(bench, "object default/pod/p! v=7");
+    stored.version = COR_VIEW("7");
+    assert_int_equal(cor_send(bench->ports[PEER_META], PX_object_stored, &stored), COR_OK);
+    size_t before = count_of(bench, "object");
+    bench_run(bench, COR_MS(700));
+    assert_int_equal(count_of(bench, "object"), before);
+}
+
+static void memberships_and_rules_go_down(void **state)
+{
+    struct bench *bench = *state;
+    struct px_node_membership membership = {.node = COR_VIEW("n1"), .body = COR_VIEW("{\"a\":1}")};
+    assert_int_equal(cor_send(bench->cloud->port, PX_node_membership, &membership), COR_OK);
+    bench_seen(bench, "membership {\"a\":1}\n");
+    struct cor_view topics[] = {COR_VIEW("default/a"), COR_VIEW("default/b")};
+    struct px_node_subscriptions wanted = {.node = COR_VIEW("n1"), .topics = {topics, 2}};
+    assert_int_equal(cor_send(bench->cloud->port, PX_node_subscriptions, &wanted), COR_OK);
+    bench_seen(bench, "subscriptions default/a default/b\n");
+    struct px_node_publish publish = {.node = COR_VIEW("n1"),
+                                      .topic = COR_VIEW("default/a"),
+                                      .payload = COR_VIEW("x"),
+                                      .idempotency = COR_VIEW("k1")};
+    bench_call(bench, -1, PX_node_publish, &publish);
+    assert_int_equal(bench->failure, COR_OK);
+    bench_seen(bench, "publish default/a x k1\n");
+    bench->publish_code = COR_RETRY;
+    bench_call(bench, -1, PX_node_publish, &publish);
+    assert_int_equal(bench->failure, COR_RETRY);
+    publish.node = COR_VIEW("n2");
+    bench_call(bench, -1, PX_node_publish, &publish);
+    assert_int_equal(bench->failure, COR_GONE);
+}
+
+static void renew(struct bench *bench, int seconds)
+{
+    auto_(cor_freep) char *text = cor_sprintf(
+        "{\"metadata\":{\"resourceVersion\":\"9\"},\"spec\":{\"leaseDurationSeconds\":%d}}",
+        seconds);
+    struct px_api_call call = {.verb = PX_VERB_UPDATE,
+                               .key = COR_VIEW("kube-node-lease/lease/n1"),
+                               .body = cor_view_of(text)};
+    bench_call(bench, PEER_META, PX_api_call, &call);
+    assert_int_equal(bench->status, 200);
+}
+
+static bool is_alive_twice(void *arg)
+{
+    return ((const struct bench *)arg)->alive >= 2;
+}
+
+/* The renewal goes with the heartbeat; an edged that renews no more does not look alive. */
+static void heartbeats_renew_the_lease(void **state)
+{
+    struct bench *bench = *state;
+    bench_run(bench, COR_MS(700));
+    assert_int_equal(bench->alive, 0); /* heartbeats alone say nothing of edged */
+    renew(bench, 40);
+    renew(bench, 40);
+    bench_wait(bench, is_alive_twice, bench);
+    assert_int_equal(bench->seconds, 40);
+    bench_run(bench, COR_MS(1000));
+    assert_int_equal(bench->alive, 2);
+    assert_int_equal(bench->links_up, 1);
+}
+
+/* What a heartbeat costs on the wire, as TLS records; with one in 20 s a link that has nothing else
+ * to say stays below 30 bytes/s by far. */
+static void idle_link_costs_little(void **state)
+{
+    enum { BEATS = 8, PERIOD_S = 20 };
+    struct bench *bench = *state;
+    renew(bench, 40);
+    bench_run(bench, COR_MS(350));
+    uint64_t before = proxy_bytes(bench->proxy, PROXY_UP) + proxy_bytes(bench->proxy, PROXY_DOWN);
+    for (int i = 0; i < BEATS; i++) {
+        renew(bench, 40);
+        bench_run(bench, COR_MS(300));
+    }
+    uint64_t bytes =
+        proxy_bytes(bench->proxy, PROXY_UP) + proxy_bytes(bench->proxy, PROXY_DOWN) - before;
+    print_message("%lu bytes for %d heartbeats, both ways: %.1f bytes/s with one in %d s\n",
+                  (unsigned long)bytes, BEATS, (double)bytes / BEATS / PERIOD_S, PERIOD_S);
+    assert_true(bytes > 0);
+    assert_true(bytes / BEATS / PERIOD_S <= 30);
+}
+
+static bool is_over(void *arg)
+{
+    const struct bench *bench = arg;
+    uint64_t acked = 0;
+    for (int i = 0; i < STREAMS; i++) {
+        acked += bench->flows[i].acked;
+    }
+    return bench->old_uploads == acked && acked == 5 * STREAMS;
+}
+
+/* One side that does not want to, and the link speaks KubeEdge: both hubs stand in as the sink. */
+static void kubeedge_when_one_side_wants_it(void **state)
+{
+    struct bench *bench = *state;
+    (void)test_process_stop(&bench->edge, SIGTERM);
+    bench_start_edge(bench, ", dialect: kubeedge");
+    bench_link_up(bench, 1);
+    bench_give(bench, 5);
+    bench_wait(bench, is_over, bench);
+    struct px_api_call call = {.verb = PX_VERB_GET, .key = COR_VIEW("default/configmap/c")};
+    bench_call(bench, PEER_META, PX_api_call, &call);
+    assert_int_equal(bench->status, 200);
+}
+
+int main(void)
+{
+#define T(fn) cmocka_unit_test_setup_teardown(fn, bench_setup, bench_teardown)
+    const struct CMUnitTest tests[] = {
+        T(streams_pass_through),
+        T(calls_are_answered),
+        T(reports_end_one_way_or_the_other),
+        T(objects_until_they_are_stored),
+        T(memberships_and_rules_go_down),
+        T(heartbeats_renew_the_lease),
+        T(idle_link_costs_little),
+        T(kubeedge_when_one_side_wants_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
