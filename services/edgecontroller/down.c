@@ -237,7 +237,7 @@ enum cor_code ec_on_session(void *self, struct cor_in *in, const void *body, str
     if (!message->up) {
         const struct ec_session *old = cor_map_get(ec->sessions, message->node);
         if (old != NULL && old->epoch == message->epoch) {
-            ec_flows_of_node(ec, old->node, false);
+            ec_flows_gone(ec, old->node);
             (void)cor_map_del(ec->sessions, message->node);
         }
         return COR_OK;
@@ -248,7 +248,6 @@ enum cor_code ec_on_session(void *self, struct cor_in *in, const void *body, str
     cor_map_set(ec->sessions, message->node, session);
     LOGI(ec->service->log, "controller.node-up", "node=%s epoch=%" PRIu64, session->node,
          session->epoch);
-    ec_flows_of_node(ec, session->node, true);
     ec_send_all(ec, session);
     return COR_OK;
 }
@@ -272,7 +271,7 @@ void ec_on_hub_down(void *self, struct cor_port *port)
 {
     (void)port;
     struct ec *ec = self;
-    ec_flows_of_node(ec, NULL, false);
+    ec_flows_gone(ec, NULL);
     cor_map_free(&ec->sessions);
     ec->sessions = cor_map_new(ec_session_drop);
 }

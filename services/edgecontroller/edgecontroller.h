@@ -174,8 +174,9 @@ void ec_send_subscriptions(struct ec *ec, struct ec_session *session, bool again
 /* The same for all nodes that are connected, when they have changed. */
 void ec_send_all_subscriptions(struct ec *ec);
 
-/* A node (NULL: every node) came or went: its streams are kept for a while. */
-void ec_flows_of_node(struct ec *ec, const char *node, bool here);
+/* A node (NULL: every node) went: its streams are kept for a while, or until they are opened again.
+ */
+void ec_flows_gone(struct ec *ec, const char *node);
 
 /* Handlers of hub-controller, and its streams. */
 enum cor_code ec_on_upload(void *self, struct cor_in *in, const void *body, struct cor_err *err);

@@ -56,7 +56,7 @@ struct ec_flow {
     struct cor_backoff backoff;
     struct cor_timer *timer; /* rests after a refusal; NULL: never had to */
     struct cor_mono gone_since;
-    bool gone; /* its node is not connected */
+    bool gone; /* its node has gone, and the stream was not opened since */
     bool held;
 };
 

@@ -300,6 +300,7 @@ enum cor_code ec_on_upload(void *self, struct cor_in *in, const void *body, stru
         router->stats.dropped++;
         return COR_OK;
     }
+    flow->gone = false;
     ec_flow_go_on(flow);
     if (flow->queue.count == 0 && ec_rules_upload(router, flow->node, topic) == NULL) {
         (void)cor_map_del(router->flows, cor_view_of(name)); /* nobody wants its topic */
@@ -307,10 +308,10 @@ enum cor_code ec_on_upload(void *self, struct cor_in *in, const void *body, stru
     return COR_OK;
 }
 
-/* ---- nodes that come and go ---------------------------------------------------------------------
+/* ---- nodes that go ------------------------------------------------------------------------------
  */
 
-void ec_flows_of_node(struct ec *ec, const char *node, bool here)
+void ec_flows_gone(struct ec *ec, const char *node)
 {
     struct ec_router *router = ec->router;
     size_t at = 0;
@@ -318,14 +319,12 @@ void ec_flows_of_node(struct ec *ec, const char *node, bool here)
     bool any = false;
     while (cor_map_next(router->flows, &at, NULL, &value)) {
         struct ec_flow *flow = value;
-        if (node != NULL && strcmp(flow->node, node) != 0) {
+        if (flow->gone || (node != NULL && strcmp(flow->node, node) != 0)) {
             continue;
         }
-        if (!here && !flow->gone) {
-            flow->gone_since = cor_loop_now(ec->service->loop);
-        }
-        flow->gone = !here;
-        any = any || !here;
+        flow->gone = true;
+        flow->gone_since = cor_loop_now(ec->service->loop);
+        any = true;
     }
     if (any && !cor_timer_running(router->sweep)) {
         cor_timer_start(router->sweep, GONE_US);
