@@ -35,6 +35,8 @@ struct world {
     char broker_conf[96], socket[96], heard[96];
     struct cor_origin *origin;
     uint64_t acked, last;
+    int done, failed; /* calls that have ended */
+    enum cor_code code;
     int want;
 };
 
@@ -351,15 +353,117 @@ static void what_cannot_be_published_stops_nothing(void **state)
     fail_msg("the good one did not arrive");
 }
 
+static void on_done(void *self, const void *body, const struct cor_err *err)
+{
+    struct world *w = self;
+    w->done += body != NULL ? 1 : 0;
+    w->failed += body == NULL ? 1 : 0;
+    w->code = body == NULL ? err->code : COR_OK;
+}
+
+static bool calls_ended(void *self)
+{
+    const struct world *w = self;
+    return w->done + w->failed >= w->want;
+}
+
+static enum cor_code call(struct world *w, const char *topic, const char *payload, const char *key)
+{
+    struct px_publish body = {.topic = cor_view_of(topic),
+                              .payload = cor_view_of(payload),
+                              .idempotency = cor_view_of(key)};
+    w->want = w->done + w->failed + 1;
+    assert_int_equal(cor_call(w->hub, PX_publish, &body, COR_SEC(5), on_done, w), COR_OK);
+    assert_true(stage_until(w->stage, calls_ended, w));
+    return w->code;
+}
+
+static int heard_times(struct world *w, const char *line)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    int count = 0;
+    assert_int_equal(cor_file_read(w->heard, 1 << 20, &text, NULL), COR_OK);
+    for (const char *at = text.data; at != NULL && (at = strstr(at, line)) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
+/* A publication of a rule is done when the broker has it; the same key is published once, also
+ * after a kill. */
+static void a_call_is_done_when_the_broker_has_it(void **state)
+{
+    struct world *w = *state;
+    until_subscribed(w);
+    listen_to_out(w);
+    assert_int_equal(call(w, "out/a", "first", "key-1"), COR_OK);
+    assert_int_equal(call(w, "out/a", "first", "key-1"), COR_OK);
+    assert_int_equal(call(w, "out/a", "second", "key-2"), COR_OK);
+    assert_int_equal(call(w, "out/a", "free", NULL), COR_OK);
+    assert_int_equal(call(w, "out/a", "free", NULL), COR_OK);
+    assert_int_equal(call(w, "out/#", "wrong", NULL), COR_INVALID);
+    (void)stage_end(w->pid, SIGKILL);
+    start_service(w);
+    assert_true(stage_until(w->stage, both_up, w));
+    stage_idle(w->stage, 200); /* it finds its broker */
+    assert_int_equal(call(w, "out/a", "second", "key-2"), COR_OK);
+    assert_int_equal(call(w, "out/a", "third", "key-3"), COR_OK);
+    for (int i = 0; i < 200 && heard_times(w, "third") == 0; i++) {
+        stage_idle(w->stage, 20);
+    }
+    assert_int_equal(heard_times(w, "first"), 1);
+    assert_int_equal(heard_times(w, "second"), 1);
+    assert_int_equal(heard_times(w, "third"), 1);
+    assert_int_equal(heard_times(w, "free"), 2);
+    (void)stage_end(w->broker, SIGTERM);
+    stage_idle(w->stage, 200);
+    assert_int_equal(call(w, "out/a", "nobody", "key-4"), COR_RETRY);
+    start_broker(w);
+}
+
+static void subscribe(struct world *w, const char *a, const char *b)
+{
+    struct cor_view topics[] = {cor_view_of(a), cor_view_of(b)};
+    struct px_subscriptions body = {.key = COR_VIEW("all"), .topics = {topics, b == NULL ? 1 : 2}};
+    assert_int_equal(cor_send(w->hub, PX_subscriptions, &body), COR_OK);
+    stage_idle(w->stage, 100);
+}
+
+/* The set that the cloud wants replaces the one before; it is kept over a restart. */
+static void subscriptions_are_the_whole_set(void **state)
+{
+    struct world *w = *state;
+    until_subscribed(w);
+    subscribe(w, "rule/a", "rule/b/#");
+    publish(w, "rule/a", "1");
+    publish(w, "rule/b/c", "2");
+    w->want = 2;
+    assert_true(stage_until(w->stage, cloud_has, w));
+    subscribe(w, "rule/b/#", NULL);
+    publish(w, "rule/a", "3");
+    publish(w, "rule/b/c", "4");
+    w->want = 3;
+    assert_true(stage_until(w->stage, cloud_has, w));
+    assert_string_equal(w->up.payload, "4");
+    (void)stage_end(w->pid, SIGKILL);
+    publish(w, "rule/a", "5");
+    publish(w, "rule/b/c", "6");
+    start_service(w);
+    w->want = 4;
+    assert_true(stage_until(w->stage, cloud_has, w));
+    stage_idle(w->stage, 100);
+    assert_int_equal(w->up.count, 4);
+    assert_string_equal(w->up.payload, "6");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(topics_lead_to_twin_and_cloud),
-        T(killed_it_keeps_what_was_not_committed),
-        T(broker_restarts_lose_no_publication),
-        T(what_cannot_be_published_stops_nothing),
+        T(topics_lead_to_twin_and_cloud),         T(killed_it_keeps_what_was_not_committed),
+        T(broker_restarts_lose_no_publication),   T(what_cannot_be_published_stops_nothing),
+        T(a_call_is_done_when_the_broker_has_it), T(subscriptions_are_the_whole_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

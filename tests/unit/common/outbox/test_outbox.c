@@ -183,6 +183,7 @@ static const char *const RULES[] = {
     "refuse/# max-bytes=2k full=refuse",
     "high/# priority=high",
     "low/# priority=low",
+    "aged/# max-age=1s",
 };
 
 static int setup(void **state)
@@ -477,6 +478,42 @@ static void too_many_streams_share_one(void **state)
     check_order(w);
 }
 
+static bool has_expired(void *self)
+{
+    struct world *w = self;
+    return count_of(w, "aged/a", "expired") >= (int64_t)w->want;
+}
+
+static void on_tick(void *self)
+{
+    (void)self;
+}
+
+/* Age counts on the time that processes have seen: what was taken before a restart is no older
+ * after it than it was, and what the sink may have is not touched. */
+static void what_is_too_old_expires(void **state)
+{
+    struct world *w = *state;
+    (void)put(w, "aged/a", 1, 10, 10);
+    (void)put(w, "b", 1, 10, 10);
+    assert_true(stage_until(w->stage, is_written, w));
+    struct cor_timer *tick = cor_timer_new(w->stage->loop, on_tick, NULL);
+    cor_timer_repeat(tick, COR_MS(50));
+    w->want = 10;
+    assert_true(stage_until(w->stage, has_expired, w));
+    cor_timer_free(&tick);
+    assert_true(stage_until(w->stage, is_written, w));
+    check_books(w);
+    assert_int_equal(count_of(w, "aged/a", "messages"), 0);
+    assert_int_equal(count_of(w, "b", "messages"), 10);
+    (void)put(w, "aged/a", 11, 1, 10);
+    sink_comes(w);
+    until_got(w, 11);
+    check_order(w);
+    assert_true(stage_until(w->stage, is_forgotten, w));
+    assert_int_equal(count_of(w, "aged/a", "delivered"), 1);
+}
+
 static enum cor_code old_rows(struct cor_db *db, void *self, struct cor_err *err)
 {
     (void)self;
@@ -529,6 +566,7 @@ int main(void)
         T(the_least_important_loses_first),
         T(streams_take_turns_by_priority),
         T(too_many_streams_share_one),
+        T(what_is_too_old_expires),
         T(rows_of_v0_1_0_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
