@@ -303,7 +303,8 @@ static bool tick(struct session *session, struct cor_mono now)
     session_enter(session);
     coracle_tick(session->coracle, silent);
     if (silent) {
-        session->alive = (struct cor_mono){now.us - patience_of(session) / 2};
+        /* again in half a heartbeat, so that the node hears something in each of its own */
+        session->alive = (struct cor_mono){now.us - patience_of(session) * 3 / 4};
     }
     return session_leave(session);
 }

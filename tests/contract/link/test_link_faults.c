@@ -129,7 +129,7 @@ static void slow_controller_holds_back(void **state)
     static const struct {
         size_t size;
         uint64_t count;
-    } rows[] = {{250, 10000}, {200 * 1000, 60}};
+    } rows[] = {{250, 10000}, {200 * 1000, 20}};
     struct bench *bench = *state;
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         bench->size = rows[i].size;
