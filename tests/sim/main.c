@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "common/pki/cert.h"
@@ -24,7 +26,14 @@
 #include "seams.h"
 
 /* Faults end before the world does; then all must agree within the bound. */
-enum { LOOK_S = 120, AGREE_S = 5, BOUND_S = 240, JOBS_MAX = 64, SEED_LIMIT_S = 120 };
+enum {
+    LOOK_S = 120,
+    AGREE_S = 5,
+    BOUND_S = 240,
+    JOBS_MAX = 64,
+    SEED_LIMIT_S = 120,
+    LOG_MAX = 1 << 24
+};
 
 struct options {
     uint64_t first;
@@ -150,6 +159,28 @@ struct campaign {
     struct slot slots[JOBS_MAX];
 };
 
+/* What services log is for those who look closer; it is kept for one that dies. */
+static void keep_log(const struct options *o, const char *dir)
+{
+    auto_(cor_freep) char *path = cor_sprintf("%s/log", dir);
+    if (!o->verbose) {
+        must(freopen(path, "we", stderr) != NULL);
+        (void)setvbuf(stderr, NULL, _IOLBF, 0);
+        must(dup2(fileno(stderr), STDERR_FILENO) == STDERR_FILENO);
+    }
+}
+
+/* Its last words. */
+static void show_log(const struct campaign *c, size_t index)
+{
+    auto_(cor_freep) char *path = cor_sprintf("%s/%zu/log", c->top, index);
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    if (cor_file_read(path, LOG_MAX, &text, NULL) == COR_OK && text.len > 0) {
+        size_t from = text.len > 600 ? text.len - 600 : 0;
+        printf("%s\n", text.data + from);
+    }
+}
+
 static void start(struct campaign *c, size_t index)
 {
     struct slot *slot = &c->slots[index];
@@ -159,6 +190,7 @@ static void start(struct campaign *c, size_t index)
     slot->pid = fork();
     must(slot->pid >= 0);
     if (slot->pid == 0) {
+        keep_log(c->o, dir);
         (void)alarm(SEED_LIMIT_S);
         live(c->o, slot->seed, dir, &outcomes[index]);
     }
@@ -228,6 +260,9 @@ static bool wait_one(struct campaign *c)
             continue;
         }
         auto_(cor_freep) char *dir = cor_sprintf("%s/%zu", c->top, i);
+        if (WIFSIGNALED(status)) {
+            show_log(c, i);
+        }
         remove_tree(dir);
         if (judge(c, i, status)) {
             c->slots[i].again = true;
@@ -360,6 +395,9 @@ int main(int argc, char **argv)
     }
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    (void)mallopt(M_TOP_PAD, 4 << 20);
     outcomes = mmap(NULL, JOBS_MAX * sizeof(*outcomes), PROT_READ | PROT_WRITE,
                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must(outcomes != MAP_FAILED);

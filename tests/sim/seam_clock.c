@@ -2,6 +2,7 @@
 // In place of common/clock's now.c, and of what the C library and OpenSSL know of time, chance and
 // locks: everything comes from the seed.
 #define OPENSSL_SUPPRESS_DEPRECATED
+#include <malloc.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,13 @@ int flock(int fd, int operation)
 int fsync(int fd)
 {
     (void)fd;
+    return 0;
+}
+
+/* The heap is everybody's, and is given back with the process. */
+int malloc_trim(size_t pad)
+{
+    (void)pad;
     return 0;
 }
 

@@ -243,6 +243,9 @@ void sim_http_died(struct sim_core *core)
             }
             flow->broken = true;
         }
+        if (flow->call == NULL && flow->exchange == NULL && flow->stream == NULL) {
+            cor_list_del(node); /* it is over; what is under way may still point to it */
+        }
     }
     sim_httpd_died(core);
 }

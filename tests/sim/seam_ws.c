@@ -112,6 +112,9 @@ void sim_ws_died(struct sim_core *core)
                 tell_end(wire, 1 - side);
             }
         }
+        if (wire->broken && wire->end[0] == NULL && wire->end[1] == NULL) {
+            cor_list_del(node); /* it is over; what is under way may still point to it */
+        }
     }
     COR_LIST_EACH (node, &w->ws) {
         struct cor_ws *ws = COR_LIST_OBJECT(node, struct cor_ws, link);

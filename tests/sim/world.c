@@ -121,8 +121,9 @@ void sim_broken(const char *property, const char *fmt, ...)
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     sim_world()->broken++;
-    (void)fprintf(stderr, "seed %" PRIu64 " at %.3f s: BROKEN %s: %s\n", sim_seed(),
-                  (double)sim_now() / 1e6, property, text);
+    printf("seed %" PRIu64 " at %.3f s: BROKEN %s: %s\n", sim_seed(), (double)sim_now() / 1e6,
+           property, text);
+    (void)fflush(stdout);
 }
 
 unsigned sim_broken_count(void)
