@@ -162,6 +162,9 @@ static void check_twins(void)
                 device->desired);
         compare("reported value in twin.db, device", i, number_at(said, "actual.value"),
                 device->reported);
+        /* Each update sets the value, which has a number of its own. */
+        compare("effects of updates, device", i,
+                (uint64_t)cor_json_int_at(said, "actual_version.edge", 0), device->reported);
         compare("delta heard by device", i, device->heard, device->desired);
         compare("last result heard by device", i, device->last_result, device->reported);
     }
