@@ -314,7 +314,10 @@ static bool step(struct agent_pod *pod)
 static void set_wake(struct agent_pod *pod)
 {
     struct cor_mono now = cor_loop_now(pod->agent->loop);
-    struct cor_mono at = refs_next_due(&pod->refs);
+    struct cor_mono at = {INT64_MAX};
+    if (pod->run->want == RUN_WANT_RUN) { /* nobody renews what a Pod that ends was given */
+        at = refs_next_due(&pod->refs);
+    }
     at = pod->run->wake_at.us < at.us ? pod->run->wake_at : at;
     int64_t deadline = until_deadline(pod);
     if (deadline != INT64_MAX && now.us + deadline < at.us) {

@@ -208,7 +208,8 @@ struct cor_mono refs_next_due(const struct refs *refs)
 {
     struct cor_mono due = {INT64_MAX};
     for (size_t i = 0; i < refs->token_count; i++) {
-        if (refs->tokens[i].due.us < due.us) {
+        /* One that is asked for is not due: its answer comes, or its failure. */
+        if (refs->tokens[i].state == REF_HERE && refs->tokens[i].due.us < due.us) {
             due = refs->tokens[i].due;
         }
     }

@@ -76,6 +76,10 @@ static void test_when_tokens_are_due(void **state)
         refs_fail_token(&token, "no link", (struct cor_mono){0});
         assert_int_equal(token.state, REF_HERE); /* an old token is better than none */
         assert_string_equal(token.token, "t");
+        struct refs refs = {.tokens = &token, .token_count = 1};
+        assert_int_equal(refs_next_due(&refs).us, COR_SEC(60));
+        token.state = REF_ASKED;
+        assert_int_equal(refs_next_due(&refs).us, INT64_MAX);
         cor_free(token.token);
         cor_free(token.audience);
         cor_free(token.error);
