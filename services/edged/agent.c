@@ -127,6 +127,22 @@ static void update(struct agent_pod *pod, struct pod *parsed)
     refs_collect(&pod->refs, parsed);
 }
 
+/* A name is one Pod's at a time: the one that had it before was deleted, though nobody said so
+ * (what waits for a node is one message a name, the newest). */
+static void drop_namesakes(struct agent *agent, const struct agent_pod *pod)
+{
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(agent->pods, &at, NULL, &value)) {
+        struct agent_pod *other = value;
+        if (other != pod && other->desired && strcmp(other->key, pod->key) == 0) {
+            other->desired = false;
+            run_end_pod(other->run, RUN_WANT_GONE, grace_of(other->pod));
+            agent_touch(other);
+        }
+    }
+}
+
 static void put(struct agent *agent, struct pod *parsed, struct cor_json *status)
 {
     struct agent_pod *pod = agent_find(agent, parsed->uid);
@@ -135,6 +151,7 @@ static void put(struct agent *agent, struct pod *parsed, struct cor_json *status
         pod = add_pod(agent, parsed);
         pod->known = cor_json_ref(status);
         run_recall(pod->run, status);
+        drop_namesakes(agent, pod);
     } else {
         update(pod, parsed);
     }
