@@ -12,6 +12,7 @@
 #include "common/base/must.h"
 #include "inner.h"
 #include "people.h"
+#include "runtime.h"
 
 #define API "/apis/devices.kubeedge.io/v1beta1/namespaces/default/"
 
@@ -88,6 +89,13 @@ void sim_check_always(void)
     const struct sim_people *people = sim_people();
     if (sim_world()->count > EVENTS_MAX) {
         sim_broken("no unbounded queue", "%zu events are due", sim_world()->count);
+    }
+    for (size_t i = 0; i < SIM_PODS; i++) {
+        auto_(cor_freep) char *name = cor_sprintf("p%zu", i);
+        if (sim_runtime_running(name) > 2) { /* one that ends and its successor */
+            sim_broken("no duplicate effect", "%u containers of %s", sim_runtime_running(name),
+                       name);
+        }
     }
     if (!people->settled || !is_well(SIM_META)) {
         return;
@@ -185,9 +193,9 @@ static void check_objects(void)
     for (size_t i = 0; i < SIM_PODS; i++) {
         auto_(cor_freep) char *key = cor_sprintf("default/pod/p%zu", i);
         auto_(cor_json_free) struct cor_json *object = ask_store(&meta, key, NULL);
-        if (people->pod_wanted[i]) { /* that one is no more is found out by edged */
-            compare("pod in meta.db", i, object != NULL, 1);
-        }
+        auto_(cor_freep) char *name = cor_sprintf("p%zu", i);
+        compare("pod in meta.db", i, object != NULL, people->pod_wanted[i]);
+        compare("containers of pod", i, sim_runtime_running(name), people->pod_wanted[i]);
         any_pod = any_pod || people->pod_wanted[i];
     }
     auto_(cor_json_free) struct cor_json *config =

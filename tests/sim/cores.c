@@ -16,6 +16,7 @@ const struct cor_service_spec *ec_spec(void);
 const struct cor_service_spec *meta_spec(void);
 const struct cor_service_spec *dt_spec(void);
 const struct cor_service_spec *eb_spec(void);
+const struct cor_service_spec *edged_spec(void);
 
 enum { ROUNDS_MAX = 100000 };
 
@@ -36,6 +37,7 @@ void sim_cores_begin(void)
         {SIM_META, "metamanager", SIM_EDGE, meta_spec()},
         {SIM_TWIN, "devicetwin", SIM_EDGE, dt_spec()},
         {SIM_BUS, "eventbus", SIM_EDGE, eb_spec()},
+        {SIM_EDGED, "edged", SIM_EDGE, edged_spec()},
         {SIM_PEOPLE, "people", SIM_CLOUD, NULL},
     };
     struct sim_world *w = sim_world();

@@ -2,8 +2,9 @@
 // What goes wrong in this seed: each seed has a temper, which says how often and what.
 #include "inner.h"
 #include "people.h"
+#include "runtime.h"
 
-enum { KINDS = 12 };
+enum { KINDS = 13 };
 
 struct temper {
     int64_t until;
@@ -101,6 +102,9 @@ static void power(enum sim_machine machine)
         }
     }
     sim_files_power(machine);
+    if (machine == SIM_EDGE) {
+        sim_runtime_off();
+    }
 }
 
 static void power_edge(void)
@@ -149,10 +153,19 @@ static const struct {
     const char *name;
     void (*fn)(void);
 } ACTIONS[KINDS] = {
-    {"kill", kill_one},           {"point", kill_at_point}, {"edge-point", kill_edge_at_point},
-    {"stop", stop_one},           {"freeze", freeze_one},   {"reset", reset_link},
-    {"silence", lose_link},       {"partition", partition}, {"power-edge", power_edge},
-    {"power-cloud", power_cloud}, {"disk", hurt_disk},      {"http", lose_http},
+    {"kill", kill_one},
+    {"point", kill_at_point},
+    {"edge-point", kill_edge_at_point},
+    {"stop", stop_one},
+    {"freeze", freeze_one},
+    {"reset", reset_link},
+    {"silence", lose_link},
+    {"partition", partition},
+    {"power-edge", power_edge},
+    {"power-cloud", power_cloud},
+    {"disk", hurt_disk},
+    {"http", lose_http},
+    {"exit", sim_runtime_exit_one},
 };
 
 static void on_fault(void *self);

@@ -94,9 +94,6 @@ static const struct {
     {"/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "device.yaml", NULL},
     {"/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "devicemodel.yaml", NULL},
     {"/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "devicestatus.yaml", NULL},
-    {"/api/v1/nodes", NULL,
-     "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"" SIM_NODE
-     "\",\"labels\":{\"node-role.kubernetes.io/edge\":\"\"}}}"},
     {"/api/v1/namespaces/default/configmaps", NULL,
      "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c0\"},"
      "\"data\":{\"v\":\"0\"}}"},
@@ -273,6 +270,9 @@ static void write_configs(void)
         {"metamanager", cor_sprintf("database: %s/meta.db\n", d)},
         {"devicetwin", cor_sprintf("database: %s/twin.db\nnode:\n  name: " SIM_NODE "\n", d)},
         {"eventbus", cor_sprintf("database: %s/bus.db\n", d)},
+        {"edged", cor_sprintf("node:\n  name: " SIM_NODE "\n  status-seconds: 60\n  lease-seconds:"
+                              " 30\npods:\n  dir: %s/pods\n  log-dir: %s/logs\n",
+                              d, d)},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         write_config(rows[i].name, rows[i].text);

@@ -26,6 +26,7 @@ enum sim_id {
     SIM_META,
     SIM_TWIN,
     SIM_BUS,
+    SIM_EDGED,
     SIM_PEOPLE,
     SIM_CORES
 };
