@@ -73,6 +73,7 @@ static struct agent_pod *add_pod(struct agent *agent, struct pod *parsed)
     pod->wake = cor_timer_new(agent->loop, on_wake, pod);
     pod->report = cor_timer_new(agent->loop, report_timer, pod);
     pod->cause = cor_bus_cause(agent->service->bus);
+    pod->reported = cor_loop_now(agent->loop);
     refs_collect(&pod->refs, parsed);
     run_see_begin(pod->run);
     cor_map_set(agent->pods, cor_view_of(pod->uid), pod);

@@ -64,9 +64,11 @@ struct agent_pod {
     bool deleted;             /* the API has been told that it is gone */
     bool was_seen;            /* something of it was in the runtime */
     struct cor_timer *report;
-    int64_t report_us; /* back-off */
-    bool report_waits; /* timer runs after a failure */
-    bool report_soon;  /* timer runs, or ran, for a change that is not urgent */
+    int64_t report_us;        /* back-off */
+    bool report_waits;        /* timer runs after a failure */
+    bool report_soon;         /* timer runs, or ran, for a change that is not urgent */
+    bool report_again;        /* though nothing has changed: does the API still know this Pod? */
+    struct cor_mono reported; /* when the API answered last */
 };
 
 /* register.c */
@@ -165,8 +167,12 @@ void clean_strays(struct agent *agent);
 void report(struct agent_pod *pod);
 void report_timer(void *self);
 
-/* report.c: the link came up: what waited for it is tried at once. */
+/* report.c: the link came up: what waited for it is tried at once, and every Pod is reported, for
+ * the API may know it no more. */
 void report_at_once(struct agent *agent);
+
+/* report.c: reports again the Pods whose last report is old. */
+void report_old(struct agent *agent);
 
 /* events.c */
 struct teller *teller_new(struct agent *agent);

@@ -177,6 +177,7 @@ static void on_safety(void *self)
     if (cri_is_up(agent->cri)) {
         relist_start(agent);
     }
+    report_old(agent);
 }
 
 /* ---- start and stop ---- */

@@ -47,6 +47,8 @@ static void on_patched(void *self, int status, struct cor_view body)
         cor_json_free(&pod->known);
         pod->known = take(&pod->sending);
         pod->report_us = 0;
+        pod->report_again = false;
+        pod->reported = cor_loop_now(pod->agent->loop);
     }
     agent_release(pod);
 }
@@ -117,6 +119,9 @@ static void report_status(struct agent_pod *pod)
     auto_(cor_json_free) struct cor_json *status =
         status_build(pod->run, &facts, pod->known, cor_wall_now());
     if (cor_json_equal(status, pod->known)) {
+        if (pod->report_again && pod->agent->link) {
+            send_status(pod, take(&status));
+        }
         return;
     }
     if (!is_urgent(pod->known, status) && !pod->report_soon) {
@@ -147,6 +152,26 @@ void report(struct agent_pod *pod)
     }
 }
 
+/* A Pod that was deleted while nobody could tell this node: the API's answer to its status does. */
+static void report_again(struct agent_pod *pod)
+{
+    pod->report_again = true;
+    agent_touch(pod);
+}
+
+void report_old(struct agent *agent)
+{
+    size_t at = 0;
+    void *value = NULL;
+    struct cor_mono now = cor_loop_now(agent->loop);
+    while (cor_map_next(agent->pods, &at, NULL, &value)) {
+        struct agent_pod *pod = value;
+        if (cor_mono_since(now, pod->reported) >= COR_SEC(agent->cfg->report_seconds)) {
+            report_again(pod);
+        }
+    }
+}
+
 void report_at_once(struct agent *agent)
 {
     size_t at = 0;
@@ -157,7 +182,7 @@ void report_at_once(struct agent *agent)
             cor_timer_stop(pod->report);
             pod->report_waits = false;
             pod->report_us = 0;
-            agent_touch(pod);
         }
+        report_again(pod);
     }
 }
