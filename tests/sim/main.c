@@ -29,7 +29,7 @@
 enum {
     LOOK_S = 120,
     AGREE_S = 5,
-    BOUND_S = 240,
+    BOUND_S = 480,
     JOBS_MAX = 64,
     SEED_LIMIT_S = 120,
     LOG_MAX = 1 << 24
