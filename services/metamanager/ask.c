@@ -116,7 +116,8 @@ static void on_remote(void *self, const void *body, const struct cor_err *err)
     struct remote *remote = self;
     const struct px_api_reply *reply = body;
     if (reply == NULL) {
-        if (!answer_old_token(remote)) {
+        /* COR_CLOSED: we are stopping, and the store is closed already. */
+        if (err->code == COR_CLOSED || !answer_old_token(remote)) {
             answer_failure(&remote->ticket, UNAVAILABLE, "ServiceUnavailable", err->text);
         }
     } else if (reply->status == OK && remote->verb == PX_VERB_GET && remote->token == NULL &&
