@@ -187,7 +187,7 @@ static void start(struct campaign *c, size_t index)
     auto_(cor_freep) char *dir = cor_sprintf("%s/%zu", c->top, index);
     must(mkdir(dir, 0700) == 0);
     memset(&outcomes[index], 0, sizeof(outcomes[index]));
-    slot->pid = fork();
+    slot->pid = _Fork(); /* fork() is a service's, see seam_loop.c */
     must(slot->pid >= 0);
     if (slot->pid == 0) {
         keep_log(c->o, dir);

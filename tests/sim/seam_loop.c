@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // In place of common/loop: timers and wake-ups are events of the world.
+#include <unistd.h>
+
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "inner.h"
@@ -156,7 +158,7 @@ void cor_timer_free(struct cor_timer **timer)
     }
 }
 
-/* ---- signals and children: the world asks cores to stop by itself ---- */
+/* ---- signals and children ---- */
 
 struct cor_signal {
     int number;
@@ -178,22 +180,41 @@ void cor_signal_free(struct cor_signal **sig)
 }
 
 struct cor_child {
+    struct cor_timer *timer;
+    cor_child_fn fn;
+    void *self;
     int pid;
 };
 
+/* What a child process of a service does is not simulated: it only takes its time. */
+pid_t fork(void)
+{
+    return 1000 + (pid_t)sim_pick(SIM_NET, 1000);
+}
+
+static void on_child(void *self)
+{
+    struct cor_child *child = self;
+    child->fn(child->self, child->pid, 0);
+}
+
 struct cor_child *cor_child_new(struct cor_loop *loop, int pid, cor_child_fn fn, void *self)
 {
-    (void)loop;
-    (void)fn;
-    (void)self;
     struct cor_child *child = cor_alloc(sizeof(*child));
+    child->fn = fn;
+    child->self = self;
     child->pid = pid;
+    child->timer = cor_timer_new(loop, on_child, child);
+    cor_timer_start(child->timer, COR_MS(1) + (int64_t)sim_pick(SIM_NET, COR_MS(50)));
     return child;
 }
 
 void cor_child_free(struct cor_child **child)
 {
-    cor_freep(child);
+    if (*child != NULL) {
+        cor_timer_free(&(*child)->timer);
+        cor_freep(child);
+    }
 }
 
 /* ---- wake-ups ---- */
