@@ -52,7 +52,9 @@ static void lost(struct eb_mqtt *mqtt, int rc);
 
 static void watch_socket(struct eb_mqtt *mqtt)
 {
-    int events = COR_READ | (mosquitto_want_write(mqtt->client) ? COR_WRITE : 0);
+    /* Nothing is read while acknowledgements wait: a slow broker must not fill our memory with
+     * them. */
+    int events = mosquitto_want_write(mqtt->client) ? COR_WRITE : COR_READ;
     cor_io_set(mqtt->io, mqtt->held ? 0 : events);
 }
 
@@ -84,7 +86,8 @@ static void on_socket(void *self, int fd, int events)
     if ((events & COR_WRITE) != 0) {
         rc = mosquitto_loop_write(mqtt->client, 1);
     }
-    if (rc == MOSQ_ERR_SUCCESS && (events & COR_READ) != 0) {
+    bool may_read = (events & COR_READ) != 0 && !mosquitto_want_write(mqtt->client);
+    if (rc == MOSQ_ERR_SUCCESS && may_read) {
         rc = read_batch(mqtt);
     }
     mqtt->held = mqtt->batch_count > 0;
