@@ -21,7 +21,7 @@ middle_of() { printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { print v[i
 
 # run_load ARGUMENT...: torture-load to its end; its figures are in the verdict. Fails unless it is good.
 run_load() {
-    "$BIN_DIR/torture-load" --port "$TARGET_PORT" "$@" >"$TEST_DIR/load.out" 2>"$TEST_DIR/load.err" || {
+    "$BIN_DIR/torture-load" --port "$TARGET_PORT" --topic default/torture "$@" >"$TEST_DIR/load.out" 2>"$TEST_DIR/load.err" || {
         tail -1 "$TEST_DIR/load.out"
         cat "$TEST_DIR/load.err"
         return 1

@@ -66,9 +66,10 @@ RULES
     done
 }
 
-# load_start ARGUMENT...: torture-load in the background; returns when it publishes.
+# load_start ARGUMENT...: torture-load in the background; returns when it publishes. A rule's topic is
+# below its namespace.
 load_start() {
-    "$BIN_DIR/torture-load" --port "$TARGET_PORT" "$@" >"$TEST_DIR/load.out" 2>"$TEST_DIR/load.err" &
+    "$BIN_DIR/torture-load" --port "$TARGET_PORT" --topic default/torture "$@" >"$TEST_DIR/load.out" 2>"$TEST_DIR/load.err" &
     LOAD_PID=$!
     within 10 grep -q ready "$TEST_DIR/load.out"
 }
@@ -97,11 +98,18 @@ at_most() {
     [ "$3" -le "$2" ]
 }
 
+# torture_subscribed: eventbus has asked the broker for all topics of the rules; before that the broker
+# knows nobody who wants them, and drops what it acknowledges.
+torture_subscribed() {
+    [ "$(sqlite3 -readonly "$CORACLE_STATE/eventbus/bus.db" 'SELECT count(*) FROM subscription')" = "${TORTURE_devices:-50}" ]
+}
+
 # torture_up: a whole installation with the rules of the load.
 torture_up() {
     up
     torture_rules "${TORTURE_devices:-50}" | kubectl apply -f - >/dev/null
     pod_ready web web-config
+    within 20 torture_subscribed
 }
 
 containers() {
