@@ -211,6 +211,7 @@ static void finish(void)
     if (--v->waiting == 0) {
         check_twins();
         check_objects();
+        compare("uploads at the target", 0, sim_people()->arrived, sim_people()->uploaded);
         compare("messages at the broker", 0, sim_broker_waiting(), 0);
         v->fn(v->why[0] == '\0', v->why);
     }

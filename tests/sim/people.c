@@ -14,6 +14,8 @@
 
 #define DEVICES "/apis/devices.kubeedge.io/v1beta1/namespaces/default/"
 
+#define RULES "/apis/rules.kubeedge.io/v1/namespaces/default/"
+
 enum { FILE_MAX_BYTES = 1 << 20, PATIENCE_US = 500000 };
 
 struct sim_people *sim_people(void)
@@ -94,6 +96,19 @@ static const struct {
     {"/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "device.yaml", NULL},
     {"/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "devicemodel.yaml", NULL},
     {"/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "devicestatus.yaml", NULL},
+    {"/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "ruleendpoint.yaml", NULL},
+    {"/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "rule.yaml", NULL},
+    {RULES "ruleendpoints", NULL,
+     "{\"apiVersion\":\"rules.kubeedge.io/v1\",\"kind\":\"RuleEndpoint\",\"metadata\":{\"name\":"
+     "\"broker\"},\"spec\":{\"ruleEndpointType\":\"eventbus\"}}"},
+    {RULES "ruleendpoints", NULL,
+     "{\"apiVersion\":\"rules.kubeedge.io/v1\",\"kind\":\"RuleEndpoint\",\"metadata\":{\"name\":"
+     "\"web\"},\"spec\":{\"ruleEndpointType\":\"rest\"}}"},
+    {RULES "rules", NULL,
+     "{\"apiVersion\":\"rules.kubeedge.io/v1\",\"kind\":\"Rule\",\"metadata\":{\"name\":\"r0\"},"
+     "\"spec\":{\"source\":\"broker\",\"sourceResource\":{\"topic\":\"user/a\",\"node_name\":"
+     "\"" SIM_NODE "\"},\"target\":\"web\",\"targetResource\":{\"resource\":"
+     "\"http://192.0.2.9/a\"}}}"},
     {"/api/v1/namespaces/default/configmaps", NULL,
      "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c0\"},"
      "\"data\":{\"v\":\"0\"}}"},

@@ -34,6 +34,8 @@ struct sim_people {
     bool quiet;     /* no new work */
     unsigned doing; /* requests under way */
     struct sim_device devices[SIM_DEVICES];
+    uint64_t uploaded;       /* number of the last upload that the broker took */
+    uint64_t arrived;        /* and of the last one that had its effect at the target */
     uint64_t config_taken;   /* last value of the ConfigMap that the API took */
     uint64_t config_offered; /* and that somebody tried to write */
     bool pod_wanted[SIM_PODS];

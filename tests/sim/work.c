@@ -62,6 +62,18 @@ static void report_some(size_t index)
     }
 }
 
+static void upload(size_t index)
+{
+    (void)index;
+    struct sim_people *people = sim_people();
+    uint64_t count = sim_chance(SIM_WORK, 50000) ? 1 + sim_pick(SIM_WORK, 40) : 1;
+    for (uint64_t i = 0; i < count; i++) {
+        auto_(cor_freep) char *payload = cor_sprintf("%" PRIu64, ++people->uploaded);
+        sim_say("upload %s", payload);
+        sim_device_publish("default/user/a", cor_view_of(payload));
+    }
+}
+
 static void on_result(size_t index, const struct cor_json *json)
 {
     struct sim_device *device = &sim_people()->devices[index];
@@ -230,5 +242,6 @@ void sim_work_begin(void)
     for (size_t i = 0; i < SIM_PODS; i++) {
         start_job(flip_pod, i, COR_SEC(1), COR_SEC(900));
     }
+    start_job(upload, 0, COR_SEC(60), COR_SEC(100));
     start_job(configure, 0, COR_SEC(10), COR_SEC(600));
 }
