@@ -295,7 +295,7 @@ struct cri *cri_new(struct cor_loop *loop, const char *socket_path, const struct
 
 void cri_free(struct cri **cri)
 {
-    struct cri *self = take(cri);
+    struct cri *self = *cri; /* callbacks may still call: such calls end at once, too */
     if (self == NULL) {
         return;
     }
@@ -310,6 +310,7 @@ void cri_free(struct cri **cri)
     if (runtime()->client == self) {
         runtime()->client = NULL; /* what is under way still points to it */
     }
+    *cri = NULL;
 }
 
 bool cri_is_up(const struct cri *cri)
