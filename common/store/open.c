@@ -121,6 +121,15 @@ static enum cor_code migrate(const struct cor_store_spec *spec, struct cor_db *d
     return COR_OK;
 }
 
+/* What a killed process had written and not yet synced is read as committed, and may be gone with a
+ * power cut: a checkpoint syncs it (WAL first) before anybody is told that it is there. A full disk
+ * only keeps it in the WAL. */
+static enum cor_code make_durable(struct cor_db *db, struct cor_err *err)
+{
+    enum cor_code code = cor_db_exec(db, "PRAGMA wal_checkpoint(PASSIVE)", err);
+    return code == COR_RETRY || code == COR_BUSY ? COR_OK : code;
+}
+
 static enum cor_code open_all(const struct cor_store_spec *spec, struct cor_store *store,
                               struct cor_err *err)
 {
@@ -134,6 +143,9 @@ static enum cor_code open_all(const struct cor_store_spec *spec, struct cor_stor
     }
     if (code == COR_OK) {
         code = migrate(spec, &store->writer, err);
+    }
+    if (code == COR_OK && spec->sync == COR_STORE_FULL) {
+        code = make_durable(&store->writer, err);
     }
     if (code == COR_OK) {
         code = open_db(spec, &store->reader, err);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/store/store.h"
 
@@ -46,11 +47,13 @@ struct fixture {
 static sqlite3_vfs shim;
 static sqlite3_vfs *real;
 static int sync_fails;
+static int syncs; /* of logs */
 static sqlite3_io_methods methods;
 static const sqlite3_io_methods *real_methods;
 
 static int shim_sync(sqlite3_file *file, int flags)
 {
+    (void)__atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST);
     return __atomic_load_n(&sync_fails, __ATOMIC_SEQ_CST) != 0 ? SQLITE_IOERR_FSYNC
                                                                : real_methods->xSync(file, flags);
 }
@@ -331,6 +334,38 @@ static void test_failed_fsync_is_final(void **state)
     assert_int_equal(count_rows(f), 1);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    auto_(cor_buf_free) struct cor_buf bytes = {0};
+    struct cor_err err = COR_ERR_NONE;
+    assert_int_equal(cor_file_read(from, 1 << 24, &bytes, &err), COR_OK);
+    assert_int_equal(cor_file_write(to, cor_buf_as_view(&bytes), 0600, &err), COR_OK);
+}
+
+/* A killed process may have written a commit and not synced it: who reads it must not promise it to
+ * anybody before it is. */
+static void test_what_is_found_in_the_log_is_synced(void **state)
+{
+    struct fixture *f = *state;
+    struct job job = {f, 0, "kept", false};
+    auto_(cor_freep) char *log = cor_sprintf("%s-wal", f->path);
+    auto_(cor_freep) char *copy = cor_sprintf("%s/y.db", f->folder);
+    auto_(cor_freep) char *copy_log = cor_sprintf("%s-wal", copy);
+    auto_(cor_freep) char *copy_lock = cor_sprintf("%s.lock", copy);
+    assert_int_equal(cor_store_write_now(f->store, run_put, &job, NULL), COR_OK);
+    copy_file(f->path, copy);
+    copy_file(log, copy_log);
+    struct cor_store_spec spec = f->spec;
+    struct cor_store *other = NULL;
+    spec.path = copy;
+    int before = __atomic_load_n(&syncs, __ATOMIC_SEQ_CST);
+    assert_int_equal(cor_store_open(&spec, &other, NULL), COR_OK);
+    assert_true(__atomic_load_n(&syncs, __ATOMIC_SEQ_CST) > before);
+    cor_store_close(&other);
+    (void)unlink(copy);
+    (void)unlink(copy_lock);
+}
+
 static enum cor_code run_number(struct cor_db *db, void *self, struct cor_err *err)
 {
     struct cor_stmt *stmt = cor_db_use(db, *(size_t *)self);
@@ -389,6 +424,7 @@ int main(void)
         TEST(test_close_commits_what_waits),
         TEST(test_queue_is_bounded),
         TEST(test_failed_fsync_is_final),
+        TEST(test_what_is_found_in_the_log_is_synced),
         TEST(test_full_disk_is_temporary),
         TEST(test_wrong_sql_is_an_error_not_a_crash),
         TEST(test_reader_sees_one_moment),
