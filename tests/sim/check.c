@@ -82,6 +82,28 @@ static bool is_well(enum sim_id id)
     return sim_core(id)->loop != NULL && sim_core(id)->self != NULL && !sim_core(id)->stopping;
 }
 
+/* The law, by the services' own books; one that has no time to answer is asked again later. */
+static void on_books(const char *service, int64_t balance)
+{
+    if (balance > 0) {
+        sim_broken("the law", "the books of %s are off by %" PRId64, service, balance);
+    }
+}
+
+static void check_books(void)
+{
+    static const struct {
+        enum sim_id id;
+        const char *name;
+    } BOOKS[] = {
+        {SIM_BUS, "eventbus"}, {SIM_TWIN, "devicetwin"}, {SIM_CONTROLLER, "edgecontroller"}};
+    for (size_t i = 0; i < COR_COUNT(BOOKS); i++) {
+        if (is_well(BOOKS[i].id)) {
+            sim_ask_balance(BOOKS[i].name, on_books);
+        }
+    }
+}
+
 void sim_check_always(void)
 {
     /* Number of the wish, plus one, under which it was there. */
@@ -96,6 +118,9 @@ void sim_check_always(void)
             sim_broken("no duplicate effect", "%u containers of %s", sim_runtime_running(name),
                        name);
         }
+    }
+    if (people->settled) {
+        check_books();
     }
     if (!people->settled || !is_well(SIM_META)) {
         return;
@@ -256,15 +281,23 @@ static void on_config(void *self, const struct cor_kube_response *response)
     finish();
 }
 
+static void on_balance(const char *service, int64_t balance)
+{
+    on_books(service, balance);
+    compare("books that did not come:", 0, balance >= 0, 1);
+    finish();
+}
+
 void sim_check(sim_verdict_fn fn)
 {
+    static const char *const BOOKS[] = {"eventbus", "devicetwin", "edgecontroller"};
     static const struct sim_wish WISHES[] = {
         {.method = "GET", .path = API "devicestatuses", .fn = on_statuses},
         {.method = "GET", .path = API "devices", .fn = on_devices},
         {.method = "GET", .path = "/api/v1/namespaces/default/configmaps/c0", .fn = on_config},
     };
     struct verdict *v = verdict();
-    *v = (struct verdict){.fn = fn, .waiting = COR_COUNT(WISHES)};
+    *v = (struct verdict){.fn = fn, .waiting = COR_COUNT(WISHES) + COR_COUNT(BOOKS)};
     for (enum sim_id id = SIM_KUBELITE; id < SIM_PEOPLE; id++) {
         if (!is_well(id)) {
             differ("a core that does not run:", id, 0, 1);
@@ -276,5 +309,8 @@ void sim_check(sim_verdict_fn fn)
     }
     for (size_t i = 0; i < COR_COUNT(WISHES); i++) {
         sim_ask(&WISHES[i]);
+    }
+    for (size_t i = 0; i < COR_COUNT(BOOKS); i++) {
+        sim_ask_balance(BOOKS[i], on_balance);
     }
 }

@@ -74,6 +74,10 @@ void sim_work_begin(void);
 typedef void (*sim_verdict_fn)(bool agree, const char *why);
 void sim_check(sim_verdict_fn fn);
 
+/* Asks a service for its books: what they are off by, -1 when it does not answer (law.c). */
+typedef void (*sim_balance_fn)(const char *service, int64_t balance);
+void sim_ask_balance(const char *service, sim_balance_fn fn);
+
 /* Properties that must hold at every moment, faults or not. */
 void sim_check_always(void);
 
