@@ -15,8 +15,7 @@ enum { SIM_DEVICES = 2, SIM_PODS = 2, SIM_UPDATES_MAX = 4096 };
 
 /* One twin update that the broker has acknowledged to a device. */
 struct sim_update {
-    bool answered; /* its result came back */
-    unsigned results;
+    bool taken; /* its result said so */
 };
 
 struct sim_device {

@@ -89,7 +89,8 @@ static void on_result(size_t index, const struct cor_json *json)
                    index, value, device->last_result);
     }
     sim_say("device d%zu hears the result of %" PRIu64, index, value);
-    device->updates[value].results++;
+    /* A refusal (the device is not known yet) has no effect. */
+    device->updates[value].taken |= cor_json_get(json, "code") == NULL;
     device->last_result = value > device->last_result ? value : device->last_result;
 }
 
