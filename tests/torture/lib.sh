@@ -37,9 +37,11 @@ pick() {
 # pause MS: for so long; not a wait for something, but the time between two faults.
 pause() { read -rt "$(($1 / 1000)).$(printf '%03d' $(($1 % 1000)))" <> <(:) || true; }
 
-# torture_rules DEVICES: a rule per device, from its topic to torture-load's target.
+# torture_rules DEVICES [NAME PORT]: a rule per device, from its topic NAME/D (torture) to torture-load's
+# target. With TORTURE_batch=N up to N messages go in one request.
 torture_rules() {
-    local d
+    local d name=${2:-torture} port=${3:-$TARGET_PORT} batch=''
+    [ -z "${TORTURE_batch:-}" ] || batch=", batch: \"$TORTURE_batch\""
     cat <<RULES
 apiVersion: rules.kubeedge.io/v1
 kind: RuleEndpoint
@@ -56,12 +58,12 @@ RULES
 ---
 apiVersion: rules.kubeedge.io/v1
 kind: Rule
-metadata: {name: torture-$d}
+metadata: {name: $name-$d}
 spec:
   source: torture-bus
-  sourceResource: {topic: torture/$d, node_name: edge0}
+  sourceResource: {topic: $name/$d, node_name: edge0}
   target: torture-rest
-  targetResource: {resource: "http://127.0.0.1:$TARGET_PORT/take"}
+  targetResource: {resource: "http://127.0.0.1:$port/take"$batch}
 RULES
     done
 }
@@ -98,10 +100,16 @@ at_most() {
     [ "$3" -le "$2" ]
 }
 
+# uploads_kept: messages that wait for the cloud.
+uploads_kept() {
+    coracle queue --run-dir "$CORACLE_RUN" -o json |
+        jq '[.. | objects | select(.flow == "uploads") | .messages] | add // 0'
+}
+
 # torture_subscribed: eventbus has asked the broker for all topics of the rules; before that the broker
 # knows nobody who wants them, and drops what it acknowledges.
 torture_subscribed() {
-    [ "$(sqlite3 -readonly "$CORACLE_STATE/eventbus/bus.db" 'SELECT count(*) FROM subscription')" = "${TORTURE_devices:-50}" ]
+    [ "$(sqlite3 -readonly "$CORACLE_STATE/eventbus/bus.db" 'SELECT count(*) FROM subscription')" = "${1:-${TORTURE_devices:-50}}" ]
 }
 
 # torture_up: a whole installation with the rules of the load.

@@ -5,6 +5,7 @@
 #include <mosquitto.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
@@ -153,7 +154,8 @@ enum cor_code publisher_new(const struct publisher_spec *spec, struct publisher 
     p->spec = *spec;
     p->payload = cor_alloc(BYTES_MAX);
     (void)mosquitto_lib_init();
-    p->client = mosquitto_new("coracle-torture", false, p);
+    auto_(cor_freep) char *id = cor_sprintf("coracle-torture-%d", (int)getpid());
+    p->client = mosquitto_new(id, false, p);
     (void)mosquitto_max_inflight_messages_set(p->client, (unsigned)spec->flight);
     mosquitto_connect_callback_set(p->client, on_connect);
     mosquitto_publish_callback_set(p->client, on_publish);
