@@ -153,6 +153,7 @@ run-dir: $TEST_DIR/run
 database: $TEST_DIR/db/bus.db
 broker: 127.0.0.1:$ALONE_PORT
 user-prefix: ""
+queue-reserve: 0
 CONF
     rm -f "$TEST_DIR/ready"
     env "$@" "$BIN_DIR/eventbus" --config "$TEST_DIR/eventbus.yaml" --ready-fd 3 \
@@ -164,7 +165,7 @@ CONF
 alone_is_ready() {
     [ -s "$TEST_DIR/ready" ] &&
         mosquitto_pub -h 127.0.0.1 -p "$ALONE_PORT" -q 1 -t x/user/probe -m probe &&
-        [ "$(sqlite3 -readonly "$TEST_DIR/db/bus.db" 'SELECT count(*) FROM outbox')" != 0 ]
+        [ "$(sqlite3 -readonly "$TEST_DIR/db/bus.db" 'SELECT count(*) > 0 FROM outbox')" = 1 ]
 }
 
 # stored: different messages of the load in the store.
