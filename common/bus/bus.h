@@ -102,8 +102,9 @@ void cor_ticket_fail(const struct cor_ticket *ticket, const struct cor_err *err)
 struct cor_port_ops {
     void (*up)(void *self, struct cor_port *port);   /* a session begins; may be NULL */
     void (*down)(void *self, struct cor_port *port); /* it has ended; may be NULL */
-    void (*room)(void *self,
-                 struct cor_port *port); /* after COR_BUSY there is credit; may be NULL */
+    /* After COR_BUSY there is credit: in this session or, when that ends first, after up() of the
+     * next. May be NULL. */
+    void (*room)(void *self, struct cor_port *port);
     /* The sink's store is asked: last committed sequence of the stream that is opened, in this
      * incarnation; 0 if none. NULL: no streams come in here. */
     uint64_t (*committed)(void *self, struct cor_port *port, const struct cor_wire_open *open);
@@ -138,8 +139,8 @@ uint64_t cor_port_epoch(const struct cor_port *port);
 unsigned cor_port_peer_minor(const struct cor_port *port);
 
 /* With on, gives the peer no further credit: it can send the rest of its window and then has to
- * wait. For a relay whose way out is full; room() ends with that way's session, so end the pause
- * when the next one begins, too. */
+ * wait. For a relay whose way out is full: room() of that way ends the pause. A new session of this
+ * port begins without one. */
 void cor_port_pause(struct cor_port *port, bool on);
 
 /* Boot id of the peer in this session: another one means that it has restarted. */

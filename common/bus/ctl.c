@@ -287,8 +287,12 @@ enum cor_code cor_ctl_open(struct cor_bus *bus, struct cor_err *err)
         return code;
     }
     auto_(cor_freep) char *path = cor_sprintf("%s/ctl/%s", bus->spec.run_dir, bus->spec.service);
-    struct cor_zsock_spec spec = {
-        .context = bus->context, .path = path, .binds = true, .max_bytes = CTL_MAX, .hwm = CTL_HWM};
+    struct cor_zsock_spec spec = {.context = bus->context,
+                                  .path = path,
+                                  .binds = true,
+                                  .max_bytes = CTL_MAX,
+                                  .hwm = CTL_HWM,
+                                  .send_hwm = CTL_HWM};
     return cor_zsock_open(bus->spec.loop, &spec, &OPS, ctl, &ctl->z, err);
 }
 

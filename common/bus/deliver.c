@@ -88,6 +88,9 @@ static void on_hello(struct cor_port *port, const struct cor_wire_header *head, 
     if (port->ops->up != NULL && cor_port_is_up(port)) {
         port->ops->up(port->self, port);
     }
+    if (port->busy && cor_port_is_up(port)) {
+        cor_port_room(port); /* that was promised in the session before */
+    }
 }
 
 static void on_credit(struct cor_port *port, const struct cor_wire_header *head, const void *body)

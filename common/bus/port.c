@@ -31,7 +31,8 @@ static void fill_header(struct cor_port *port, struct cor_wire_header *header)
     header->time_us = cor_wall_now().us;
 }
 
-/* Takes the frame. A frame that the socket does not take means that nobody is there any more. */
+/* Takes the frame. The socket has room for every peer that is there (send_hwm 0), so a frame that
+ * it does not take means that nobody is there any more. */
 static enum cor_code put_frame(struct cor_port *port, struct cor_buf *frame, uint16_t number)
 {
     if (frame->len > port->endpoint->max_bytes) {
@@ -126,7 +127,7 @@ void cor_port_end(struct cor_port *port, const char *why)
     }
     LOGI(port->log, "bus.down", "why=\"%s\" epoch=%" PRIu64, why, port->session.epoch);
     port->stats.lost += cor_waiting_clear(port->waiting);
-    port->busy = false;
+    port->paused = false; /* the next session begins with the whole window */
     cor_streams_end(port);
     end_calls(port, COR_GONE, true);
     cor_port_arm(port);
@@ -421,8 +422,11 @@ static enum cor_code open_socket(struct cor_port *port, struct cor_err *err)
         .binds = port->session.is_binder,
         .probes = true,
         .max_bytes = e->max_bytes,
-        /* Replies, credits and acks come on top of what has credit; all of them are bounded too. */
         .hwm = (int)e->window * 4 + 64,
+        /* What has credit is bounded by it, and replies and acks by what the peer has sent. A bound
+         * here would make a peer that is slow to read look like one that has gone: the session
+         * would end on this side only. */
+        .send_hwm = 0,
     };
     return cor_zsock_open(bus->spec.loop, &spec, &OPS, port, &port->z, err);
 }

@@ -247,10 +247,21 @@ void cor_streams_room(struct cor_port *port)
     }
 }
 
+/* An ACK for a stream that waits to be opened: the sink does not know it yet, and says what it has
+ * when it is asked. */
+static bool is_early(const struct cor_origin *origin)
+{
+    return !origin->place.open && !origin->opening;
+}
+
 static void take_ack(struct cor_origin *origin, const struct cor_wire_ack *ack)
 {
     struct cor_port *port = origin->port;
     uint64_t before = origin->place.acked;
+    if (is_early(origin)) {
+        port->stats.stale++;
+        return;
+    }
     enum cor_place_ack what =
         cor_place_origin_ack(&origin->place, ack->seq, ack->resume, origin->high);
     opened(origin);

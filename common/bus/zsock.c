@@ -38,7 +38,7 @@ static bool set_int(void *sock, int option, int value)
 static bool set_options(void *sock, const struct cor_zsock_spec *spec)
 {
     int64_t max = (int64_t)spec->max_bytes;
-    bool ok = set_int(sock, ZMQ_LINGER, 0) && set_int(sock, ZMQ_SNDHWM, spec->hwm) &&
+    bool ok = set_int(sock, ZMQ_LINGER, 0) && set_int(sock, ZMQ_SNDHWM, spec->send_hwm) &&
               set_int(sock, ZMQ_RCVHWM, spec->hwm) &&
               zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &max, sizeof(max)) == 0;
     if (spec->binds) {

@@ -27,7 +27,8 @@ struct cor_zsock_spec {
     bool binds;       /* ROUTER that binds; else DEALER that connects */
     bool probes;      /* DEALER: sends an empty message on each connection */
     size_t max_bytes; /* of one message */
-    int hwm;          /* messages in each direction */
+    int hwm;          /* messages that may wait to be read */
+    int send_hwm;     /* messages that may wait to be sent to a peer that is there; 0: any number */
 };
 
 struct cor_zsock_ops {

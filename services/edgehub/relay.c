@@ -434,6 +434,8 @@ static enum cor_code upload(void *self, struct cor_in *in, const void *body, str
 
 static void bus_up(void *self, struct cor_port *port)
 {
+    struct hub *hub = self;
+    hold_back(hub, link_is_tight(hub->link)); /* the pause of the session before is over */
     hub_tell_link(self, port);
     relay_bus_up(self);
 }

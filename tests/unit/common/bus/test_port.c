@@ -557,6 +557,74 @@ static void on_tick(void *self)
     (void)self;
 }
 
+static bool both_have_an_event(struct world *w)
+{
+    return w->a.events > 0 && w->b.events > 0;
+}
+
+/* More than the socket's queues and the kernel's buffers hold, while the peer reads nothing. */
+static void a_peer_that_is_slow_to_read_has_not_gone(void **state)
+{
+    enum { MANY = 100000 };
+    struct world *w = *state;
+    struct item item = {COR_VIEW("k"), 1};
+    struct cor_wire_ack ack = {.stream = 7, .seq = 1};
+    for (int i = 0; i < MANY; i++) {
+        cor_relay_ack(w->a.port, &ack);
+        cor_relay_ack(w->b.port, &ack);
+    }
+    assert_int_equal(cor_send(w->a.port, M_EVENT, &item), COR_OK);
+    assert_int_equal(cor_send(w->b.port, M_EVENT, &item), COR_OK);
+    run_until(w, both_have_an_event);
+    assert_int_equal(w->a.downs + w->b.downs, 0);
+}
+
+static void fill_window(struct side *side)
+{
+    struct item item = {COR_VIEW("k"), 1};
+    for (int i = 0; i < WINDOW; i++) {
+        assert_int_equal(cor_send(side->port, M_EVENT, &item), COR_OK);
+    }
+    assert_int_equal(cor_send(side->port, M_EVENT, &item), COR_BUSY);
+}
+
+static bool b_has_room(struct world *w)
+{
+    return w->b.rooms > 0;
+}
+
+static void room_comes_in_the_next_session_at_the_latest(void **state)
+{
+    struct world *w = *state;
+    fill_window(&w->b);
+    stop(&w->a);
+    run_until(w, b_down);
+    assert_int_equal(w->b.rooms, 0);
+    start(w, &w->a, "a");
+    run_until(w, b_has_room);
+    assert_int_equal(w->b.ups, 2);
+}
+
+static bool a_has_the_window(struct world *w)
+{
+    return w->a.events == WINDOW;
+}
+
+static void a_pause_ends_with_its_session(void **state)
+{
+    struct world *w = *state;
+    cor_port_pause(w->a.port, true);
+    fill_window(&w->b);
+    run_until(w, a_has_the_window);
+    stop(&w->b);
+    run_until(w, a_down);
+    w->b.rooms = 0;
+    start(w, &w->b, "b");
+    run_until(w, both_up);
+    fill_window(&w->b);
+    run_until(w, b_has_room);
+}
+
 static bool a_noticed(struct world *w)
 {
     char byte = 0;
@@ -614,6 +682,9 @@ int main(void)
         T(stream_arrives_once_and_in_order),
         T(stream_resumes_behind_the_last_commit),
         T(refused_event_comes_again_after_the_hold),
+        T(a_peer_that_is_slow_to_read_has_not_gone),
+        T(room_comes_in_the_next_session_at_the_latest),
+        T(a_pause_ends_with_its_session),
         T(a_second_binder_is_refused),
         T(hostile_frames_change_nothing),
         T(a_frame_of_8_gib_is_refused_before_it_is_allocated),

@@ -140,7 +140,6 @@ static void relay_up(void *self, struct cor_port *port)
     (void)port;
     struct world *w = self;
     cor_relay_reopen(w->in);
-    cor_port_pause(w->in, false); /* the session that had no room is no more */
 }
 
 /* ---- sink ---- */
