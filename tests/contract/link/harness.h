@@ -37,6 +37,7 @@ struct bench {
     size_t size;          /* of a payload; 0: some 250 bytes */
     bool node_up;         /* as the controller was told */
     uint64_t old_uploads; /* NODE_UPLOAD */
+    uint64_t progress;    /* when it was last looked at */
     uint64_t disorder;    /* messages that were not the next of their stream */
     unsigned alive;       /* NODE_ALIVE */
     uint64_t seconds;     /* in the last one */
