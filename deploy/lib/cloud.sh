@@ -51,11 +51,11 @@ cloud_config() {
 }
 
 cloud_tree() {
-    local scan=$CORACLE_RUN/tree/cloud name user rights files memory
+    local scan=$CORACLE_RUN/tree/cloud name user rights files memory nice
     tree_log "$scan" "$CORACLE_STATE/log/cloud"
-    while read -r name user rights files memory _; do
+    while read -r name user rights files memory _ nice; do
         [ -d "$scan/$name" ] || { mkdir -p "$scan/$name" && : >"$scan/$name/down"; }
-        tree_row "$scan/$name" "$name" "$user" "$rights" "$files" "$memory" <<ROW
+        tree_row "$scan/$name" "$name" "$user" "$rights" "$files" "$memory" "$nice" <<ROW
 program='$BIN/$name' config='$CORACLE_ETC/$name.yaml' sockets=$([ "$name" != cloudhub ] || echo link:enrol)
 start() { exec "\$@" "\$program" --config "\$config" --ready-fd "\$ready"; }
 ROW

@@ -98,11 +98,11 @@ node_config() {
 
 # node_tree: writes the tree of this node.
 node_tree() {
-    local scan=$NODE_RUN/tree/edge name user rights files memory
+    local scan=$NODE_RUN/tree/edge name user rights files memory nice
     tree_log "$scan" "$NODE_STATE/log/edge"
-    while read -r name user rights files memory _; do
+    while read -r name user rights files memory _ nice; do
         [ -d "$scan/$name" ] || { mkdir -p "$scan/$name" && : >"$scan/$name/down"; }
-        tree_row "$scan/$name" "$name" "$user" "$rights" "$files" "$memory" < <(node_command "$name")
+        tree_row "$scan/$name" "$name" "$user" "$rights" "$files" "$memory" "$nice" < <(node_command "$name")
     done < <(rows edge)
     tree_check "$scan/containerd" <<CHECK
 exec ctr --timeout 1s -a $NODE_RUN/containers/containerd.sock version >/dev/null 2>&1

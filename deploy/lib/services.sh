@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # The table deploy/services, and the users and folders that follow from it.
 
-# rows SIDE: prints the rows of a side: name user rights files memory start.
+# rows SIDE: prints the rows of a side: name user rights files memory start nice.
 rows() {
-    local name side user rights files memory start
-    sed 's/#.*//' "$TOP/deploy/services" | while read -r name side user rights files memory start; do
+    local name side user rights files memory start nice
+    sed 's/#.*//' "$TOP/deploy/services" | while read -r name side user rights files memory start nice; do
         [ "$side" = "$1" ] || continue
         is_foreign "$name" || [ -x "$BUILD/bin/$name" ] || [ -x "$BIN/$name" ] || continue
         [ "$user" = root ] || user=coracle-$name
-        echo "$name $user $rights $files $memory $start"
+        echo "$name $user $rights $files $memory $start $nice"
     done
 }
 

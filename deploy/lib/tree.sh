@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # A supervision tree: RUN/tree/SIDE has a folder per service for s6-supervise, under one s6-svscan.
 
-# tree_row FOLDER NAME USER RIGHTS FILES MEMORY: writes what s6/run reads. start COMMAND... is written
+# tree_row FOLDER NAME USER RIGHTS FILES MEMORY NICE: writes what s6/run reads. start COMMAND... is written
 # by the caller, from stdin.
 tree_row() {
     local mask=0027
     [ "$2" != mosquitto ] || mask=0007 # its socket is for the group
     mkdir -p "$1"
     {
-        echo "service=$2 user=$3 rights=$4 files=$5 memory=$6 mask=$mask"
+        echo "service=$2 user=$3 rights=$4 files=$5 memory=$6 nice=$7 mask=$mask"
         cat
     } >"$1/row"
     ln -sfn "$LIB/s6/run" "$1/run"
