@@ -169,6 +169,21 @@ enum cor_code cor_outbox_batch_add(struct cor_outbox_batch *batch, struct cor_vi
     return COR_OK;
 }
 
+bool cor_outbox_batch_spare(struct cor_outbox_batch *batch, struct cor_view name, uint64_t bytes,
+                            unsigned count)
+{
+    must(!batch->sealed);
+    struct stream *stream = ob_stream(batch->outbox, name);
+    if (stream->bytes + stream->adding <= bytes) {
+        return false;
+    }
+    struct change *change = change_of(batch, stream);
+    change->offered += count;
+    change->accepted += count;
+    change->dropped += count;
+    return true;
+}
+
 bool cor_outbox_batch_is_empty(const struct cor_outbox_batch *batch)
 {
     return batch->change_count == 0;

@@ -11,7 +11,8 @@ enum { ALL, PUT };
 struct inbox_source {
     char *name; /* owned */
     uint64_t incarnation, seq;
-    uint64_t accepted;
+    uint64_t taken; /* last one that is written or on its way */
+    uint64_t accepted, duplicates;
 };
 
 struct cor_inbox {
@@ -53,6 +54,7 @@ enum cor_code cor_inbox_new(const struct cor_inbox_spec *spec, struct cor_inbox 
         struct inbox_source *source = source_of(inbox, cor_stmt_bytes(stmt, 0));
         source->incarnation = (uint64_t)cor_stmt_i64(stmt, 1);
         source->seq = (uint64_t)cor_stmt_i64(stmt, 2);
+        source->taken = source->seq;
         source->accepted = (uint64_t)cor_stmt_i64(stmt, 3);
     }
     if (code != COR_OK) {
@@ -86,14 +88,28 @@ uint64_t cor_inbox_open(struct cor_inbox *inbox, const struct cor_wire_open *ope
     if (source->incarnation != open->incarnation) {
         source->incarnation = open->incarnation;
         source->seq = 0;
+        source->taken = 0;
     }
     cor_map_set(inbox->streams, key_of(&open->stream), source);
     return source->seq;
 }
 
+bool cor_inbox_is_taken(struct cor_inbox *inbox, uint64_t stream, uint64_t seq)
+{
+    struct inbox_source *source = cor_map_get(inbox->streams, key_of(&stream));
+    bool taken = source != NULL && seq <= source->taken;
+    if (taken) {
+        source->duplicates++;
+    }
+    return taken;
+}
+
 struct cor_inbox_place cor_inbox_place(struct cor_inbox *inbox, uint64_t stream, uint64_t seq)
 {
     struct inbox_source *source = cor_map_get(inbox->streams, key_of(&stream));
+    if (source != NULL && seq > source->taken) {
+        source->taken = seq;
+    }
     return (struct cor_inbox_place){.source = source,
                                     .incarnation = source == NULL ? 0 : source->incarnation,
                                     .seq = seq,
@@ -139,7 +155,8 @@ void cor_inbox_books(struct cor_inbox *inbox, struct cor_ledger_writer *out)
                                      .stream = cor_view_of(source->name),
                                      .n = {.offered = source->accepted,
                                            .accepted = source->accepted,
-                                           .delivered = source->accepted}};
+                                           .delivered = source->accepted,
+                                           .duplicates = source->duplicates}};
         cor_ledger_row(out, &row);
     }
 }

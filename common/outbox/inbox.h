@@ -48,7 +48,12 @@ struct cor_inbox_place {
     uint64_t count; /* messages up to here that were not counted yet */
 };
 
-/* The place of a message that is being handled. */
+/* Whether the message has been taken already, though its place may not be written yet: the session
+ * in which it came has ended and the origin, not told, has sent it again. It counts as a duplicate
+ * and is to be passed over: its commit is told when the place is written. */
+bool cor_inbox_is_taken(struct cor_inbox *inbox, uint64_t stream, uint64_t seq);
+
+/* The place of a message that is being handled; it is taken. */
 struct cor_inbox_place cor_inbox_place(struct cor_inbox *inbox, uint64_t stream, uint64_t seq);
 
 /* Commit thread: writes it. */

@@ -110,7 +110,7 @@ static void take_device(struct dt *dt, struct cor_view id, const struct cor_json
 {
     auto_(cor_freep) char *key = model_key(object);
     const struct cor_json *model = cor_map_get(dt->models, cor_view_of(key));
-    struct dt_tx *tx = dt_tx_new(dt);
+    struct dt_tx *tx = dt_tx_begin(dt);
     const struct cor_json *labels = cor_json_at(object, "metadata.labels");
     struct dt_device *device =
         add_device(dt, tx, id, cor_view_of(cor_json_str_at(object, "metadata.name", "")),
@@ -138,7 +138,7 @@ static void device_object(struct dt *dt, struct cor_view id, const struct px_obj
                           struct cor_json *json)
 {
     if (object->gone) {
-        struct dt_tx *tx = dt_tx_new(dt);
+        struct dt_tx *tx = dt_tx_begin(dt);
         (void)cor_map_del(dt->waiting, id);
         remove_device(dt, tx, id);
         dt_tx_commit(tx);
@@ -212,7 +212,7 @@ enum cor_code dt_on_objects_done(void *self, struct cor_in *in, const void *body
     struct dt *dt = self;
     dt->snapshot_done = true;
     take_waiting(dt, (struct cor_view){0}, true);
-    struct dt_tx *tx = dt_tx_new(dt);
+    struct dt_tx *tx = dt_tx_begin(dt);
     size_t at = 0;
     struct cor_view id;
     while (cor_map_next(dt->devices, &at, &id, NULL)) {
@@ -238,7 +238,7 @@ enum cor_code dt_on_membership(void *self, struct cor_in *in, const void *body, 
         return cor_err_wrap(err, "membership");
     }
     const struct cor_json *added = cor_json_get(json, "added_devices");
-    struct dt_tx *tx = dt_tx_new(dt);
+    struct dt_tx *tx = dt_tx_begin(dt);
     for (size_t i = 0; i < cor_json_count(added); i++) {
         const struct cor_json *device = cor_json_item(added, i);
         struct cor_view id = cor_json_as_view(cor_json_get(device, "id"));

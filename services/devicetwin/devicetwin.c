@@ -26,6 +26,10 @@ static const struct cor_conf_row ROWS[] = {
         struct dt_cfg, queue_rules, "queue-rules", "",
         "what a stream may keep, first that fits: \"FILTER [priority=high|normal|low] "
         "[max-bytes=N] [share=PERCENT] [max-age=N] [full=drop-oldest|drop-newest|refuse]\""),
+    COR_CONF_INT_ROW(
+        struct dt_cfg, answers_bytes, "answers-bytes", "4194304", 4096, 1099511627776,
+        "bytes of one device that may wait for the broker; while more wait, its updates are taken "
+        "without answers"),
     COR_CONF_INT_ROW(struct dt_cfg, streams_max, "streams-max", "1000", 2, 100000,
                      "streams; what is beyond shares one"),
 };
@@ -132,9 +136,10 @@ static void add_stats(void *self, struct cor_buf *out)
     const struct dt *dt = self;
     cor_buf_fmt(out,
                 ",\"devices\":%zu,\"updates\":%" PRIu64 ",\"refused\":%" PRIu64
-                ",\"reports\":%" PRIu64 ",\"keptForBroker\":%" PRIu64 ",\"unsent\":%" PRIu64,
+                ",\"reports\":%" PRIu64 ",\"keptForBroker\":%" PRIu64 ",\"unsent\":%" PRIu64
+                ",\"unanswered\":%" PRIu64,
                 cor_map_count(dt->devices), dt->updates, dt->refused, dt->reports,
-                cor_outbox_count(dt->outbox), dt->unsent);
+                cor_outbox_count(dt->outbox), dt->unsent, dt->unanswered);
 }
 
 /* Nothing more would be stored: the supervisor starts us anew. */
@@ -197,6 +202,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     dt->waiting = cor_map_new(dt_drop_json);
     dt->seen = cor_map_new(NULL);
     dt->retry = cor_timer_new(service->loop, dt_on_retry, dt);
+    dt->pace = cor_timer_new(service->loop, dt_on_retry, dt);
     dt->backoff = (struct cor_backoff){.first_us = COR_MS(200), .last_us = COR_SEC(30)};
     *self_r = dt;
     enum cor_code code = open_store(dt, err);
@@ -220,8 +226,10 @@ static void stop(void *self)
     struct dt *dt = self;
     cor_port_close(&dt->hub); /* ends reports under way */
     if (dt->meta != NULL) {
+        dt_tx_stop(dt);
         cor_store_close(&dt->store); /* its last callbacks still use the bus port */
     }
+    dt_tx_forget(dt);
     cor_outbox_free(&dt->outbox);
     cor_inbox_free(&dt->inbox);
     cor_port_close(&dt->bus);
@@ -229,6 +237,7 @@ static void stop(void *self)
     cor_store_close(&dt->store);
     cor_ledger_free(&dt->ledger);
     cor_policy_free(&dt->policy);
+    cor_timer_free(&dt->pace);
     cor_timer_free(&dt->retry);
     cor_map_free(&dt->seen);
     cor_map_free(&dt->waiting);

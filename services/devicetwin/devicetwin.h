@@ -20,7 +20,7 @@ struct dt_cfg {
     struct cor_service_cfg common;
     char *database;
     char *node_name;
-    int64_t queue_max, queue_bytes, queue_reserve, streams_max;
+    int64_t queue_max, queue_bytes, queue_reserve, streams_max, answers_bytes;
     struct cor_conf_strs queue_rules;
 };
 
@@ -35,16 +35,20 @@ struct dt {
     struct cor_inbox *inbox;   /* messages of the broker */
     struct cor_policy policy;  /* of the outbox */
     struct cor_ledger *ledger;
+    struct dt_tx *gathering; /* owned; NULL: none */
+    bool writing;            /* a transaction is being written */
+    bool stopping;           /* none is begun any more */
     struct cor_port *bus, *meta, *hub;
     struct cor_map *devices; /* id -> struct dt_device, owned */
     struct cor_map *models;  /* "<ns>/<name>" -> struct cor_json of the DeviceModel, owned */
     struct cor_map *waiting; /* id -> struct cor_json of a Device whose model is not here, owned */
     struct cor_map *seen;    /* ids in the snapshot under way; values are not owned */
     struct cor_timer *retry; /* of reports */
+    struct cor_timer *pace;  /* of reports that wait for their turn */
     struct cor_backoff backoff;
     bool snapshot_done;
     bool link_up;
-    uint64_t updates, refused, reports, unsent;
+    uint64_t updates, refused, reports, unsent, unanswered;
 };
 
 /* The service's spec, for cor_service_main. */
@@ -53,21 +57,40 @@ const struct cor_service_spec *dt_spec(void);
 /* UTC in milliseconds. */
 int64_t dt_now_ms(void);
 
-/* ---- tx.c: everything that follows from one message is committed together ----------------------
+/* ---- store.c: schema, statements, loading ------------------------------------------------------
  */
 
-struct dt_tx;
+/* Statements of twin.db. */
+enum dt_sql {
+    DT_SQL_PUT_DEVICE,
+    DT_SQL_DEL_DEVICE,
+    DT_SQL_PUT_TWIN,
+    DT_SQL_DEL_TWINS,
+    DT_SQL_DEVICES,
+    DT_SQL_TWINS,
+    DT_SQL_OUTBOX,
+    DT_SQL_INBOX = DT_SQL_OUTBOX + COR_OUTBOX_STATEMENTS
+};
 
-/* store.c: schema, statements, loading, places. */
 void dt_store_describe(struct cor_store_spec *spec);
 size_t dt_store_outbox(void);
 size_t dt_store_inbox(void);
 enum cor_code dt_store_load(struct dt *dt, struct cor_err *err);
 
-/* Begins; the current cause is the transaction's. Returns owned: ends in dt_tx_commit. */
-struct dt_tx *dt_tx_new(struct dt *dt);
+/* ---- tx.c: what follows from a message is committed together -----------------------------------
+ *
+ * A transaction gathers while the one before it is being written. So what arrived during an fsync
+ * is one write, and a twin that has changed ten times in it is one row.
+ */
 
-/* Writes a device's row, a twin's row; removes a device with its twins. */
+struct dt_tx;
+
+/* The transaction that gathers; the current cause is that of what is published from now on.
+ * Borrowed: ends in dt_tx_commit, before another message is handled. */
+struct dt_tx *dt_tx_begin(struct dt *dt);
+
+/* The device's row, a twin's row is to be written as it is when the transaction is sealed; a device
+ * is removed with its twins. */
 void dt_tx_device(struct dt_tx *tx, const struct dt_device *device);
 void dt_tx_twin(struct dt_tx *tx, const struct dt_device *device, const struct dt_twin *twin);
 void dt_tx_remove(struct dt_tx *tx, const char *id);
@@ -75,12 +98,20 @@ void dt_tx_remove(struct dt_tx *tx, const char *id);
 /* Publishes payload (takes) on topic (takes) once it is committed. */
 void dt_tx_publish(struct dt_tx *tx, char *topic, struct cor_json *payload);
 
+/* Whether answers to a device's updates are to be made. False: too much waits for the broker
+ * already, and count of them are dropped by the written policy (answers-bytes). */
+bool dt_tx_answers(struct dt_tx *tx, const struct dt_device *device, unsigned count);
+
 /* The message of eventbus that led to this: acknowledged once it is committed. */
 void dt_tx_place(struct dt_tx *tx, uint64_t stream, uint64_t seq);
 
-/* Queues the transaction (takes). If it cannot be written the service ends: memory is ahead of the
- * store. */
+/* This message is done: the transaction is written now, or when the one before it is. If it cannot
+ * be written the service ends: memory is ahead of the store. */
 void dt_tx_commit(struct dt_tx *tx);
+
+/* The service stops: what has gathered is written before the store is closed, and freed after. */
+void dt_tx_stop(struct dt *dt);
+void dt_tx_forget(struct dt *dt);
 
 /* ---- who talks to us ----------------------------------------------------------------------------
  */

@@ -3,7 +3,7 @@
 #include "common/base/mem.h"
 #include "devicetwin.h"
 
-enum { PAYLOAD_MAX = 1 << 20, NOT_FOUND = 404, BAD_REQUEST = 400 };
+enum { PAYLOAD_MAX = 1 << 20, NOT_FOUND = 404, BAD_REQUEST = 400, ANSWERS = 2 };
 
 int64_t dt_now_ms(void)
 {
@@ -34,30 +34,59 @@ static void publish_error(const struct request *r, const char *suffix, int code,
                   dt_payload_error(r->event_id, dt_now_ms(), code, reason));
 }
 
-void dt_follow(struct dt *dt, struct dt_tx *tx, struct dt_device *device, struct dt_change *change,
-               const char *event_id)
+/* Before the change is applied. */
+static void publish_document(struct dt_tx *tx, const struct dt_device *device,
+                             const struct dt_change *change, const char *event_id)
 {
-    if (change->changed == NULL) {
-        return;
-    }
-    int64_t now = dt_now_ms();
-    struct cor_json *document = dt_payload(event_id, now);
+    struct cor_json *document = dt_payload(event_id, dt_now_ms());
     cor_json_set(document, "twin", dt_msg_document(device, change));
     dt_tx_publish(tx, dt_topic_device(device->id, "twin/update/document"), document);
+}
+
+/* After it. */
+static void publish_delta(struct dt_tx *tx, const struct dt_device *device)
+{
+    char uuid[COR_UUID_LEN + 1];
+    cor_uuid_new(uuid);
+    auto_(cor_json_free) struct cor_json *delta = dt_payload(uuid, dt_now_ms());
+    if (dt_set_delta(device, delta)) {
+        dt_tx_publish(tx, dt_topic_device(device->id, "twin/update/delta"), take(&delta));
+    }
+}
+
+/* Makes the change true, without telling anybody. */
+static void apply(struct dt *dt, struct dt_tx *tx, struct dt_device *device,
+                  struct dt_change *change)
+{
     size_t at = 0;
     void *value = NULL;
     while (cor_map_next(change->changed, &at, NULL, &value)) {
         dt_tx_twin(tx, device, value);
     }
     dt_apply(device, change);
-    char uuid[COR_UUID_LEN + 1];
-    cor_uuid_new(uuid);
-    auto_(cor_json_free) struct cor_json *delta = dt_payload(uuid, now);
-    if (dt_set_delta(device, delta)) {
-        dt_tx_publish(tx, dt_topic_device(device->id, "twin/update/delta"), take(&delta));
-    }
     dt->updates++;
+}
+
+void dt_follow(struct dt *dt, struct dt_tx *tx, struct dt_device *device, struct dt_change *change,
+               const char *event_id)
+{
+    if (change->changed == NULL) {
+        return;
+    }
+    publish_document(tx, device, change, event_id);
+    apply(dt, tx, device, change);
+    publish_delta(tx, device);
     dt_report(dt, device);
+}
+
+/* A device that says more than its broker takes back: its values count, nobody is told here. */
+static void unanswered(struct request *r, struct dt_change *change)
+{
+    r->dt->unanswered++;
+    if (change->changed != NULL) {
+        apply(r->dt, r->tx, r->device, change);
+        dt_report(r->dt, r->device);
+    }
 }
 
 static void twin_update(struct request *r)
@@ -76,6 +105,10 @@ static void twin_update(struct request *r)
     dt_update(r->device, cor_json_get(r->json, "twin"), dt_now_ms(), &change);
     if (change.code != 0) {
         publish_error(r, "twin/update/result", change.code, change.reason);
+        return;
+    }
+    if (!dt_tx_answers(r->tx, r->device, change.changed == NULL ? 1 : ANSWERS)) {
+        unanswered(r, &change);
         return;
     }
     struct cor_json *result = dt_payload(r->event_id, dt_now_ms());
@@ -177,6 +210,9 @@ enum cor_code dt_on_mqtt_in(void *self, struct cor_in *in, const void *body, str
     };
     struct dt *dt = self;
     const struct px_mqtt_in *message = body;
+    if (in->head->stream != 0 && cor_inbox_is_taken(dt->inbox, in->head->stream, in->head->seq)) {
+        return COR_OK;
+    }
     if (in->head->stream != 0 && cor_outbox_is_full(dt->outbox)) {
         /* Its answers would have no room: eventbus keeps it. */
         return cor_err_set(err, COR_BUSY, "the queue to the broker is full");
@@ -190,7 +226,7 @@ enum cor_code dt_on_mqtt_in(void *self, struct cor_in *in, const void *body, str
         r.event_id = cor_json_str_at(json, "event_id", "");
     }
     r.device = cor_map_get(dt->devices, r.id);
-    r.tx = dt_tx_new(dt);
+    r.tx = dt_tx_begin(dt);
     if (in->head->stream != 0) {
         dt_tx_place(r.tx, in->head->stream, in->head->seq);
     }

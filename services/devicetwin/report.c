@@ -10,6 +10,10 @@
  * travel within 5 s. A report that is only slow arrives twice, which does no harm (STATE). */
 enum { WITHIN_US = 2500 * 1000 };
 
+/* What changes faster than this is reported together, however fast a device talks: each report is
+ * two writes to the API. */
+enum { EVERY_US = 250 * 1000 };
+
 /* What a report under way said, to know what its confirmation confirms. */
 struct report {
     struct dt *dt;
@@ -58,7 +62,7 @@ static void confirm_twins(struct report *report, struct dt_device *device, struc
 
 static void confirmed(struct report *report, struct dt_device *device)
 {
-    struct dt_tx *tx = dt_tx_new(report->dt);
+    struct dt_tx *tx = dt_tx_begin(report->dt);
     if (report->kind == PX_REPORT_TWIN) {
         confirm_twins(report, device, tx);
     } else if (device->dirty == report->state_dirty) {
@@ -116,6 +120,20 @@ static void send(struct dt *dt, struct dt_device *device, enum px_report kind,
         return;
     }
     device->reporting = true;
+    device->reported = cor_loop_now(dt->service->loop);
+}
+
+/* Whether the device has just reported; then its turn comes. */
+static bool must_wait(struct dt *dt, const struct dt_device *device)
+{
+    int64_t since = cor_mono_since(cor_loop_now(dt->service->loop), device->reported);
+    if (device->reported.us == 0 || since >= EVERY_US) {
+        return false;
+    }
+    if (!cor_timer_running(dt->pace)) {
+        cor_timer_start(dt->pace, EVERY_US - since);
+    }
+    return true;
 }
 
 static struct cor_json *state_report(const struct dt_device *device)
@@ -129,7 +147,7 @@ static struct cor_json *state_report(const struct dt_device *device)
 
 void dt_report(struct dt *dt, struct dt_device *device)
 {
-    if (device->reporting || !dt->link_up || !cor_port_is_up(dt->hub)) {
+    if (device->reporting || !dt->link_up || !cor_port_is_up(dt->hub) || must_wait(dt, device)) {
         return;
     }
     char uuid[COR_UUID_LEN + 1];

@@ -12,6 +12,7 @@
 #include "common/base/err.h"
 #include "common/base/map.h"
 #include "common/base/view.h"
+#include "common/clock/clock.h"
 #include "common/json/json.h"
 
 /* One side of a twin: what is expected, or what is. */
@@ -36,10 +37,11 @@ struct dt_device {
     char *name;
     char *description;
     char *state;
-    char *last_online;     /* RFC 3339; "" */
-    struct cor_map *twins; /* name -> struct dt_twin, owned */
-    uint64_t dirty;        /* changes of the state that the cloud has not confirmed */
-    bool reporting;        /* a report is under way */
+    char *last_online;        /* RFC 3339; "" */
+    struct cor_map *twins;    /* name -> struct dt_twin, owned */
+    uint64_t dirty;           /* changes of the state that the cloud has not confirmed */
+    bool reporting;           /* a report is under way */
+    struct cor_mono reported; /* when the last one began; 0: never */
 };
 
 /* A device without twins. Returns owned. */

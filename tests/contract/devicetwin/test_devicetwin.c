@@ -39,6 +39,11 @@ struct world {
     int reports;
     char report[1000];
     bool hub_answers;
+    bool deaf; /* commits nothing of what devicetwin publishes */
+    struct {   /* the last of it */
+        uint64_t stream, seq;
+    } unheard;
+    const char *options; /* further ones of devicetwin */
     size_t want;
 };
 
@@ -47,7 +52,13 @@ static enum cor_code on_out(void *self, struct cor_in *in, const void *body, str
     (void)err;
     struct world *w = self;
     const struct px_mqtt_out *out = body;
-    assert_int_equal(in->head->seq, stage_places_take(&w->places, in) + 1);
+    if (w->deaf) {
+        w->unheard.stream = in->head->stream;
+        w->unheard.seq = in->head->seq;
+        w->out_count++;
+        return COR_OK;
+    }
+    assert_int_equal(in->head->seq - in->head->skip, stage_places_take(&w->places, in) + 1);
     struct published *p = &w->out[w->out_count++ % KEPT];
     (void)snprintf(p->topic, sizeof(p->topic), "%.*s", COR_VIEW_ARG(out->topic));
     (void)snprintf(p->payload, sizeof(p->payload), "%.*s", COR_VIEW_ARG(out->payload));
@@ -119,7 +130,7 @@ static bool all_up(void *self)
 static void start(struct world *w)
 {
     auto_(cor_freep) char *config =
-        cor_sprintf("database: %s/twin.db\nnode: {name: n1}\n", w->stage->dir);
+        cor_sprintf("database: %s/twin.db\nnode: {name: n1}\n%s", w->stage->dir, w->options);
     w->pid = stage_start(w->stage, "devicetwin", config);
 }
 
@@ -132,9 +143,10 @@ static struct cor_port *open_port(struct cor_bus *bus, enum px_endpoint which,
     return port;
 }
 
-static int setup(void **state)
+static int setup_with(void **state, const char *options)
 {
     struct world *w = cor_alloc(sizeof(*w));
+    w->options = options;
     w->stage = stage_new();
     start(w);
     w->bus_bus = stage_bus(w->stage, "eventbus");
@@ -149,6 +161,21 @@ static int setup(void **state)
     assert_true(stage_until(w->stage, all_up, w));
     *state = w;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_with(state, "");
+}
+
+static int setup_small(void **state)
+{
+    return setup_with(state, "queue-bytes: 65536\nqueue-rules: [\"device/# share=100\"]\n");
+}
+
+static int setup_terse(void **state)
+{
+    return setup_with(state, "answers-bytes: 4096\n");
 }
 
 static int teardown(void **state)
@@ -379,14 +406,114 @@ static void killed_it_loses_and_doubles_nothing(void **state)
     assert_non_null(strstr(w->report, version));
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* Updates of "n" to 1, 2, ... count, each of some length. */
+static void say_many(struct world *w, int count)
+{
+    for (int i = 1; i <= count; i++) {
+        char payload[256];
+        (void)snprintf(payload, sizeof(payload),
+                       "{\"event_id\":\"%d\",\"twin\":{\"n\":{\"actual\":{\"value\":\"%0150d\"}}}}",
+                       i, i);
+        say(w, UPDATE, payload);
+    }
+}
+
+/* What was not committed is: the broker takes again. */
+static void hear(struct world *w)
+{
+    w->deaf = false;
+    for (size_t i = 0; i < w->places.count; i++) {
+        if (w->places.items[i].stream == w->unheard.stream) {
+            w->places.items[i].seq = w->unheard.seq;
+        }
+    }
+    cor_commit(w->bus, w->unheard.stream, w->unheard.seq);
+}
+
+static void assert_reported_version(struct world *w, int version)
+{
+    char text[80];
+    (void)snprintf(text, sizeof(text), "\"actual_version\":{\"cloud\":0,\"edge\":%d}", version);
+    link_up(w);
+    assert_true(stage_until(w->stage, has_report, w));
+    if (strstr(w->report, text) == NULL) {
+        fail_msg("%s is not in %s", text, w->report);
+    }
+}
+
+/* No room for what follows from a message: it is held, and taken when there is room again. */
+static void messages_are_held_while_there_is_no_room(void **state)
+{
+    struct world *w = *state;
+    object(w, "default/devicemodel/m", MODEL);
+    add_device(w, "10");
+    objects_done(w);
+    until_out(w, 3);
+    w->deaf = true;
+    say_many(w, MESSAGES - 1);
+    stage_idle(w->stage, 300);
+    assert_in_range(w->acked, 10, w->last - 10);
+    hear(w);
+    assert_true(stage_until(w->stage, is_acked, w));
+    assert_reported_version(w, MESSAGES - 1);
+}
+
+/* Its values count, its answers are dropped while too many of them wait. */
+static void a_flood_is_taken_without_answers(void **state)
+{
+    struct world *w = *state;
+    object(w, "default/devicemodel/m", MODEL);
+    add_device(w, "10");
+    objects_done(w);
+    until_out(w, 3);
+    w->deaf = true;
+    say_many(w, MESSAGES - 1);
+    assert_true(stage_until(w->stage, is_acked, w));
+    assert_in_range(w->out_count, 3 + 2, 3 + MESSAGES);
+    assert_reported_version(w, MESSAGES - 1);
+    hear(w);
+    stage_idle(w->stage, 100); /* the commit is taken */
+    size_t before = w->out_count;
+    say(w, UPDATE, "{\"event_id\":\"last\",\"twin\":{\"n\":{\"actual\":{\"value\":\"1\"}}}}");
+    until_out(w, before + 2);
+    assert_non_null(strstr(last_on(w, "update/result")->payload, "\"last\""));
+}
+
+static bool reported_last(void *self)
+{
+    return strstr(((struct world *)self)->report, "\"edge\":199") != NULL;
+}
+
+/* However fast a device talks, the cloud hears of it a few times a second. */
+static void reports_are_gathered(void **state)
+{
+    struct world *w = *state;
+    object(w, "default/devicemodel/m", MODEL);
+    add_device(w, "10");
+    until_out(w, 3);
+    w->hub_answers = true;
+    link_up(w);
+    struct cor_mono began = cor_mono_now();
+    say_many(w, MESSAGES - 1);
+    assert_true(stage_until(w->stage, reported_last, w));
+    int64_t quarters = cor_mono_since(cor_mono_now(), began) / 250000;
+    assert_in_range(w->reports, 1, (uint64_t)quarters + 2);
+}
+
+#define T_WITH(name, with) cmocka_unit_test_setup_teardown(name, with, teardown)
+#define T(name) T_WITH(name, setup)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_device_and_its_desired_value_arrive), T(an_update_is_answered_and_acknowledged),
-        T(wrong_requests_get_their_error),        T(reports_wait_for_the_cloud),
+        T(a_device_and_its_desired_value_arrive),
+        T(an_update_is_answered_and_acknowledged),
+        T(wrong_requests_get_their_error),
+        T(reports_wait_for_the_cloud),
         T(killed_it_loses_and_doubles_nothing),
+        T(reports_are_gathered),
+        T_WITH(messages_are_held_while_there_is_no_room, setup_small),
+        T_WITH(a_flood_is_taken_without_answers, setup_terse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

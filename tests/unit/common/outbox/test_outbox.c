@@ -554,6 +554,30 @@ static void rows_of_v0_1_0_are_kept(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* What the owner does not make because it would be dropped counts as if it had. */
+static void what_is_spared_counts_as_dropped(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(put(w, "spare", 1, 5, 100), 5);
+    assert_true(stage_until(w->stage, is_written, w));
+    struct writing *writing = cor_alloc(sizeof(*writing));
+    writing->w = w;
+    writing->batch = cor_outbox_batch_new(w->outbox);
+    assert_false(cor_outbox_batch_spare(writing->batch, COR_VIEW("spare"), 10000, 3));
+    assert_true(cor_outbox_batch_is_empty(writing->batch));
+    assert_true(cor_outbox_batch_spare(writing->batch, COR_VIEW("spare"), 100, 3));
+    cor_outbox_batch_seal(writing->batch);
+    w->writing++;
+    assert_int_equal(cor_store_write(w->store, run, ran, writing, NULL), COR_OK);
+    assert_true(stage_until(w->stage, is_written, w));
+    assert_int_equal(count_of(w, "spare", "accepted"), 8);
+    assert_int_equal(count_of(w, "spare", "dropped"), 3);
+    check_books(w);
+    close_outbox(w);
+    open_outbox(w);
+    assert_int_equal(count_of(w, "spare", "dropped"), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -568,6 +592,7 @@ int main(void)
         T(too_many_streams_share_one),
         T(what_is_too_old_expires),
         T(rows_of_v0_1_0_are_kept),
+        T(what_is_spared_counts_as_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
