@@ -64,6 +64,7 @@ static void apply(struct dt *dt, struct dt_tx *tx, struct dt_device *device,
         dt_tx_twin(tx, device, value);
     }
     dt_apply(device, change);
+    device->changes++;
     dt->updates++;
 }
 
@@ -173,6 +174,7 @@ static void state_update(struct request *r)
     device->state = cor_view_dup(state);
     device->last_online = cor_strdup(now);
     device->dirty++;
+    device->changes++;
     dt_tx_device(r->tx, device);
     dt_tx_publish(r->tx, topic_of(r, "state/update/result"), state_payload(device));
     r->dt->updates++;

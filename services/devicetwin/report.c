@@ -10,9 +10,9 @@
  * travel within 5 s. A report that is only slow arrives twice, which does no harm (STATE). */
 enum { WITHIN_US = 2500 * 1000 };
 
-/* What changes faster than this is reported together, however fast a device talks: each report is
- * two writes to the API. */
-enum { EVERY_US = 250 * 1000 };
+/* A device that has changed more than FEW times while its last report was under way is a fast one:
+ * what it says is gathered for so long, for each report is two writes to the API. */
+enum { EVERY_US = 250 * 1000, FEW = 3 };
 
 /* What a report under way said, to know what its confirmation confirms. */
 struct report {
@@ -121,13 +121,14 @@ static void send(struct dt *dt, struct dt_device *device, enum px_report kind,
     }
     device->reporting = true;
     device->reported = cor_loop_now(dt->service->loop);
+    device->changes = 0;
 }
 
-/* Whether the device has just reported; then its turn comes. */
+/* Whether the device is fast and has just reported; then its turn comes. */
 static bool must_wait(struct dt *dt, const struct dt_device *device)
 {
     int64_t since = cor_mono_since(cor_loop_now(dt->service->loop), device->reported);
-    if (device->reported.us == 0 || since >= EVERY_US) {
+    if (device->reported.us == 0 || since >= EVERY_US || device->changes <= FEW) {
         return false;
     }
     if (!cor_timer_running(dt->pace)) {

@@ -42,6 +42,7 @@ struct dt_device {
     uint64_t dirty;           /* changes of the state that the cloud has not confirmed */
     bool reporting;           /* a report is under way */
     struct cor_mono reported; /* when the last one began; 0: never */
+    unsigned changes;         /* since then */
 };
 
 /* A device without twins. Returns owned. */
