@@ -134,14 +134,18 @@ bool cor_port_is_up(const struct cor_port *port);
 /* Epoch of the session, 0 when down. */
 uint64_t cor_port_epoch(const struct cor_port *port);
 
-/* Minor protocol version of the peer in this session; 0 also when down. Minor 0 knows streams 1 to
- * COR_STREAM_MAX_0, no names of streams and no skips. */
+/* Minor protocol version of this session, the peer's or our own, whichever is less; 0 also when
+ * down. Minor 0 knows streams 1 to COR_STREAM_MAX_0, no names of streams and no skips. */
 unsigned cor_port_peer_minor(const struct cor_port *port);
 
 /* With on, gives the peer no further credit: it can send the rest of its window and then has to
  * wait. For a relay whose way out is full: room() of that way ends the pause. A new session of this
  * port begins without one. */
 void cor_port_pause(struct cor_port *port, bool on);
+
+/* From the next session on, speaks as a program of this minor version would: to try what peers do
+ * for it. */
+void cor_port_speak(struct cor_port *port, unsigned minor);
 
 /* Boot id of the peer in this session: another one means that it has restarted. */
 uint64_t cor_port_peer_boot(const struct cor_port *port);

@@ -8,7 +8,8 @@ enum { WINDOW_MAX = 1 << 20, RELAY_LEAVES = 4 };
 
 void cor_session_init(struct cor_session *s, bool is_binder, uint64_t boot, uint32_t window)
 {
-    *s = (struct cor_session){.is_binder = is_binder, .boot = boot, .window = window};
+    *s = (struct cor_session){
+        .is_binder = is_binder, .boot = boot, .window = window, .minor = COR_BUS_MINOR};
 }
 
 static void fill(const struct cor_session *s, struct cor_wire_hello *hello)
@@ -16,7 +17,7 @@ static void fill(const struct cor_session *s, struct cor_wire_hello *hello)
     *hello = (struct cor_wire_hello){
         .service = cor_view_of(s->service),
         .major = COR_BUS_MAJOR,
-        .minor = COR_BUS_MINOR,
+        .minor = s->minor,
         .boot = s->boot,
         .epoch = s->epoch,
         .window = s->window,
@@ -76,7 +77,7 @@ enum cor_session_do cor_session_hello(struct cor_session *s, const struct cor_wi
         fill(s, answer_r);
     }
     s->peer_boot = in->boot;
-    s->peer_minor = in->minor;
+    s->peer_minor = in->minor < s->minor ? in->minor : s->minor;
     s->limit = in->window;
     s->state = COR_SESSION_UP;
     return s->is_binder ? COR_SESSION_BEGIN : COR_SESSION_ANSWER;

@@ -27,11 +27,12 @@ struct cor_session {
     uint64_t boot;
     uint64_t epoch;
     uint64_t peer_boot;
-    uint64_t peer_minor;
-    uint64_t sent;     /* messages with credit in this session */
-    uint64_t limit;    /* of sent */
-    uint64_t received; /* and consumed */
-    uint64_t granted;  /* last limit that the peer was told */
+    uint64_t minor;      /* that we speak */
+    uint64_t peer_minor; /* that both speak */
+    uint64_t sent;       /* messages with credit in this session */
+    uint64_t limit;      /* of sent */
+    uint64_t received;   /* and consumed */
+    uint64_t granted;    /* last limit that the peer was told */
     uint32_t window;
     enum cor_session_state state;
     bool is_binder;

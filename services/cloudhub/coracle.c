@@ -138,10 +138,10 @@ bool coracle_object(struct coracle *coracle, const struct outbox_item *item)
     return coracle_put(coracle, &head, &object) == COR_OK;
 }
 
-static void beat(struct coracle *coracle)
+void coracle_beat(struct coracle *coracle)
 {
     struct cor_wire_header head = {.number = PX_link_heartbeat};
-    struct px_link_heartbeat body = {0};
+    struct px_link_heartbeat body = {.leases = hub_wants_leases(coracle->session->hub)};
     coracle_control(coracle, &head, &body);
 }
 
@@ -149,7 +149,7 @@ void coracle_tick(struct coracle *coracle, bool silent)
 {
     end_publishing(coracle, false, COR_TIMEOUT);
     if (silent) {
-        beat(coracle);
+        coracle_beat(coracle);
     }
 }
 
@@ -182,6 +182,7 @@ static enum cor_code on_hello(struct coracle *coracle, const struct px_frame *fr
                                                      : hello.heartbeat_ms;
     coracle->beat_us = COR_MS((int64_t)ms);
     px_end_begin(&fresh, &ours);
+    ours.leases = hub_wants_leases(coracle->session->hub);
     coracle_control(coracle, &head, &ours);
     session_begin(coracle->session);
     return COR_OK;
@@ -193,7 +194,7 @@ static enum cor_code on_heartbeat(struct coracle *coracle, const struct px_frame
     struct px_link_heartbeat body;
     enum cor_code code = px_frame_body(frame, NULL, &body, err);
     if (code == COR_OK) {
-        beat(coracle);
+        coracle_beat(coracle);
     }
     if (code == COR_OK && body.alive) {
         hub_tell_alive(coracle->session->hub, coracle->session, body.seconds);

@@ -22,6 +22,9 @@ int64_t coracle_patience_us(const struct coracle *coracle);
  * tells it that this end is alive. */
 void coracle_tick(struct coracle *coracle, bool silent);
 
+/* Sends a heartbeat, which says how the Lease is renewed. */
+void coracle_beat(struct coracle *coracle);
+
 /* Whether there is credit for something that may wait. */
 bool coracle_has_room(const struct coracle *coracle);
 

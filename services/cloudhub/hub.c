@@ -21,7 +21,11 @@ void hub_tell(struct hub *hub, const struct session *session, bool up)
     }
 }
 
-/* A controller of v0.1.0 knows no NODE_ALIVE; it lets a node's Lease be, until it is restarted. */
+bool hub_wants_leases(const struct hub *hub)
+{
+    return hub->wants_leases;
+}
+
 void hub_tell_alive(struct hub *hub, const struct session *session, uint64_t seconds)
 {
     struct px_node_alive body = {.node = cor_view_of(session->node), .seconds = seconds};
@@ -101,6 +105,24 @@ static enum cor_code on_membership(void *self, struct cor_in *in, const void *bo
     return COR_OK;
 }
 
+/* With a controller of another version than the last one had, nodes renew their Leases otherwise.
+ */
+static void tell_leases(struct hub *hub)
+{
+    size_t at = 0;
+    void *value = NULL;
+    bool before = hub->wants_leases;
+    hub->wants_leases = cor_port_peer_minor(hub->port) == 0;
+    while (hub->wants_leases != before && cor_map_next(hub->sessions, &at, NULL, &value)) {
+        struct session *session = value;
+        if (session->coracle != NULL) {
+            session_enter(session);
+            coracle_beat(session->coracle);
+            (void)session_leave(session);
+        }
+    }
+}
+
 /* A controller that has (re)started must hear of every node. */
 static void on_up(void *self, struct cor_port *port)
 {
@@ -112,6 +134,7 @@ static void on_up(void *self, struct cor_port *port)
         hub_tell(hub, session, true);
     }
     relay_begin(hub);
+    tell_leases(hub);
     reports_again(hub->reports);
 }
 

@@ -52,6 +52,7 @@ struct hub {
     struct cor_link backlog;  /* of struct relay that wait for the controller */
     size_t waiting_bytes;     /* in them */
     const char *ca_pem;       /* of the Kubernetes API, for nodes that ask; borrowed, may be NULL */
+    bool wants_leases;        /* the last controller was one of v0.1.0 */
     uint64_t epoch;
     uint16_t nonce;
 };
@@ -95,6 +96,10 @@ void hub_tell(struct hub *hub, const struct session *session, bool up);
 
 /* Tells the controller that a node is alive: its edged asks for a Lease of so many seconds. */
 void hub_tell_alive(struct hub *hub, const struct session *session, uint64_t seconds);
+
+/* Whether the controller (the last one, when there is none) is one of v0.1.0, which knows no
+ * NODE_ALIVE: it is to be asked for each renewal of a Lease. */
+bool hub_wants_leases(const struct hub *hub);
 
 /* A link for node, not open yet; the hub's pool has its handle. Returns owned. */
 struct session *session_new(struct hub *hub, const char *node, const char *address,

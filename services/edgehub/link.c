@@ -35,6 +35,7 @@ struct link {
     bool alive; /* edged has renewed its Lease since the last heartbeat */
     bool told;  /* a heartbeat of this connection has said so */
     uint64_t seconds;
+    bool leases; /* the cloud wants the calls that renew the Lease */
 };
 
 static double random_number(void)
@@ -84,10 +85,10 @@ static int64_t beat_of(const struct link *link)
     return link->seconds > 0 && lease < link->spec.heartbeat_us ? lease : link->spec.heartbeat_us;
 }
 
-void link_alive(struct link *link, uint64_t seconds)
+bool link_alive(struct link *link, uint64_t seconds)
 {
-    if (!link_is_coracle(link)) {
-        return;
+    if (!link_is_coracle(link) || link->leases) {
+        return false;
     }
     link->alive = true;
     link->seconds = seconds < UINT16_MAX ? seconds : UINT16_MAX;
@@ -97,6 +98,7 @@ void link_alive(struct link *link, uint64_t seconds)
         cor_timer_repeat(link->keepalive, link->beat_us);
         beat(link);
     }
+    return true;
 }
 
 /* ---- the connection ---- */
@@ -153,6 +155,7 @@ static enum cor_code on_hello(struct link *link, const struct px_frame *frame, s
         code = px_end_hello(&link->end, &hello, err);
     }
     if (code == COR_OK) {
+        link->leases = hello.leases;
         become_up(link);
         cor_timer_repeat(link->keepalive, link->beat_us);
         link->spec.up(link->spec.self);
@@ -167,6 +170,17 @@ static enum cor_code on_credit(struct link *link, const struct px_frame *frame, 
     if (code == COR_OK) {
         px_end_credit(&link->end, credit.limit);
         link->spec.room(link->spec.self);
+    }
+    return code;
+}
+
+static enum cor_code on_heartbeat(struct link *link, const struct px_frame *frame,
+                                  struct cor_err *err)
+{
+    struct px_link_heartbeat body;
+    enum cor_code code = px_frame_body(frame, NULL, &body, err);
+    if (code == COR_OK) {
+        link->leases = body.leases;
     }
     return code;
 }
@@ -199,7 +213,7 @@ static enum cor_code dispatch(struct link *link, const struct px_frame *frame, s
     case COR_WIRE_CREDIT:
         return on_credit(link, frame, err);
     case PX_link_heartbeat:
-        return COR_OK; /* it was heard */
+        return on_heartbeat(link, frame, err);
     default:
         break;
     }

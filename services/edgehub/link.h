@@ -76,7 +76,7 @@ void link_control(struct link *link, const struct cor_wire_header *head, const v
 bool link_is_tight(const struct link *link);
 
 /* edged has renewed its Lease, which is to last so long: the next heartbeat says so, the first one
- * of a connection at once. */
-void link_alive(struct link *link, uint64_t seconds);
+ * of a connection at once. False: the cloud is to be asked for it. */
+bool link_alive(struct link *link, uint64_t seconds);
 
 #endif

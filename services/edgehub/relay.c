@@ -60,11 +60,13 @@ bool relay_lease(struct hub *hub, struct cor_in *in, const struct px_api_call *c
         return false;
     }
     int64_t seconds = cor_json_int_at(lease, "spec.leaseDurationSeconds", SECONDS);
+    if (!link_alive(hub->link, seconds > 0 ? (uint64_t)seconds : SECONDS)) {
+        return false;
+    }
     struct px_api_reply reply = {
         .status = 200,
         .body = call->body,
         .version = cor_view_of(cor_json_str_at(lease, "metadata.resourceVersion", ""))};
-    link_alive(hub->link, seconds > 0 ? (uint64_t)seconds : SECONDS);
     cor_reply(in, &reply);
     return true;
 }

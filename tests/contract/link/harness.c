@@ -98,9 +98,10 @@ static enum cor_code on_call(void *self, struct cor_in *in, const void *body, st
     const struct px_node_call *call = body;
     struct px_api_reply reply = {
         .status = 200, .body = COR_VIEW("{\"kind\":\"Thing\"}"), .version = COR_VIEW("77")};
-    (void)self;
+    struct bench *bench = self;
     (void)err;
     assert_true(cor_view_is(call->node, "n1"));
+    bench->lease_calls += cor_view_is(call->key, "kube-node-lease/lease/n1");
     cor_reply(in, &reply);
     return COR_OK;
 }
@@ -142,6 +143,15 @@ static bool controller_is_up(void *arg)
     return cor_port_is_up(((struct bench *)arg)->cloud->port);
 }
 
+static void open_controller(struct bench *bench, unsigned minor)
+{
+    assert_int_equal(cor_port_open(bench->cloud->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER),
+                                   &CONTROLLER_OPS, bench, &bench->cloud->port, NULL),
+                     COR_OK);
+    cor_port_speak(bench->cloud->port, minor);
+    bench_wait(bench, controller_is_up, bench);
+}
+
 void bench_controller(struct bench *bench, bool there)
 {
     cor_port_close(&bench->cloud->port);
@@ -149,11 +159,14 @@ void bench_controller(struct bench *bench, bool there)
         bench->flows[i].number = 0;
     }
     if (there) {
-        assert_int_equal(cor_port_open(bench->cloud->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER),
-                                       &CONTROLLER_OPS, bench, &bench->cloud->port, NULL),
-                         COR_OK);
-        bench_wait(bench, controller_is_up, bench);
+        open_controller(bench, COR_BUS_MINOR);
     }
+}
+
+void bench_old_controller(struct bench *bench)
+{
+    bench_controller(bench, false);
+    open_controller(bench, 0);
 }
 
 /* ---- the edge's services ---- */
@@ -264,12 +277,38 @@ static enum cor_code on_subscriptions(void *self, struct cor_in *in, const void 
     return COR_OK;
 }
 
+/* What an eventbus of v0.1.0 hears instead. */
+static enum cor_code on_mqtt_out(void *self, struct cor_in *in, const void *body,
+                                 struct cor_err *err)
+{
+    struct bench *bench = self;
+    const struct px_mqtt_out *out = body;
+    (void)in;
+    (void)err;
+    cor_buf_fmt(&bench->seen, "mqtt out %.*s %.*s\n", COR_VIEW_ARG(out->topic),
+                COR_VIEW_ARG(out->payload));
+    return COR_OK;
+}
+
+static enum cor_code on_subscribe(void *self, struct cor_in *in, const void *body,
+                                  struct cor_err *err)
+{
+    struct bench *bench = self;
+    const struct px_mqtt_subscribe *subscribe = body;
+    (void)in;
+    (void)err;
+    cor_buf_fmt(&bench->seen, "subscribe %.*s\n", COR_VIEW_ARG(subscribe->topic));
+    return COR_OK;
+}
+
 static const struct cor_handler EDGE[] = {
     {PX_link, on_link},
     {PX_object, on_object},
     {PX_membership, on_membership},
     {PX_publish, on_publish},
     {PX_subscriptions, on_subscriptions},
+    {PX_mqtt_out, on_mqtt_out},
+    {PX_mqtt_subscribe, on_subscribe},
 };
 
 static const struct cor_port_ops EDGE_OPS = {.handlers = EDGE, .handler_count = COR_COUNT(EDGE)};
@@ -281,28 +320,51 @@ static const struct {
                   {"devicetwin", PX_ENDPOINT_HUB_TWIN},
                   {"eventbus", PX_ENDPOINT_HUB_BUS}};
 
+static void open_peer(struct bench *bench, int peer)
+{
+    assert_int_equal(cor_port_open(bench->buses[peer], px_endpoint(ROLES[peer].endpoint), &EDGE_OPS,
+                                   bench, &bench->ports[peer], NULL),
+                     COR_OK);
+}
+
+/* With names, as today, or only with the numbers that v0.1.0 knows. */
+static void open_flows(struct bench *bench, bool named)
+{
+    for (int i = 0; i < STREAMS; i++) {
+        struct flow *flow = &bench->flows[i];
+        flow->bench = bench;
+        (void)snprintf(flow->name, sizeof(flow->name), named ? "topic/%d/user/x" : "%d", i + 1);
+        struct cor_origin_spec origin = {.stream = (uint64_t)i + (named ? 100 : 1),
+                                         .name = named ? flow->name : NULL,
+                                         .incarnation = 77};
+        flow->origin = cor_origin_new(bench->ports[PEER_BUS], &origin, &ORIGIN, flow);
+    }
+}
+
+void bench_old_eventbus(struct bench *bench)
+{
+    for (int i = 0; i < STREAMS; i++) {
+        cor_origin_free(&bench->flows[i].origin);
+    }
+    cor_port_close(&bench->ports[PEER_BUS]);
+    open_peer(bench, PEER_BUS);
+    cor_port_speak(bench->ports[PEER_BUS], 0);
+    open_flows(bench, false);
+}
+
 static void start_peers(struct bench *bench)
 {
-    auto_(cor_freep) char *run = cor_sprintf("%s/run", bench->edge_dir);
+    bench->run_dir = cor_sprintf("%s/run", bench->edge_dir);
     for (int i = 0; i < PEERS; i++) {
         struct cor_bus_spec spec = {.service = ROLES[i].service,
-                                    .run_dir = run,
+                                    .run_dir = bench->run_dir,
                                     .loop = bench->cloud->loop,
                                     .log = bench->cloud->log,
                                     .messages = px_messages()};
         assert_int_equal(cor_bus_new(&spec, &bench->buses[i], NULL), COR_OK);
-        assert_int_equal(cor_port_open(bench->buses[i], px_endpoint(ROLES[i].endpoint), &EDGE_OPS,
-                                       bench, &bench->ports[i], NULL),
-                         COR_OK);
+        open_peer(bench, i);
     }
-    for (int i = 0; i < STREAMS; i++) {
-        struct flow *flow = &bench->flows[i];
-        flow->bench = bench;
-        (void)snprintf(flow->name, sizeof(flow->name), "topic/%d/user/x", i);
-        struct cor_origin_spec origin = {
-            .stream = (uint64_t)i + 100, .name = flow->name, .incarnation = 77};
-        flow->origin = cor_origin_new(bench->ports[PEER_BUS], &origin, &ORIGIN, flow);
-    }
+    open_flows(bench, true);
 }
 
 void bench_start_edge(struct bench *bench, const char *extra)
@@ -365,6 +427,7 @@ int bench_teardown(void **state)
     proxy_free(&bench->proxy);
     cor_buf_free(&bench->seen);
     test_dir_free(&bench->edge_dir);
+    cor_free(bench->run_dir);
     cor_free(bench);
     return hub_teardown(&cloud);
 }

@@ -31,6 +31,7 @@ struct bench {
     struct proxy *proxy;
     struct test_process edge;
     char *edge_dir;
+    char *run_dir; /* of the edge */
     struct cor_bus *buses[PEERS];
     struct cor_port *ports[PEERS];
     struct flow flows[STREAMS];
@@ -40,6 +41,7 @@ struct bench {
     uint64_t progress;    /* when it was last looked at */
     uint64_t disorder;    /* messages that were not the next of their stream */
     unsigned alive;       /* NODE_ALIVE */
+    unsigned lease_calls; /* NODE_CALLs about the node's Lease */
     uint64_t seconds;     /* in the last one */
     unsigned links_up;    /* LINK up, as the edge was told */
     bool link_up;
@@ -82,6 +84,13 @@ void bench_seen(struct bench *bench, const char *text);
 
 /* The controller leaves the bus, or comes (back): another one, that remembers its places. */
 void bench_controller(struct bench *bench, bool there);
+
+/* A controller of v0.1.0 comes instead. */
+void bench_old_controller(struct bench *bench);
+
+/* An eventbus of v0.1.0 comes instead; nothing was given to its streams yet, which have no names.
+ */
+void bench_old_eventbus(struct bench *bench);
 
 /* A peer asks; waits for the answer: in bench->status, failure. */
 void bench_call(struct bench *bench, int peer, uint16_t number, const void *body);

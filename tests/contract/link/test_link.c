@@ -204,6 +204,84 @@ static void kubeedge_when_one_side_wants_it(void **state)
     assert_int_equal(bench->status, 200);
 }
 
+/* What an old controller was sent counts as delivered, and edged's renewals go to it as calls. */
+static void controller_of_v0_1_0(void **state)
+{
+    struct bench *bench = *state;
+    bench_old_controller(bench);
+    bench_give(bench, 5);
+    bench_wait(bench, is_over, bench);
+    for (int i = 0; i < 500 && bench->lease_calls == 0; i++) {
+        renew(bench, 40);
+        bench_run(bench, COR_MS(10));
+    }
+    assert_int_equal(bench->lease_calls, 1);
+    unsigned alive = bench->alive;
+    renew(bench, 40);
+    assert_int_equal(bench->lease_calls, 2);
+    /* From its hello on a new connection knows it, too. */
+    proxy_cut_after(bench->proxy, PROXY_UP, 1);
+    bench_give(bench, 1);
+    bench_link_up(bench, 2);
+    renew(bench, 40);
+    assert_int_equal(bench->lease_calls, 3);
+    for (int i = 0; i < STREAMS; i++) {
+        bench->flows[i].last = 6; /* in the end those have been sent, and acknowledged */
+    }
+    bench_all_there(bench);
+    bench_controller(bench, true);
+    bench_give(bench, 5);
+    bench_all_there(bench);
+    for (int i = 0; i < 500 && bench->alive == alive; i++) {
+        renew(bench, 40);
+        bench_run(bench, COR_MS(10));
+    }
+    assert_true(bench->alive > alive);
+}
+
+/* An old controller that takes nothing for a while, and one that goes, lose nothing that they have
+ * not been sent. */
+static void controller_of_v0_1_0_is_slow(void **state)
+{
+    struct bench *bench = *state;
+    bench_old_controller(bench);
+    cor_port_pause(bench->cloud->port, true);
+    bench_give(bench, 2000);
+    bench_run(bench, COR_MS(300));
+    assert_true(bench->old_uploads < 3 * 2000);
+    cor_port_pause(bench->cloud->port, false);
+    while (bench->old_uploads < 3 * 2000) {
+        bench_run(bench, COR_MS(10));
+    }
+    assert_int_equal(bench->old_uploads, 3 * 2000);
+}
+
+static void eventbus_of_v0_1_0(void **state)
+{
+    struct bench *bench = *state;
+    bench_old_eventbus(bench);
+    bench_give(bench, 500);
+    bench_all_there(bench);
+    bench_give(bench, 500);
+    bench_controller(bench, false);
+    bench_run(bench, COR_MS(20));
+    bench_controller(bench, true); /* no REOPEN for it: a new session */
+    bench_all_there(bench);
+    bench_give(bench, 500);
+    proxy_cut_after(bench->proxy, PROXY_UP, 5000);
+    bench_all_there(bench);
+    bench_link_up(bench, 2);
+    struct cor_view topics[] = {COR_VIEW("default/a")};
+    struct px_node_subscriptions wanted = {.node = COR_VIEW("n1"), .topics = {topics, 1}};
+    assert_int_equal(cor_send(bench->cloud->port, PX_node_subscriptions, &wanted), COR_OK);
+    bench_seen(bench, "subscribe default/a\n");
+    struct px_node_publish publish = {
+        .node = COR_VIEW("n1"), .topic = COR_VIEW("default/a"), .payload = COR_VIEW("x")};
+    bench_call(bench, -1, PX_node_publish, &publish);
+    assert_int_equal(bench->failure, COR_OK);
+    bench_seen(bench, "mqtt out default/a x\n");
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, bench_setup, bench_teardown)
@@ -216,6 +294,9 @@ int main(void)
         T(heartbeats_renew_the_lease),
         T(idle_link_costs_little),
         T(kubeedge_when_one_side_wants_it),
+        T(controller_of_v0_1_0),
+        T(controller_of_v0_1_0_is_slow),
+        T(eventbus_of_v0_1_0),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
