@@ -177,8 +177,7 @@ static void send_more(struct flow *flow, uint64_t from)
     auto_(cor_freep) char *text = cor_alloc(size);
     for (uint64_t seq = from; seq <= flow->given; seq++) {
         memset(text, '.', size);
-        int n = snprintf(text, size, "%lu ", (unsigned long)seq);
-        text[n] = '.'; /* KubeEdge's JSON has no NUL */
+        (void)snprintf(text, size, "%lu ", (unsigned long)seq); /* NUL is one of its bytes */
         struct px_upload upload = {.topic = cor_view_of(flow->name), .payload = {text, size}};
         struct cor_event event = {.seq = seq, .number = PX_upload, .body = &upload};
         if (cor_origin_send(flow->origin, &event) != COR_OK) {
@@ -343,8 +342,11 @@ static void open_flows(struct bench *bench, bool named)
 
 void bench_old_eventbus(struct bench *bench)
 {
+    bench_give(bench, 1);
+    bench_all_there(bench); /* no OPEN of these is on its way any more */
     for (int i = 0; i < STREAMS; i++) {
         cor_origin_free(&bench->flows[i].origin);
+        bench->flows[i] = (struct flow){0};
     }
     cor_port_close(&bench->ports[PEER_BUS]);
     open_peer(bench, PEER_BUS);
@@ -405,7 +407,8 @@ int bench_setup(void **state)
     bench->proxy = proxy_new(bench->cloud->loop, bench->cloud->link_port);
     start_peers(bench);
     bench_controller(bench, true);
-    bench_start_edge(bench, ", heartbeat-ms: 300");
+    auto_(cor_freep) char *beats = cor_sprintf(", heartbeat-ms: %d", HEARTBEAT_MS);
+    bench_start_edge(bench, beats);
     bench_link_up(bench, 1);
     *state = bench;
     return 0;

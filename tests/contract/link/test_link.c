@@ -148,13 +148,13 @@ static bool is_alive_twice(void *arg)
 static void heartbeats_renew_the_lease(void **state)
 {
     struct bench *bench = *state;
-    bench_run(bench, COR_MS(700));
+    bench_run(bench, COR_MS(2 * HEARTBEAT_MS));
     assert_int_equal(bench->alive, 0); /* heartbeats alone say nothing of edged */
     renew(bench, 40);
     renew(bench, 40);
     bench_wait(bench, is_alive_twice, bench);
     assert_int_equal(bench->seconds, 40);
-    bench_run(bench, COR_MS(1000));
+    bench_run(bench, COR_MS(3 * HEARTBEAT_MS));
     assert_int_equal(bench->alive, 2);
     assert_int_equal(bench->links_up, 1);
 }
@@ -166,11 +166,11 @@ static void idle_link_costs_little(void **state)
     enum { BEATS = 8, PERIOD_S = 20 };
     struct bench *bench = *state;
     renew(bench, 40);
-    bench_run(bench, COR_MS(350));
+    bench_run(bench, COR_MS(HEARTBEAT_MS + 50));
     uint64_t before = proxy_bytes(bench->proxy, PROXY_UP) + proxy_bytes(bench->proxy, PROXY_DOWN);
     for (int i = 0; i < BEATS; i++) {
         renew(bench, 40);
-        bench_run(bench, COR_MS(300));
+        bench_run(bench, COR_MS(HEARTBEAT_MS));
     }
     uint64_t bytes =
         proxy_bytes(bench->proxy, PROXY_UP) + proxy_bytes(bench->proxy, PROXY_DOWN) - before;
