@@ -132,17 +132,18 @@ static size_t utf8_step(const unsigned char *p, size_t left)
     return overlong || outside ? 0 : n;
 }
 
-bool cor_view_is_utf8(struct cor_view a)
+size_t cor_view_utf8_len(struct cor_view a)
 {
     const unsigned char *p = (const unsigned char *)a.ptr;
-    size_t left = a.len;
-    while (left > 0) {
-        size_t n = utf8_step(p, left);
-        if (n == 0) {
-            return false;
-        }
-        p += n;
-        left -= n;
+    size_t at = 0;
+    size_t n = 0;
+    while (at < a.len && (n = utf8_step(p + at, a.len - at)) > 0) {
+        at += n;
     }
-    return true;
+    return at;
+}
+
+bool cor_view_is_utf8(struct cor_view a)
+{
+    return cor_view_utf8_len(a) == a.len;
 }

@@ -58,4 +58,7 @@ bool cor_view_u64(struct cor_view a, uint64_t *out_r);
 /* Well-formed UTF-8 without NUL bytes. */
 bool cor_view_is_utf8(struct cor_view a);
 
+/* Length of the longest beginning of a for which cor_view_is_utf8. */
+size_t cor_view_utf8_len(struct cor_view a);
+
 #endif

@@ -65,6 +65,7 @@ enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags, struct
     }
     size_t options = JSON_DECODE_ANY |
                      ((flags & COR_JSON_STRICT) != 0 ? JSON_REJECT_DUPLICATES : 0) |
+                     ((flags & COR_JSON_NUL) != 0 ? JSON_ALLOW_NUL : 0) |
                      ((flags & COR_JSON_PREFIX) != 0 ? JSON_DISABLE_EOF_CHECK : 0);
     json_error_t why;
     json_t *value = json_loadb(text.ptr == NULL ? "" : text.ptr, text.len, options, &why);

@@ -30,6 +30,7 @@ enum cor_json_type {
 enum {
     COR_JSON_STRICT = 1, /* a key twice in one object is an error */
     COR_JSON_PREFIX = 2, /* ignore what follows the first value */
+    COR_JSON_NUL = 4,    /* strings may hold \u0000: read them as views */
 };
 
 /* Reads one value from text (at most max bytes, depth at most 512). COR_TOOBIG, COR_INVALID (with

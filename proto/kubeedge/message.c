@@ -2,6 +2,7 @@
 #include "proto/kubeedge/message.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <strings.h>
 
 /* Member of an object whose key differs at most in case; Go prefers the exact one. */
@@ -54,7 +55,12 @@ static enum cor_code read_texts(struct px_kubeedge_in *in, struct cor_err *err)
         if (!cor_json_is_null(value) && !cor_json_is_string(value)) {
             return wrong(err, TEXTS[i].part, TEXTS[i].key);
         }
-        *(const char **)(void *)((char *)in + TEXTS[i].offset) = cor_json_as_str(value, "");
+        const char *text = cor_json_as_str(value, "");
+        if (strlen(text) != cor_json_as_view(value).len) {
+            return cor_err_set(err, COR_INVALID, "%s.%s has a NUL byte", TEXTS[i].part,
+                               TEXTS[i].key);
+        }
+        *(const char **)(void *)((char *)in + TEXTS[i].offset) = text;
     }
     for (size_t i = 0; i < COR_COUNT(UNUSED); i++) {
         const struct cor_json *value = member(member(in->tree, UNUSED[i].part), UNUSED[i].key);
@@ -91,7 +97,8 @@ enum cor_code px_kubeedge_read(struct cor_view text, struct px_kubeedge_in *in_r
                                struct cor_err *err)
 {
     *in_r = (struct px_kubeedge_in){0};
-    enum cor_code code = cor_json_parse(text, PX_KUBEEDGE_MAX, COR_JSON_PREFIX, &in_r->tree, err);
+    enum cor_code code =
+        cor_json_parse(text, PX_KUBEEDGE_MAX, COR_JSON_PREFIX | COR_JSON_NUL, &in_r->tree, err);
     return code == COR_OK ? read_parts(in_r, err) : code;
 }
 
@@ -101,9 +108,31 @@ void px_kubeedge_in_free(struct px_kubeedge_in *in)
     *in = (struct px_kubeedge_in){0};
 }
 
+/* Each byte that is not of UTF-8 becomes U+FFFD; NUL stays, which is none for cor_view_utf8_len. */
+static void add_utf8(struct cor_buf *out, struct cor_view text)
+{
+    while (text.len > 0) {
+        size_t n = cor_view_utf8_len(text);
+        cor_buf_add(out, text.ptr, n);
+        if (n < text.len) {
+            const struct cor_view other = COR_VIEW("\xef\xbf\xbd");
+            cor_buf_view(out, text.ptr[n] == 0 ? (struct cor_view){"", 1} : other);
+            n++;
+        }
+        text.ptr += n;
+        text.len -= n;
+    }
+}
+
 void px_kubeedge_quote(struct cor_view text, struct cor_buf *out)
 {
-    auto_(cor_json_free) struct cor_json *string = cor_json_view(text);
+    auto_(cor_buf_free) struct cor_buf utf8 = {0};
+    bool is_plain = cor_view_is_utf8(text);
+    if (!is_plain) {
+        add_utf8(&utf8, text);
+    }
+    auto_(cor_json_free) struct cor_json *string =
+        cor_json_view(is_plain ? text : cor_buf_as_view(&utf8));
     cor_json_write(string, out);
 }
 

@@ -55,7 +55,8 @@ struct px_kubeedge_out {
 /* Appends the document and a newline, as Go's encoder does. */
 void px_kubeedge_write(const struct px_kubeedge_out *out, struct cor_buf *text);
 
-/* Appends text as a JSON string: for patches, device states and "OK" as content. */
+/* Appends text as a JSON string: for patches, device states, payloads and "OK" as content. As Go's
+ * encoding/json does, bytes that are not UTF-8 become U+FFFD, NUL becomes \u0000. */
 void px_kubeedge_quote(struct cor_view text, struct cor_buf *out);
 
 /* The bytes of a content as KubeEdge's "content data": those of a string as they are, of any other

@@ -140,6 +140,44 @@ static void content_data(void **state)
     assert_string_equal(none.data, "null");
 }
 
+/* What is written can be read, whatever the payload; the rows say what Go's encoding/json makes of
+ * it. */
+static void any_bytes_as_content(void **state)
+{
+    (void)state;
+    static const struct {
+        struct cor_view payload;
+        struct cor_view arrives;
+    } rows[] = {
+        {{"a\0b", 3}, {"a\0b", 3}},
+        {{"\0", 1}, {"\0", 1}},
+        {{"\xff", 1}, {"\xef\xbf\xbd", 3}},
+        {{"x\xe2\x82y", 4}, {"x\xef\xbf\xbd\xef\xbf\xbdy", 8}},
+        {{"\xed\xa0\x80", 3}, {"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 9}},
+        {{"\xc0\x80\0", 3}, {"\xef\xbf\xbd\xef\xbf\xbd\0", 7}},
+        {{"\xe2\x82\xac\xff", 4}, {"\xe2\x82\xac\xef\xbf\xbd", 6}},
+        {{"\"\\\n\x01<", 5}, {"\"\\\n\x01<", 5}},
+        {{"", 0}, {"", 0}},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_buf_free) struct cor_buf content = {0};
+        auto_(cor_buf_free) struct cor_buf text = {0};
+        auto_(cor_buf_free) struct cor_buf bytes = {0};
+        auto_(px_kubeedge_in_free) struct px_kubeedge_in in = {0};
+        px_kubeedge_quote(rows[i].payload, &content);
+        struct px_kubeedge_out out = {.id = "i", .content = cor_buf_as_view(&content)};
+        px_kubeedge_write(&out, &text);
+        assert_int_equal(px_kubeedge_read(cor_buf_as_view(&text), &in, NULL), COR_OK);
+        px_kubeedge_bytes(in.content, &bytes);
+        assert_true(cor_view_eq(cor_buf_as_view(&bytes), rows[i].arrives));
+    }
+    struct px_kubeedge_in in;
+    assert_int_equal(
+        px_kubeedge_read(COR_VIEW("{\"route\":{\"resource\":\"a\\u0000b\"}}"), &in, NULL),
+        COR_INVALID);
+    px_kubeedge_in_free(&in);
+}
+
 /* Integers of an object that is passed on keep 64 bits; Go would make doubles of them. */
 static void large_integers_survive(void **state)
 {
@@ -184,7 +222,8 @@ int main(void)
         cmocka_unit_test(written_as_go_does),      cmocka_unit_test(read_tolerantly),
         cmocka_unit_test(nothing_is_required),     cmocka_unit_test(wrong_types_are_refused),
         cmocka_unit_test(deep_nesting_is_refused), cmocka_unit_test(content_data),
-        cmocka_unit_test(large_integers_survive),  cmocka_unit_test(ids_travel_in_uuids),
+        cmocka_unit_test(any_bytes_as_content),    cmocka_unit_test(large_integers_survive),
+        cmocka_unit_test(ids_travel_in_uuids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
