@@ -31,28 +31,35 @@ static enum cor_code failed(struct cor_store *store, int rc, const char *what, s
     return cor_db_fail(&store->writer, rc, what, err);
 }
 
-static enum cor_code sql(struct cor_store *store, const char *text, struct cor_err *err)
+static enum cor_code say(struct cor_store *store, enum cor_db_word word, struct cor_err *err)
 {
-    int rc = sqlite3_exec(store->writer.raw, text, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? COR_OK : failed(store, rc, text, err);
+    int rc = cor_db_say(&store->writer, word);
+    return rc == SQLITE_OK ? COR_OK : failed(store, rc, cor_db_text(word), err);
+}
+
+/* Takes back what the write did. */
+static enum cor_code undo(struct cor_store *store)
+{
+    enum cor_code code = say(store, COR_DB_UNDO, NULL);
+    return code == COR_OK ? say(store, COR_DB_RELEASE, NULL) : code;
 }
 
 /* One write within the open transaction. */
 static enum cor_code run_one(struct cor_store *store, struct write *write)
 {
-    enum cor_code code = sql(store, "SAVEPOINT one", &write->err);
+    enum cor_code code = say(store, COR_DB_SAVE, &write->err);
     if (code != COR_OK) {
         return code;
     }
     code = write->run(&store->writer, write->self, &write->err);
     if (code == COR_OK) {
-        return sql(store, "RELEASE one", &write->err);
+        return say(store, COR_DB_RELEASE, &write->err);
     }
     if (cor_db_is_fatal(sqlite3_extended_errcode(store->writer.raw))) {
         atomic_store(&store->broken, true);
     }
     if (sqlite3_get_autocommit(store->writer.raw) == 0) {
-        enum cor_code undone = sql(store, "ROLLBACK TO one; RELEASE one", NULL);
+        enum cor_code undone = undo(store);
         must(undone == COR_OK || cor_store_broken(store));
     }
     return code;
@@ -72,7 +79,7 @@ static void fail_all(struct cor_link *batch, enum cor_code code, const struct co
 /* SQLite itself undoes the whole transaction on a full disk and the like. */
 static enum cor_code run_batch(struct cor_store *store, struct cor_link *batch, struct cor_err *err)
 {
-    enum cor_code code = sql(store, "BEGIN IMMEDIATE", err);
+    enum cor_code code = say(store, COR_DB_BEGIN_WRITE, err);
     if (code != COR_OK) {
         return code;
     }
@@ -84,7 +91,7 @@ static enum cor_code run_batch(struct cor_store *store, struct cor_link *batch, 
             return write->code != COR_OK ? write->code : COR_INTERNAL;
         }
     }
-    return cor_store_broken(store) ? fail_broken(err) : sql(store, "COMMIT", err);
+    return cor_store_broken(store) ? fail_broken(err) : say(store, COR_DB_COMMIT, err);
 }
 
 void cor_store_commit(struct cor_store *store, struct cor_link *batch)
@@ -95,7 +102,7 @@ void cor_store_commit(struct cor_store *store, struct cor_link *batch)
         cor_store_broken(store) ? fail_broken(&err) : run_batch(store, batch, &err);
     if (code != COR_OK) {
         if (sqlite3_get_autocommit(store->writer.raw) == 0) {
-            (void)sql(store, "ROLLBACK", NULL);
+            (void)cor_db_exec(&store->writer, "ROLLBACK", NULL);
         }
         fail_all(batch, code, &err);
     }

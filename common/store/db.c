@@ -54,8 +54,37 @@ enum cor_code cor_db_exec(struct cor_db *db, const char *sql, struct cor_err *er
     return rc == SQLITE_OK ? COR_OK : cor_db_fail(db, rc, sql, err);
 }
 
+const char *cor_db_text(enum cor_db_word word)
+{
+    static const char *const texts[COR_DB_WORDS] = {
+        [COR_DB_BEGIN] = "BEGIN",         [COR_DB_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+        [COR_DB_COMMIT] = "COMMIT",       [COR_DB_SAVE] = "SAVEPOINT one",
+        [COR_DB_RELEASE] = "RELEASE one", [COR_DB_UNDO] = "ROLLBACK TO one",
+    };
+    return texts[word];
+}
+
+int cor_db_say(struct cor_db *db, enum cor_db_word word)
+{
+    sqlite3_stmt **stmt = &db->words[word];
+    if (*stmt == NULL) {
+        int rc = sqlite3_prepare_v3(db->raw, cor_db_text(word), -1, SQLITE_PREPARE_PERSISTENT, stmt,
+                                    NULL);
+        if (rc != SQLITE_OK) {
+            return rc;
+        }
+    }
+    int rc = sqlite3_step(*stmt);
+    (void)sqlite3_reset(*stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 void cor_db_close(struct cor_db *db)
 {
+    for (size_t i = 0; i < COR_DB_WORDS; i++) {
+        (void)sqlite3_finalize(db->words[i]);
+        db->words[i] = NULL;
+    }
     for (size_t i = 0; i < db->stmt_count; i++) {
         (void)sqlite3_finalize(db->stmts[i].raw);
     }
@@ -81,12 +110,12 @@ struct cor_stmt *cor_db_use(struct cor_db *db, size_t number)
 
 void cor_db_begin(struct cor_db *db)
 {
-    must(sqlite3_exec(db->raw, "BEGIN", NULL, NULL, NULL) == SQLITE_OK);
+    must(cor_db_say(db, COR_DB_BEGIN) == SQLITE_OK);
 }
 
 void cor_db_end(struct cor_db *db)
 {
-    (void)sqlite3_exec(db->raw, "COMMIT", NULL, NULL, NULL);
+    (void)cor_db_say(db, COR_DB_COMMIT);
 }
 
 int64_t cor_db_changes(struct cor_db *db)

@@ -17,8 +17,20 @@ struct cor_stmt {
     int failed;        /* result of preparing or binding */
 };
 
+/* What is said for every batch and every write: prepared once. */
+enum cor_db_word {
+    COR_DB_BEGIN,
+    COR_DB_BEGIN_WRITE,
+    COR_DB_COMMIT,
+    COR_DB_SAVE,
+    COR_DB_RELEASE,
+    COR_DB_UNDO,
+    COR_DB_WORDS
+};
+
 struct cor_db {
     sqlite3 *raw;
+    sqlite3_stmt *words[COR_DB_WORDS]; /* NULL until first used */
     struct cor_stmt *stmts;
     size_t stmt_count;
 };
@@ -72,6 +84,12 @@ bool cor_db_is_fatal(int rc);
 
 /* Runs SQL without rows. */
 enum cor_code cor_db_exec(struct cor_db *db, const char *sql, struct cor_err *err);
+
+/* Runs a word of transactions. Returns SQLite's result. */
+int cor_db_say(struct cor_db *db, enum cor_db_word word);
+
+/* SQL of the word, for messages. */
+const char *cor_db_text(enum cor_db_word word);
 
 /* Finalizes the statements and closes. */
 void cor_db_close(struct cor_db *db);
