@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Drives the controllers: a change of a kind they look at asks for a pass at the end of the round;
-// the node controller also looks at the time.
+// the node controller also looks when a node may be late.
 #include "controller.h"
 
 #include <string.h>
@@ -10,9 +10,7 @@
 #include "meta.h"
 #include "strategy.h"
 
-/* A node is late 40 s after its last lease (node-monitor-grace-period); looked at every 5 s
- * (node-monitor-period). */
-enum { NODES_EVERY_US = 5000000, EVENTS_EVERY_US = 300000000 };
+enum { EVENTS_EVERY_US = 300000000 };
 
 enum { WANT_NAMESPACES = 1, WANT_SCHEDULE = 2, WANT_NODES = 4, WANT_PODGC = 8, WANT_ALL = 15 };
 
@@ -159,6 +157,13 @@ static void on_change(void *self, const struct kl_change *change)
     }
 }
 
+/* A node is late 40 s after its last lease (node-monitor-grace-period): none is looked at before.
+ */
+static void look_at_nodes(struct kl_controllers *controllers)
+{
+    cor_timer_start(controllers->nodes, kl_nodes_pass(controllers->api, cor_wall_now()));
+}
+
 static void on_soon(void *self)
 {
     struct kl_controllers *controllers = self;
@@ -169,7 +174,7 @@ static void on_soon(void *self)
         kl_namespaces_pass(api);
     }
     if ((wanted & WANT_NODES) != 0) {
-        kl_nodes_pass(api, cor_wall_now());
+        look_at_nodes(controllers);
     }
     if ((wanted & WANT_PODGC) != 0) {
         kl_podgc_pass(api);
@@ -181,8 +186,7 @@ static void on_soon(void *self)
 
 static void on_nodes(void *self)
 {
-    struct kl_controllers *controllers = self;
-    kl_nodes_pass(controllers->api, cor_wall_now());
+    look_at_nodes(self);
 }
 
 static void on_events(void *self)
@@ -212,7 +216,6 @@ struct kl_controllers *kl_controllers_new(struct kl_api *api)
     kl_storage_listen(api->storage, on_change, controllers);
     create_namespaces(api);
     want(controllers, WANT_ALL);
-    cor_timer_repeat(controllers->nodes, NODES_EVERY_US);
     cor_timer_repeat(controllers->events, EVENTS_EVERY_US);
     return controllers;
 }

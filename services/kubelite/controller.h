@@ -34,9 +34,11 @@ void kl_namespaces_pass(struct kl_api *api);
 /* Binds the Pods that have no node. Returns whether Pods still wait for a node. */
 bool kl_schedule_pass(struct kl_api *api);
 
-/* Marks Nodes by how long ago they were heard of; removes Pods whose Node is gone, and old Events.
- */
-void kl_nodes_pass(struct kl_api *api, struct cor_wall now);
+/* Marks Nodes by how long ago they were heard of. Returns in how many µs one of them may be late: 5
+ * s (node-monitor-period) to 40 s; a Node that changes meanwhile is looked at when it does. */
+int64_t kl_nodes_pass(struct kl_api *api, struct cor_wall now);
+
+/* Removes Pods whose Node is gone, and old Events. */
 void kl_podgc_pass(struct kl_api *api);
 void kl_events_pass(struct kl_api *api, struct cor_wall now);
 

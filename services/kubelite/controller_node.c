@@ -7,7 +7,7 @@
 #include "controller.h"
 #include "meta.h"
 
-enum { GRACE_S = 40, EVENT_TTL_S = 3600 }; /* --event-ttl of kube-apiserver */
+enum { GRACE_S = 40, PERIOD_S = 5, EVENT_TTL_S = 3600 }; /* --event-ttl of kube-apiserver */
 
 static const char unreachable[] = "node.kubernetes.io/unreachable";
 static const char not_ready[] = "node.kubernetes.io/not-ready";
@@ -105,16 +105,19 @@ static void set_taint(struct cor_json *node, const char *key, const char *effect
     cor_json_add(cor_json_at(node, "spec.taints"), one);
 }
 
-static void look_at(struct kl_api *api, const char *name, struct cor_wall now)
+/* Returns the time until the node can be late; one that is late already is looked at again soon, in
+ * case that it could not be written. */
+static int64_t look_at(struct kl_api *api, const char *name, struct cor_wall now)
 {
     struct cor_json *node = kl_storage_get(api->storage, kl_builtin(KL_NODE), NULL, name);
     if (node == NULL) {
-        return;
+        return COR_SEC(GRACE_S);
     }
     struct cor_json *old = cor_json_copy(node);
     char time[COR_RFC3339_SIZE];
     cor_wall_format(now, time);
-    bool late = now.us - heard(api, node).us > COR_SEC(GRACE_S);
+    int64_t rest_us = heard(api, node).us + COR_SEC(GRACE_S) - now.us;
+    bool late = rest_us < 0;
     if (late) {
         mark_unknown(node, time);
     }
@@ -128,14 +131,19 @@ static void look_at(struct kl_api *api, const char *name, struct cor_wall now)
     set_taint(node, "node.kubernetes.io/unschedulable", "NoSchedule",
               cor_json_bool_at(node, "spec.unschedulable", false), time);
     kl_own_update(api, kl_builtin(KL_NODE), node, old);
+    return rest_us;
 }
 
-void kl_nodes_pass(struct kl_api *api, struct cor_wall now)
+/* A clock that is ahead does not keep a node alive for longer than the grace. */
+int64_t kl_nodes_pass(struct kl_api *api, struct cor_wall now)
 {
+    int64_t wait_us = COR_SEC(GRACE_S);
     auto_(cor_json_free) struct cor_json *nodes = kl_own_list(api, kl_builtin(KL_NODE), NULL);
     for (size_t i = 0; i < cor_json_count(nodes); i++) {
-        look_at(api, kl_meta_str(cor_json_item(nodes, i), "name"), now);
+        int64_t rest_us = look_at(api, kl_meta_str(cor_json_item(nodes, i), "name"), now);
+        wait_us = rest_us < wait_us ? rest_us : wait_us;
     }
+    return wait_us < COR_SEC(PERIOD_S) ? COR_SEC(PERIOD_S) : wait_us;
 }
 
 static bool has_node(const struct cor_json *nodes, const char *name)

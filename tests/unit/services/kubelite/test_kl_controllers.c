@@ -98,6 +98,20 @@ static void test_late_node(void **state)
                         "node.kubernetes.io/unreachable");
 }
 
+/* Nobody looks at nodes before one can be late, nor never again. */
+static void test_when_to_look_again(void **state)
+{
+    struct fixture *f = *state;
+    struct cor_wall now = cor_wall_now();
+    assert_int_equal(kl_nodes_pass(&f->api, now), COR_SEC(40));
+    create(f, KL_NODE, NODE);
+    int64_t young = kl_nodes_pass(&f->api, (struct cor_wall){now.us + COR_SEC(10)});
+    assert_in_range(young, COR_SEC(28), COR_SEC(31));
+    assert_int_equal(kl_nodes_pass(&f->api, (struct cor_wall){now.us + COR_SEC(38)}), COR_SEC(5));
+    assert_int_equal(kl_nodes_pass(&f->api, (struct cor_wall){now.us + COR_SEC(50)}), COR_SEC(5));
+    assert_int_equal(kl_nodes_pass(&f->api, (struct cor_wall){now.us - COR_SEC(900)}), COR_SEC(40));
+}
+
 static void test_lease_keeps_a_node_alive(void **state)
 {
     struct fixture *f = *state;
@@ -197,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_late_node),
+        TEST(test_when_to_look_again),
         TEST(test_lease_keeps_a_node_alive),
         TEST(test_pods_of_lost_nodes),
         TEST(test_events_end),
