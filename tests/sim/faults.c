@@ -209,7 +209,8 @@ static bool is_listed(const char *name, const char *list)
 
 void sim_faults_begin(int64_t until_us, const char *only)
 {
-    static const int64_t MEANS[] = {COR_SEC(10), COR_SEC(60), COR_SEC(200), COR_SEC(600)};
+    static const int64_t MEANS[] = {COR_SEC(10),  COR_SEC(60),  COR_SEC(60),  COR_SEC(200),
+                                    COR_SEC(200), COR_SEC(600), COR_SEC(600), COR_SEC(600)};
     struct temper *t = temper();
     t->until = until_us;
     t->mean_us = MEANS[sim_pick(SIM_FAULT, COR_COUNT(MEANS))];
