@@ -35,9 +35,10 @@ struct dt {
     struct cor_inbox *inbox;   /* messages of the broker */
     struct cor_policy policy;  /* of the outbox */
     struct cor_ledger *ledger;
-    struct dt_tx *gathering; /* owned; NULL: none */
-    bool writing;            /* a transaction is being written */
-    bool stopping;           /* none is begun any more */
+    struct dt_tx *gathering;    /* owned; NULL: none */
+    bool writing;               /* a transaction is being written */
+    struct cor_mono busy_since; /* full transactions follow each other since; 0: they do not */
+    bool stopping;              /* none is begun any more */
     struct cor_port *bus, *meta, *hub;
     struct cor_map *devices; /* id -> struct dt_device, owned */
     struct cor_map *models;  /* "<ns>/<name>" -> struct cor_json of the DeviceModel, owned */
@@ -99,7 +100,8 @@ void dt_tx_remove(struct dt_tx *tx, const char *id);
 void dt_tx_publish(struct dt_tx *tx, char *topic, struct cor_json *payload);
 
 /* Whether answers to a device's updates are to be made. False: too much waits for the broker
- * already, and count of them are dropped by the written policy (answers-bytes). */
+ * already, or messages come faster than they can be answered: count answers are dropped by policy.
+ */
 bool dt_tx_answers(struct dt_tx *tx, const struct dt_device *device, unsigned count);
 
 /* The message of eventbus that led to this: acknowledged once it is committed. */
