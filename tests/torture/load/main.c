@@ -26,6 +26,7 @@ enum {
     OPT_PORT,
     OPT_REFUSE,
     OPT_FORGET,
+    OPT_TWIN,
     OPT_NAMES,
     OPT_MQTT,
     OPT_NONE
@@ -34,7 +35,7 @@ enum {
 struct options {
     const char *broker;
     const char *topic;
-    uint64_t devices, bytes, rate, flight, count, seconds, drain, port, refuse, forget;
+    uint64_t devices, bytes, rate, flight, count, seconds, drain, port, refuse, forget, twin;
     bool via_mqtt, no_target;
 };
 
@@ -51,6 +52,8 @@ static const struct argp_option OPTIONS[] = {
     {"port", OPT_PORT, "PORT", 0, "Of the HTTP target on 127.0.0.1 (8099)", 0},
     {"refuse-every", OPT_REFUSE, "N", 0, "Answer every Nth request 503 and do not take it", 0},
     {"forget-every", OPT_FORGET, "N", 0, "Take every Nth request and answer 500", 0},
+    {"twin", OPT_TWIN, "N", 0,
+     "Twin updates of N properties on TOPIC itself, each value the time in ms; no target", 0},
     {"no-target", OPT_NONE, NULL, 0, "Only publish: nothing is expected to arrive", 0},
     {"via-mqtt", OPT_MQTT, NULL, 0, "Take what a subscriber of the same broker gets: the floor", 0},
     {"topics", OPT_NAMES, NULL, 0, "Print the topics, one a line, and exit", 0},
@@ -80,8 +83,9 @@ static void print_topics(const struct options *o)
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
-    uint64_t *const numbers[] = {&o->devices, &o->bytes, &o->rate, &o->flight, &o->count,
-                                 &o->seconds, &o->drain, &o->port, &o->refuse, &o->forget};
+    uint64_t *const numbers[] = {&o->devices, &o->bytes,   &o->rate,  &o->flight,
+                                 &o->count,   &o->seconds, &o->drain, &o->port,
+                                 &o->refuse,  &o->forget,  &o->twin};
     if (key == OPT_BROKER) {
         o->broker = arg;
     } else if (key == OPT_TOPIC) {
@@ -92,7 +96,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         o->no_target = true;
     } else if (key == OPT_NAMES) {
         print_topics(o);
-    } else if (key >= OPT_DEVICES && key <= OPT_FORGET) {
+    } else if (key >= OPT_DEVICES && key <= OPT_TWIN) {
         if (!cor_view_u64(cor_view_of(arg), numbers[key - OPT_DEVICES])) {
             argp_error(state, "expected a number: %s", arg);
         }
@@ -173,6 +177,7 @@ static enum cor_code start(struct load *load, struct cor_err *err)
                                        .rate = o->rate,
                                        .flight = o->flight,
                                        .count = o->count,
+                                       .properties = o->twin,
                                        .loop = load->loop,
                                        .ledger = load->ledger};
     if (o->via_mqtt) {
@@ -242,7 +247,11 @@ int main(int argc, char **argv)
                         .port = 8099};
     const struct argp argp = {OPTIONS, parse_option, NULL, DOC, NULL, NULL, NULL};
     (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (o.devices == 0 || o.flight == 0 || o.flight > 60000 || o.port > 65535) {
+    if (o.twin > 0) {
+        o.devices = 1;
+        o.no_target = true;
+    }
+    if (o.twin > 100 || o.devices == 0 || o.flight == 0 || o.flight > 60000 || o.port > 65535) {
         (void)fprintf(stderr, "torture-load: --devices, --flight or --port out of range\n");
         return 2;
     }

@@ -92,19 +92,45 @@ static void on_connect(struct mosquitto *client, void *self, int rc)
     p->up = rc == 0;
 }
 
-static void publish_one(struct publisher *p)
+/* {"d":DEVICE,"s":SEQ,"x":"xxx…"} of the size that is asked for. Returns its length. */
+static size_t numbered(struct publisher *p, size_t device, uint64_t seq)
 {
-    size_t device = p->device;
-    p->device = (p->device + 1) % p->spec.devices;
-    uint64_t seq = ledger_publish(p->spec.ledger, device, cor_mono_now().us);
-    char topic[256];
-    (void)snprintf(topic, sizeof(topic), "%s/%zu", p->spec.topic, device);
     int len = snprintf(p->payload, BYTES_MAX, "{\"d\":%zu,\"s\":%" PRIu64 ",\"x\":\"", device, seq);
     size_t whole = (size_t)len + 2 > p->spec.bytes ? (size_t)len + 2 : p->spec.bytes;
     memset(p->payload + len, 'x', whole - (size_t)len - 2);
     memcpy(p->payload + whole - 2, "\"}", 2);
+    return whole;
+}
+
+/* A twin update; each value is the time, so that whoever reads it knows how old it is. */
+static size_t twin_update(struct publisher *p, uint64_t seq)
+{
+    int64_t ms = cor_wall_now().us / 1000;
+    int len = snprintf(p->payload, BYTES_MAX, "{\"event_id\":\"%" PRIu64 "\",\"twin\":{", seq);
+    for (size_t i = 0; i < p->spec.properties; i++) {
+        len += snprintf(p->payload + len, BYTES_MAX - (size_t)len,
+                        "%s\"p%zu\":{\"actual\":{\"value\":\"%" PRId64 "\"}}", i == 0 ? "" : ",", i,
+                        ms);
+    }
+    len += snprintf(p->payload + len, BYTES_MAX - (size_t)len, "}}");
+    return (size_t)len;
+}
+
+static void publish_one(struct publisher *p)
+{
+    size_t device = p->device;
+    bool twin = p->spec.properties > 0;
+    p->device = (p->device + 1) % p->spec.devices;
+    uint64_t seq = ledger_publish(p->spec.ledger, device, cor_mono_now().us);
+    char topic[256];
+    if (twin) {
+        (void)snprintf(topic, sizeof(topic), "%s", p->spec.topic);
+    } else {
+        (void)snprintf(topic, sizeof(topic), "%s/%zu", p->spec.topic, device);
+    }
+    size_t len = twin ? twin_update(p, seq) : numbered(p, device, seq);
     int id = 0;
-    int rc = mosquitto_publish(p->client, &id, topic, (int)whole, p->payload, 1, false);
+    int rc = mosquitto_publish(p->client, &id, topic, (int)len, p->payload, 1, false);
     must(id > 0 && id < IDS); /* it is queued, even when the connection has just broken */
     p->flight[id].device = (uint32_t)device;
     p->flight[id].seq = seq;

@@ -12,10 +12,11 @@ struct publisher_spec {
     int port;
     const char *topic; /* device D publishes on <topic>/D */
     size_t devices;
-    size_t bytes;    /* of a payload, at least */
-    uint64_t rate;   /* messages a second; 0: as fast as the broker acknowledges */
-    uint64_t flight; /* un-acknowledged at once */
-    uint64_t count;  /* in all; 0: until publisher_stop */
+    size_t bytes;      /* of a payload, at least */
+    uint64_t rate;     /* messages a second; 0: as fast as the broker acknowledges */
+    uint64_t flight;   /* un-acknowledged at once */
+    uint64_t count;    /* in all; 0: until publisher_stop */
+    size_t properties; /* > 0: twin updates of so many, on the topic itself */
     struct cor_loop *loop;
     struct ledger *ledger;
 };
