@@ -127,6 +127,7 @@ void cor_port_end(struct cor_port *port, const char *why)
     }
     LOGI(port->log, "bus.down", "why=\"%s\" epoch=%" PRIu64, why, port->session.epoch);
     port->stats.lost += cor_waiting_clear(port->waiting);
+    port->ack_beyond = false;
     port->paused = false; /* the next session begins with the whole window */
     cor_streams_end(port);
     end_calls(port, COR_GONE, true);

@@ -73,6 +73,7 @@ struct cor_port {
     int peer_uid; /* allowed besides our own and root; -1: none */
     bool busy;    /* the owner was told COR_BUSY: call room() */
     bool paused;
+    bool ack_beyond; /* of what was never sent, in this session: logged once */
     struct cor_port_stats stats;
 };
 

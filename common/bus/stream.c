@@ -267,8 +267,11 @@ static void take_ack(struct cor_origin *origin, const struct cor_wire_ack *ack)
     opened(origin);
     if (what == COR_PLACE_BAD) {
         port->stats.invalid++;
-        LOGE(port->log, "bus.ack-beyond", "stream=%" PRIu64 " seq=%" PRIu64 " high=%" PRIu64,
-             ack->stream, ack->seq, origin->high);
+        if (!port->ack_beyond) {
+            LOGE(port->log, "bus.ack-beyond", "stream=%" PRIu64 " seq=%" PRIu64 " high=%" PRIu64,
+                 ack->stream, ack->seq, origin->high);
+        }
+        port->ack_beyond = true;
         return;
     }
     if (origin->place.acked > before) {
