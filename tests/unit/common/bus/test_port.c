@@ -442,6 +442,28 @@ static void stream_arrives_once_and_in_order(void **state)
     assert_int_equal(w->a.sum, TOTAL * (TOTAL + 1) / 2);
 }
 
+static bool a_has_state(struct world *w)
+{
+    return w->a.last_value == 99;
+}
+
+/* What an origin says twice within a session (one whose acknowledgement was lost on a way of
+ * several hops) is told to the sink once. */
+static void a_repeated_sequence_is_told_once(void **state)
+{
+    struct world *w = *state;
+    stream_arrives_once_and_in_order(state);
+    for (uint64_t seq = TOTAL - 1; seq <= TOTAL; seq++) {
+        struct item again = {COR_VIEW("k"), seq};
+        struct cor_event event = {.seq = seq, .number = M_EVENT, .body = &again};
+        assert_int_equal(cor_relay_event(w->b.port, 1, &event), COR_OK);
+    }
+    struct item behind = {COR_VIEW("k"), 99};
+    assert_int_equal(cor_send(w->b.port, M_STATE, &behind), COR_OK);
+    run_until(w, a_has_state);
+    assert_int_equal(w->a.events, TOTAL);
+}
+
 static bool some_events(struct world *w)
 {
     return w->a.events >= 10;
@@ -680,6 +702,7 @@ int main(void)
         T(pending_call_ends_when_the_peer_goes),
         T(binder_notices_that_the_connector_went),
         T(stream_arrives_once_and_in_order),
+        T(a_repeated_sequence_is_told_once),
         T(stream_resumes_behind_the_last_commit),
         T(refused_event_comes_again_after_the_hold),
         T(a_peer_that_is_slow_to_read_has_not_gone),
