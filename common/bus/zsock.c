@@ -27,7 +27,10 @@ struct cor_zsock {
     void *monitor;
     struct cor_io *io;
     struct cor_io *monitor_io;
-    bool broken; /* a peer sent more than one frame: open anew when the round is over */
+    bool look;         /* there may be something to read */
+    bool look_monitor; /* the same, of the monitor */
+    bool inside;       /* of a round, which ends with a look */
+    bool broken;       /* a peer sent more than one frame: open anew when the round is over */
 };
 
 static bool set_int(void *sock, int option, int value)
@@ -56,13 +59,6 @@ static int fd_of(void *sock)
     size_t size = sizeof(fd);
     must(zmq_getsockopt(sock, ZMQ_FD, &fd, &size) == 0);
     return fd;
-}
-
-static bool readable(void *sock)
-{
-    int events = 0;
-    size_t size = sizeof(events);
-    return zmq_getsockopt(sock, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN) != 0;
 }
 
 /* On ipc the address of a peer is "localhost:uid:gid:pid". */
@@ -160,11 +156,19 @@ static void close_sockets(struct cor_zsock *z)
     }
 }
 
+/* on_round, which runs before the loop sleeps, does the work. */
 static void on_fd(void *self, int fd, int events)
 {
-    (void)self;
     (void)fd;
-    (void)events; /* wakes the loop; on_round, which runs before the loop sleeps, does the work */
+    (void)events;
+    ((struct cor_zsock *)self)->look = true;
+}
+
+static void on_monitor_fd(void *self, int fd, int events)
+{
+    (void)fd;
+    (void)events;
+    ((struct cor_zsock *)self)->look_monitor = true;
 }
 
 static bool monitored(struct cor_zsock *z)
@@ -203,33 +207,48 @@ static enum cor_code open_sockets(struct cor_zsock *z, struct cor_err *err)
         return cor_err_set(err, COR_IO, "%s: %s", z->path, zmq_strerror(zmq_errno()));
     }
     z->io = cor_io_new(z->loop, fd_of(z->sock), COR_READ, on_fd, z);
-    z->monitor_io = cor_io_new(z->loop, fd_of(z->monitor), COR_READ, on_fd, z);
+    z->monitor_io = cor_io_new(z->loop, fd_of(z->monitor), COR_READ, on_monitor_fd, z);
+    z->look = true;
+    z->look_monitor = true;
     return COR_OK;
 }
 
+static void open_anew(struct cor_zsock *z)
+{
+    struct cor_err err = COR_ERR_NONE;
+    z->broken = false;
+    close_sockets(z);
+    if (open_sockets(z, &err) != COR_OK) {
+        cor_die("%s", err.text); /* it was open a moment ago: the environment is gone */
+    }
+    z->ops.dropped(z->self);
+}
+
+/* The descriptor of a socket says only that something has changed, and only once: it is read until
+ * it is empty. Sending may swallow that word, so who sends outside of a round asks for one. */
 static bool on_round(void *self)
 {
     struct cor_zsock *z = self;
+    bool more = z->look;
     int n = 0;
-    while (n < ROUND && !z->broken && readable(z->sock) && receive(z)) {
-        n++;
+    z->look = false;
+    z->inside = true;
+    while (n < ROUND && more && !z->broken) {
+        more = receive(z);
+        n += more;
     }
+    z->inside = false;
+    z->look = more;
     if (z->broken) {
-        z->broken = false;
-        struct cor_err err = COR_ERR_NONE;
-        close_sockets(z);
-        if (open_sockets(z, &err) != COR_OK) {
-            cor_die("%s", err.text); /* it was open a moment ago: the environment is gone */
-        }
-        z->ops.dropped(z->self);
+        open_anew(z);
     }
-    if (readable(z->monitor)) {
-        n++;
+    if (z->look_monitor) {
+        z->look_monitor = false;
         read_monitor(z);
+        n++;
     }
-    /* Handlers may have sent on other sockets, which may have swallowed those sockets' wake-ups: a
-     * round that did something is followed by another one, in which every socket looks again. */
-    return n > 0 || readable(z->sock);
+    /* What handlers did may be for hooks that have run in this round. */
+    return n > 0 || z->look;
 }
 
 enum cor_code cor_zsock_open(struct cor_loop *loop, const struct cor_zsock_spec *spec,
@@ -268,8 +287,17 @@ static void free_data(void *data, void *hint)
     cor_free(data);
 }
 
+static void look_again(struct cor_zsock *z)
+{
+    if (!z->inside && !z->look) {
+        z->look = true;
+        cor_hook_again(z->hook);
+    }
+}
+
 static bool send_msg(struct cor_zsock *z, const struct cor_peer *peer, zmq_msg_t *msg)
 {
+    look_again(z);
     if (z->spec.binds && zmq_send(z->sock, peer->id, peer->len, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
         (void)zmq_msg_close(msg);
         return false;

@@ -327,6 +327,11 @@ struct cor_hook *cor_hook_new(struct cor_loop *loop, bool (*fn)(void *self), voi
     return hook;
 }
 
+void cor_hook_again(struct cor_hook *hook)
+{
+    ev_idle_start(hook->ev, &hook->idle);
+}
+
 void cor_hook_free(struct cor_hook **hook)
 {
     if (*hook != NULL) {

@@ -106,6 +106,9 @@ struct cor_hook;
  * goes round again. Returns owned. */
 struct cor_hook *cor_hook_new(struct cor_loop *loop, bool (*fn)(void *self), void *self);
 
+/* The loop does not sleep before the hook's fn has run once more. */
+void cor_hook_again(struct cor_hook *hook);
+
 /* Stops and frees. *hook becomes NULL. */
 void cor_hook_free(struct cor_hook **hook);
 
