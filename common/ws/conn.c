@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -9,6 +11,9 @@
 /* A message of 32 MiB in Go's pieces of 4082 bytes has some 8,000; more is an attack on our time.
  */
 enum { FRAGMENTS_MAX = 65536 };
+
+/* Written in one go, before it is the loop's turn again. */
+enum { BURST_BYTES = 65536 };
 
 struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *events, void *self)
 {
@@ -188,6 +193,32 @@ static bool send_piece(struct cor_ws_conn *conn, struct ws_message *message)
     return true;
 }
 
+/* The kernel sends what a burst writes as full segments: small ones would wake the peer for each.
+ */
+static void cork(struct cor_ws_conn *conn, int on)
+{
+    (void)setsockopt(lws_get_socket_fd(conn->wsi), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
+/* Sends what waits, up to a bound, as long as the socket takes it. False: broken. */
+static bool send_burst(struct cor_ws_conn *conn)
+{
+    bool many = conn->queue.next != conn->queue.prev;
+    size_t before = conn->queued;
+    bool sound = true;
+    if (many) {
+        cork(conn, 1);
+    }
+    do {
+        sound = send_piece(conn, COR_LIST_OBJECT(conn->queue.next, struct ws_message, link));
+    } while (sound && !cor_list_empty(&conn->queue) && before - conn->queued < BURST_BYTES &&
+             lws_partial_buffered(conn->wsi) == 0);
+    if (many) {
+        cork(conn, 0);
+    }
+    return sound;
+}
+
 int ws_on_writable(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
 {
     (void)in;
@@ -207,7 +238,7 @@ int ws_on_writable(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
     if (cor_list_empty(&conn->queue)) {
         return 0;
     }
-    if (!send_piece(conn, COR_LIST_OBJECT(conn->queue.next, struct ws_message, link))) {
+    if (!send_burst(conn)) {
         ws_conn_gone(conn, "write failed");
         return -1;
     }
