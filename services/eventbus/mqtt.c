@@ -5,7 +5,7 @@
 #include <mosquitto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/ioctl.h>
 
 #include "common/base/mem.h"
 #include "common/clock/backoff.h"
@@ -20,8 +20,8 @@
 enum {
     MISC_PART = 3,
     IN_FLIGHT = 1000,
-    BATCH_MESSAGES = 1000,
-    BATCH_BYTES = 1 << 20,
+    BATCH_MESSAGES = 4096,
+    BATCH_BYTES = 4 << 20,
     BYTES_MAX = 16 << 20
 };
 
@@ -58,20 +58,26 @@ static void watch_socket(struct eb_mqtt *mqtt)
     cor_io_set(mqtt->io, mqtt->held ? 0 : events);
 }
 
-static bool has_more(const struct eb_mqtt *mqtt)
+/* Bytes that the socket has; 0 as well when it has ended, which the next event tells. */
+static size_t waiting_bytes(const struct eb_mqtt *mqtt)
 {
-    char byte = 0;
-    return recv(mosquitto_socket(mqtt->client), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    int n = 0;
+    return ioctl(mosquitto_socket(mqtt->client), FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
-/* Reads until the socket is empty or the batch is full. */
+/* Reads until the socket is empty or the batch is full. A message takes more of the socket than its
+ * topic and payload, so the socket need not be asked after each. */
 static int read_batch(struct eb_mqtt *mqtt)
 {
     int rc = MOSQ_ERR_SUCCESS;
+    size_t left = 0;
     do {
+        size_t before = mqtt->batch_bytes;
         rc = mosquitto_loop_read(mqtt->client, 1);
+        size_t took = mqtt->batch_bytes - before;
+        left = took > 0 && left > took ? left - took : waiting_bytes(mqtt);
     } while (rc == MOSQ_ERR_SUCCESS && mqtt->batch_count < BATCH_MESSAGES &&
-             mqtt->batch_bytes < BATCH_BYTES && has_more(mqtt));
+             mqtt->batch_bytes < BATCH_BYTES && left > 0);
     return rc;
 }
 
