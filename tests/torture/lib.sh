@@ -13,7 +13,7 @@ TARGET_PORT=8099
 torture_begin() {
     while [ $# -gt 0 ] && [ "$1" != --inside ]; do
         case $1 in
-            --seed | --count | --seconds | --rate | --devices | --states | --rtt | --clients | --batch)
+            --seed | --count | --seconds | --rate | --devices | --states | --rtt | --clients | --batch | --long)
                 declare -gx "TORTURE_${1#--}=$2"
                 shift
                 ;;
