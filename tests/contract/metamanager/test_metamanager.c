@@ -24,6 +24,7 @@ struct world {
     int stored, asked;
     char stored_key[128];
     bool hub_answers;
+    bool hub_waits;
     /* what edged saw */
     int objects, gone, done;
     char object[256];
@@ -49,6 +50,10 @@ static enum cor_code on_asked(void *self, struct cor_in *in, const void *body, s
     struct world *w = self;
     const struct px_api_call *call = body;
     w->asked++;
+    if (w->hub_waits) {
+        (void)cor_defer(in); /* for ever */
+        return COR_OK;
+    }
     if (!w->hub_answers) {
         return cor_err_set(err, COR_RETRY, "the cloud does not answer");
     }
@@ -328,6 +333,30 @@ static void tokens_outlive_the_link(void **state)
     assert_int_equal(w->status, 503);
 }
 
+static bool is_asked(void *self)
+{
+    return ((struct world *)self)->asked > 0;
+}
+
+/* The call ends with the process, when the store in which an older token might be is closed. */
+static void it_ends_well_while_it_asks_for_a_token(void **state)
+{
+    struct world *w = *state;
+    struct px_api_call call = {.verb = PX_VERB_CREATE,
+                               .key = COR_VIEW("default/serviceaccounttoken/sa"),
+                               .body = COR_VIEW("{\"spec\":{\"audiences\":[\"a\"]}}")};
+    set_link(w, true);
+    w->hub_waits = true;
+    assert_int_equal(cor_call(w->edged, PX_api_call, &call, COR_SEC(60), on_reply, w), COR_OK);
+    assert_true(stage_until(w->stage, is_asked, w));
+    int status = stage_end(w->pid, SIGTERM);
+    start(w); /* teardown ends one */
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    w->done = 0;
+    assert_true(stage_until(w->stage, is_up, w));
+}
+
 static void writes_go_to_the_cloud_only(void **state)
 {
     struct world *w = *state;
@@ -367,6 +396,7 @@ int main(void)
         T(killed_it_comes_back_with_everything),
         T(unknown_is_asked_of_the_cloud_and_kept),
         T(tokens_outlive_the_link),
+        T(it_ends_well_while_it_asks_for_a_token),
         T(writes_go_to_the_cloud_only),
         T(odd_objects_change_nothing),
     };
