@@ -39,7 +39,7 @@ static void derive(const uint8_t *secret, const char *purpose, uint64_t epoch,
 
 static struct ticket_key key_of(const uint8_t *secret, uint64_t epoch)
 {
-    struct ticket_key key;
+    struct ticket_key key = {0};
     derive(secret, "name", epoch, key.name);
     derive(secret, "aes", epoch, key.aes);
     derive(secret, "mac", epoch, key.mac);
