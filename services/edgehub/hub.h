@@ -112,6 +112,11 @@ const struct cor_port_ops *up_bus_ops(void);
 /* up.c: fills in id (unless set) and time, sends. False when it could not. */
 bool up_send(struct hub *hub, const struct px_kubeedge_out *out);
 
+/* up.c: defers the answer to the CALL being handled until the cloud answers message id; key is what
+ * it is about (copied). Too many: it is refused. */
+void up_remember(struct hub *hub, struct cor_in *in, enum ask_kind kind, struct cor_view key,
+                 const char *id);
+
 /* up.c: acknowledges a message of the cloud. */
 void up_ack(struct hub *hub, const char *parent, const char *source, const char *resource);
 

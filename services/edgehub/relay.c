@@ -40,13 +40,7 @@ enum cor_code relay_ask(struct hub *hub, struct cor_in *in, enum ask_kind kind, 
     }
     id_text(head.id, id);
     hub->stats.up++;
-    struct cor_ticket ticket = cor_defer(in);
-    if (!asks_add(hub->asks, id, kind, key, &ticket)) {
-        struct ask refused = {.ticket = ticket};
-        fail(&refused, COR_BUSY, "too many questions to the cloud");
-    } else if (!cor_timer_running(hub->sweep)) {
-        cor_timer_repeat(hub->sweep, COR_SEC(1));
-    }
+    up_remember(hub, in, kind, key, id);
     return COR_OK;
 }
 

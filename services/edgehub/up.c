@@ -83,6 +83,18 @@ void up_sweep(struct hub *hub)
     }
 }
 
+void up_remember(struct hub *hub, struct cor_in *in, enum ask_kind kind, struct cor_view key,
+                 const char *id)
+{
+    struct cor_ticket ticket = cor_defer(in);
+    if (!asks_add(hub->asks, id, kind, key, &ticket)) {
+        struct ask refused = {.ticket = ticket};
+        fail(&refused, COR_BUSY, "too many questions to the cloud");
+    } else if (!cor_timer_running(hub->sweep)) {
+        cor_timer_repeat(hub->sweep, COR_SEC(1));
+    }
+}
+
 /* Remembers the question under the message's id, and sends it. */
 static enum cor_code ask(struct hub *hub, struct cor_in *in, enum ask_kind kind,
                          struct cor_view key, const struct px_kubeedge_out *out,
@@ -97,13 +109,7 @@ static enum cor_code ask(struct hub *hub, struct cor_in *in, enum ask_kind kind,
                            link_is_up(hub->link) ? "too much waits to be sent to the cloud"
                                                  : "the link to the cloud is down");
     }
-    struct cor_ticket ticket = cor_defer(in);
-    if (!asks_add(hub->asks, id, kind, key, &ticket)) {
-        struct ask refused = {.ticket = ticket};
-        fail(&refused, COR_BUSY, "too many questions to the cloud");
-    } else if (!cor_timer_running(hub->sweep)) {
-        cor_timer_repeat(hub->sweep, COR_SEC(1));
-    }
+    up_remember(hub, in, kind, key, id);
     return COR_OK;
 }
 
