@@ -38,6 +38,11 @@ static const struct cor_conf_row ROWS[] = {
                      "publications under way"),
 };
 
+#define EDGE_NODES "labelSelector=node-role.kubernetes.io%2Fedge"
+#define BOUND_PODS "fieldSelector=spec.nodeName%21%3D"
+#define DEVICES_V1BETA1 "devices.kubeedge.io/v1beta1"
+#define RULES_V1 "rules.kubeedge.io/v1"
+
 static const struct {
     const char *group_version;
     const char *plural;
@@ -47,17 +52,33 @@ static const struct {
     void (*synced)(void *self);
     void (*absent)(void *self);
 } WATCHES[EC_KINDS] = {
-    [EC_NODES] = {"v1", "nodes", "labelSelector=node-role.kubernetes.io%2Fedge", ec_on_node},
-    [EC_PODS] = {"v1", "pods", "fieldSelector=spec.nodeName%21%3D", ec_on_pod},
-    [EC_CONFIGMAPS] = {"v1", "configmaps", NULL, ec_on_configmap},
-    [EC_SECRETS] = {"v1", "secrets", NULL, ec_on_secret},
-    [EC_DEVICES] = {"devices.kubeedge.io/v1beta1", "devices", NULL, ec_on_device},
-    [EC_MODELS] = {"devices.kubeedge.io/v1beta1", "devicemodels", NULL, ec_on_model},
-    [EC_STATUSES] = {"devices.kubeedge.io/v1beta1", "devicestatuses", NULL, ec_on_status},
-    [EC_RULES] = {"rules.kubeedge.io/v1", "rules", NULL, ec_on_rule, ec_on_rules_synced,
-                  ec_on_rules_absent},
-    [EC_ENDPOINTS] = {"rules.kubeedge.io/v1", "ruleendpoints", NULL, ec_on_endpoint,
-                      ec_on_rules_synced, ec_on_rules_absent},
+    [EC_NODES] = {.group_version = "v1",
+                  .plural = "nodes",
+                  .selector = EDGE_NODES,
+                  .changed = ec_on_node},
+    [EC_PODS] = {.group_version = "v1",
+                 .plural = "pods",
+                 .selector = BOUND_PODS,
+                 .changed = ec_on_pod},
+    [EC_CONFIGMAPS] = {.group_version = "v1", .plural = "configmaps", .changed = ec_on_configmap},
+    [EC_SECRETS] = {.group_version = "v1", .plural = "secrets", .changed = ec_on_secret},
+    [EC_DEVICES] = {.group_version = DEVICES_V1BETA1, .plural = "devices", .changed = ec_on_device},
+    [EC_MODELS] = {.group_version = DEVICES_V1BETA1,
+                   .plural = "devicemodels",
+                   .changed = ec_on_model},
+    [EC_STATUSES] = {.group_version = DEVICES_V1BETA1,
+                     .plural = "devicestatuses",
+                     .changed = ec_on_status},
+    [EC_RULES] = {.group_version = RULES_V1,
+                  .plural = "rules",
+                  .changed = ec_on_rule,
+                  .synced = ec_on_rules_synced,
+                  .absent = ec_on_rules_absent},
+    [EC_ENDPOINTS] = {.group_version = RULES_V1,
+                      .plural = "ruleendpoints",
+                      .changed = ec_on_endpoint,
+                      .synced = ec_on_rules_synced,
+                      .absent = ec_on_rules_absent},
 };
 
 struct cor_json *ec_get(const struct ec *ec, enum ec_kind kind, const char *ns, const char *name)

@@ -354,12 +354,13 @@ void hub_dial_begin(struct set *set, struct node *node, const struct identity *i
 {
     const struct cor_ws_header headers[] = {
         {"Node_id", name}, {"Project_id", "p"}, {"Connectionuse", use}, {NULL, NULL}};
-    struct cor_ws_target target = {.host = "127.0.0.1",
-                                   .port = set->link_port,
-                                   .path = "/anything",
-                                   .headers = headers,
-                                   .tls = {identity->cert, identity->key, identity->ca},
-                                   .timeout_us = COR_SEC(5)};
+    struct cor_ws_target target = {
+        .host = "127.0.0.1",
+        .port = set->link_port,
+        .path = "/anything",
+        .headers = headers,
+        .tls = {.cert = identity->cert, .key = identity->key, .ca = identity->ca},
+        .timeout_us = COR_SEC(5)};
     *node = (struct node){.set = set};
     node->conn = cor_ws_dial(set->ws, &target, 0, &NODE, node);
 }

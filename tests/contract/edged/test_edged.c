@@ -49,6 +49,13 @@ static bool is_absent(struct cloud *cloud, void *path)
 
 #define WEB "{'containers':[{'name':'web','image':'coracle.local/web:1'}]}"
 
+static bool node_is_ready(struct cloud *cloud, void *with)
+{
+    (void)with;
+    const struct cor_json *ready = cor_json_item(cor_json_get(cloud->node_status, "conditions"), 3);
+    return strcmp(cor_json_str_at(ready, "reason", ""), "EdgeReady") == 0;
+}
+
 static void test_node_is_registered(void **state)
 {
     struct cloud *cloud = *state;
@@ -67,8 +74,7 @@ static void test_node_is_registered(void **state)
     assert_string_equal(cor_json_str_at(cloud->lease, "metadata.resourceVersion", ""), "9");
     const struct cor_json *owners = cor_json_at(cloud->lease, "metadata.ownerReferences");
     assert_string_equal(cor_json_str_at(cor_json_item(owners, 0), "uid", ""), "node-uid");
-    const struct cor_json *ready = cor_json_item(cor_json_get(cloud->node_status, "conditions"), 3);
-    assert_string_equal(cor_json_str_at(ready, "reason", ""), "EdgeReady");
+    (void)cloud_await(cloud, node_is_ready, NULL, PATIENCE, "EdgeReady");
 }
 
 /* GET / of the pod's web server. */
@@ -319,7 +325,9 @@ static void test_offline(void **state)
 static void test_orphan_is_removed(void **state)
 {
     struct cloud *cloud = *state;
-    cloud_put_pod(cloud, "web", WEB);
+    cloud_put_pod(cloud, "web",
+                  "{'terminationGracePeriodSeconds':1,"
+                  "'containers':[{'name':'web','image':'coracle.local/web:1'}]}");
     (void)cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "web", PATIENCE, "web runs");
     cloud_kill_edged(cloud, SIGTERM);
     cor_map_del(cloud->objects, COR_VIEW("default/pod/web"));

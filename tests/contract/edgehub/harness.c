@@ -114,7 +114,7 @@ static void start_cloud(struct set *set)
         .message = 64 * 1024 * 1024, .unfinished = 64 * 1024 * 1024, .queue = 64 * 1024 * 1024};
     struct cor_ws_listen listen = {
         .address = "127.0.0.1",
-        .tls = {set->certs.server, set->certs.server_key, set->certs.ca},
+        .tls = {.cert = set->certs.server, .key = set->certs.server_key, .ca = set->certs.ca},
         .client_cert = COR_WS_CERT_REQUIRED,
         .self = set,
         .accept = on_accept,

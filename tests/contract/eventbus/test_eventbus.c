@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,9 +109,14 @@ static bool both_up(void *self)
     return cor_port_is_up(w->twin) && cor_port_is_up(w->hub);
 }
 
-static bool socket_is_there(void *self)
+/* Its socket file is there before it listens. */
+static bool broker_answers(void *self)
 {
-    return access(((struct world *)self)->socket, W_OK) == 0;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    auto_(cor_fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+                   ((struct world *)self)->socket);
+    return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
 /* What mosquitto_sub has written is in a file. */
@@ -165,7 +172,7 @@ static int setup(void **state)
         COR_OK);
     assert_true(stage_until(w->stage, both_up, w));
     start_broker(w);
-    until(w, socket_is_there);
+    until(w, broker_answers);
     *state = w;
     return 0;
 }
