@@ -174,7 +174,7 @@ bool cor_outbox_batch_spare(struct cor_outbox_batch *batch, struct cor_view name
 {
     must(!batch->sealed);
     struct stream *stream = ob_stream(batch->outbox, name);
-    if (stream->bytes + stream->adding <= bytes) {
+    if (stream->bytes + stream->adding < bytes) {
         return false;
     }
     struct change *change = change_of(batch, stream);

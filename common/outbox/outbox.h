@@ -119,7 +119,7 @@ COR_NODISCARD enum cor_code cor_outbox_batch_add(struct cor_outbox_batch *batch,
                                                  struct cor_view name, uint64_t cause,
                                                  uint16_t number, struct cor_buf *body);
 
-/* Spares the owner to make what would be dropped: when more than bytes of the stream called name
+/* Spares the owner to make what would be dropped: when bytes of the stream called name, or more,
  * wait, count messages are taken and dropped by policy. False: there is room, nothing happened. */
 bool cor_outbox_batch_spare(struct cor_outbox_batch *batch, struct cor_view name, uint64_t bytes,
                             unsigned count);

@@ -30,6 +30,9 @@ static const struct cor_conf_row ROWS[] = {
         struct dt_cfg, answers_bytes, "answers-bytes", "4194304", 4096, 1099511627776,
         "bytes of one device that may wait for the broker; while more wait, its updates are taken "
         "without answers"),
+    COR_CONF_INT_ROW(struct dt_cfg, answers_each_s, "answers-per-second", "500", 10, 1000000,
+                     "updates answered in a second; a device that has had fewer than a tenth of "
+                     "them is answered in any case, other updates are taken without answers"),
     COR_CONF_INT_ROW(struct dt_cfg, streams_max, "streams-max", "1000", 2, 100000,
                      "streams; what is beyond shares one"),
 };

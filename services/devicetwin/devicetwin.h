@@ -20,7 +20,7 @@ struct dt_cfg {
     struct cor_service_cfg common;
     char *database;
     char *node_name;
-    int64_t queue_max, queue_bytes, queue_reserve, streams_max, answers_bytes;
+    int64_t queue_max, queue_bytes, queue_reserve, streams_max, answers_bytes, answers_each_s;
     struct cor_conf_strs queue_rules;
 };
 
@@ -35,10 +35,10 @@ struct dt {
     struct cor_inbox *inbox;   /* messages of the broker */
     struct cor_policy policy;  /* of the outbox */
     struct cor_ledger *ledger;
-    struct dt_tx *gathering;    /* owned; NULL: none */
-    bool writing;               /* a transaction is being written */
-    struct cor_mono busy_since; /* full transactions follow each other since; 0: they do not */
-    bool stopping;              /* none is begun any more */
+    struct dt_tx *gathering; /* owned; NULL: none */
+    bool writing;            /* a transaction is being written */
+    struct dt_pace answers;  /* to all devices */
+    bool stopping;           /* none is begun any more */
     struct cor_port *bus, *meta, *hub;
     struct cor_map *devices; /* id -> struct dt_device, owned */
     struct cor_map *models;  /* "<ns>/<name>" -> struct cor_json of the DeviceModel, owned */
@@ -99,10 +99,9 @@ void dt_tx_remove(struct dt_tx *tx, const char *id);
 /* Publishes payload (takes) on topic (takes) once it is committed. */
 void dt_tx_publish(struct dt_tx *tx, char *topic, struct cor_json *payload);
 
-/* Whether answers to a device's updates are to be made. False: too much waits for the broker
- * already, or messages come faster than they can be answered: count answers are dropped by policy.
- */
-bool dt_tx_answers(struct dt_tx *tx, const struct dt_device *device, unsigned count);
+/* Whether an update of a device is to be answered. False: too much waits for the broker already, or
+ * more updates came in this second than are answered: count answers are dropped by policy. */
+bool dt_tx_answers(struct dt_tx *tx, struct dt_device *device, unsigned count);
 
 /* The message of eventbus that led to this: acknowledged once it is committed. */
 void dt_tx_place(struct dt_tx *tx, uint64_t stream, uint64_t seq);

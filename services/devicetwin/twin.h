@@ -14,6 +14,7 @@
 #include "common/base/view.h"
 #include "common/clock/clock.h"
 #include "common/json/json.h"
+#include "pace.h"
 
 /* One side of a twin: what is expected, or what is. */
 struct dt_side {
@@ -43,6 +44,7 @@ struct dt_device {
     bool reporting;           /* a report is under way */
     struct cor_mono reported; /* when the last one began; 0: never */
     unsigned changes;         /* since then */
+    struct dt_pace answers;   /* to its updates */
 };
 
 /* A device without twins. Returns owned. */

@@ -6,10 +6,6 @@
 #include "common/base/mem.h"
 #include "devicetwin.h"
 
-/* Devices say more than can be answered when transactions of FULL messages have followed each other
- * for BEHIND_US. A burst is shorter. */
-enum { FULL = 32, BEHIND_US = 500 * 1000 };
-
 /* What happens to the rows of one device. */
 struct touched {
     bool removed; /* first of all its rows go */
@@ -36,8 +32,7 @@ struct dt_tx {
     struct cor_outbox_batch *out; /* publications, owned */
     struct placed *placed;        /* owned; to be acknowledged */
     size_t placed_count, placed_cap;
-    size_t messages; /* of devices */
-    uint64_t cause;  /* of the message being handled */
+    uint64_t cause; /* of the message being handled */
 };
 
 static void drop_touched(void *value)
@@ -130,23 +125,18 @@ void dt_tx_publish(struct dt_tx *tx, char *topic, struct cor_json *payload)
     }
 }
 
-/* Full transactions without a pause: messages come faster than they can be answered. */
-static bool is_behind(const struct dt *dt)
+bool dt_tx_answers(struct dt_tx *tx, struct dt_device *device, unsigned count)
 {
-    return dt->busy_since.us != 0 &&
-           cor_mono_since(cor_loop_now(dt->service->loop), dt->busy_since) > BEHIND_US;
-}
-
-bool dt_tx_answers(struct dt_tx *tx, const struct dt_device *device, unsigned count)
-{
+    struct dt *dt = tx->dt;
     auto_(cor_freep) char *stream = cor_sprintf("device/%s", device->id);
-    uint64_t bytes = is_behind(tx->dt) ? 0 : (uint64_t)tx->dt->cfg->answers_bytes;
-    return !cor_outbox_batch_spare(tx->out, cor_view_of(stream), bytes, count);
+    bool in_pace = dt_pace_take(&dt->answers, &device->answers, (uint32_t)dt->cfg->answers_each_s,
+                                cor_loop_now(dt->service->loop));
+    return !cor_outbox_batch_spare(tx->out, cor_view_of(stream),
+                                   in_pace ? (uint64_t)dt->cfg->answers_bytes : 0, count);
 }
 
 void dt_tx_place(struct dt_tx *tx, uint64_t stream, uint64_t seq)
 {
-    tx->messages++;
     struct placed now = {cor_inbox_place(tx->dt->inbox, stream, seq), stream};
     for (size_t i = tx->placed_count; i-- > 0;) {
         struct placed *before = &tx->placed[i];
@@ -286,11 +276,6 @@ static void write_gathered(struct dt *dt)
     }
     dt->gathering = NULL;
     dt->writing = true;
-    if (tx->messages < FULL) {
-        dt->busy_since = (struct cor_mono){0};
-    } else if (dt->busy_since.us == 0) {
-        dt->busy_since = cor_loop_now(dt->service->loop);
-    }
     seal(tx);
     if (cor_store_write(dt->store, tx_run, tx_done, tx, &err) != COR_OK) {
         tx_done(tx, err.code, &err);
