@@ -25,7 +25,7 @@ enum outbox_sql {
 };
 
 /* What may be under way: a relay keeps nothing, so the origin bounds it. */
-enum { WINDOW_ALL = 1024, WINDOW_STREAM = 256, WINDOW_BYTES = 2 << 20 };
+enum { WINDOW_ALL = 2048, WINDOW_STREAM = 1024, WINDOW_BYTES = 2 << 20 };
 
 struct stream {
     struct cor_outbox *outbox;
