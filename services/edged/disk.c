@@ -264,7 +264,9 @@ void disk_read_log_tail(const char *log_dir, const char *container, uint32_t att
 void disk_each_pod(const char *root, void (*fn)(void *self, const char *uid), void *self)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/pods", root);
-    DIR *dir = opendir(path);
+    /* To note when it was read would be a write to the disk of a node that does nothing. */
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry = NULL;
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] != '.') {
@@ -273,5 +275,7 @@ void disk_each_pod(const char *root, void (*fn)(void *self, const char *uid), vo
     }
     if (dir != NULL) {
         (void)closedir(dir);
+    } else {
+        cor_fd_close(&fd);
     }
 }

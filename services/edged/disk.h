@@ -70,7 +70,8 @@ void disk_remove(const char *root, const char *log_dir, const char *uid);
 /* Removes an empty cgroup by its path, from the unified hierarchy and each of version 1. */
 void disk_remove_cgroup(const char *cgroup);
 
-/* Calls fn for the uid of each pod that has a folder under root. */
+/* Calls fn for the uid of each pod that has a folder under root, which this process owns. Leaves no
+ * trace on the disk. */
 void disk_each_pod(const char *root, void (*fn)(void *self, const char *uid), void *self);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files and folders; what needs mounts runs in the contract tests.
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -196,6 +197,29 @@ static void test_removal_stays_inside(void **state)
     assert_int_equal(rmdir(outside), 0);
 }
 
+static void note_uid(void *self, const char *uid)
+{
+    cor_buf_fmt(self, "%s,", uid);
+}
+
+/* relatime would note the first time that it is read after a change: a write by a node that is
+ * idle. */
+static void test_pods_are_listed_without_a_trace(void **state)
+{
+    struct place *place = *state;
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_freep) char *pods = cor_sprintf("%s/pods", place->root);
+    auto_(cor_buf_free) struct cor_buf uids = {0};
+    struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 2000}};
+    struct stat st;
+    assert_int_equal(disk_make_pod(place->root, place->logs, place->pod, &err), COR_OK);
+    assert_int_equal(utimensat(AT_FDCWD, pods, times, 0), 0);
+    disk_each_pod(place->root, note_uid, &uids);
+    assert_string_equal(uids.data, "u1,");
+    assert_int_equal(stat(pods, &st), 0);
+    assert_int_equal(st.st_atim.tv_sec, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +228,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_host_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folders_and_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_removal_stays_inside, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pods_are_listed_without_a_trace, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("disk", tests, NULL, NULL);
 }
