@@ -6,9 +6,6 @@
 #include "common/ws/resolve.h"
 #include "proto/link/end.h"
 
-/* A connection that lasted so long was a good one: the next try begins with the first delay. */
-enum { GOOD_US = 10 * 1000 * 1000 };
-
 /* Time for the cloud's hello; what may wait in the queue before events are held back, and how much
  * credit must be left: what eventbus may still send then (the window of hub-bus), and some calls.
  */
@@ -281,8 +278,9 @@ static void on_closed(void *self, const char *reason)
     link->up = false;
     cor_timer_stop(link->keepalive);
     note_failure(link, was_up, reason);
-    if (was_up && cor_mono_since(cor_loop_now(link->spec.loop), link->since) >= GOOD_US) {
-        cor_backoff_reset(&link->backoff);
+    if (was_up) {
+        cor_backoff_lost(&link->backoff,
+                         cor_mono_since(cor_loop_now(link->spec.loop), link->since));
     }
     cor_timer_start(link->dial, next_delay(link));
     if (was_up) {

@@ -34,11 +34,33 @@ static void jitter_stays_within_the_step(void **state)
     assert_int_equal(cor_backoff_next(&backoff, 0.5), 750);
 }
 
+static void begins_again_after_what_was_good(void **state)
+{
+    (void)state;
+    static const struct {
+        int steps; /* before it succeeded; 200 ms doubling */
+        int64_t lasted_ms;
+        int64_t half_ms; /* of the next step */
+    } ROWS[] = {
+        {1, 799, 200},   {1, 800, 100},   {2, 1599, 400},   {2, 1600, 100},
+        {5, 9999, 3200}, {5, 10000, 100}, {8, 9999, 15000}, {8, 10000, 100},
+    };
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        struct cor_backoff backoff = {.first_us = COR_MS(200), .last_us = COR_SEC(30)};
+        for (int n = 0; n < ROWS[i].steps; n++) {
+            (void)cor_backoff_next(&backoff, 0.0);
+        }
+        cor_backoff_lost(&backoff, COR_MS(ROWS[i].lasted_ms));
+        assert_int_equal(cor_backoff_next(&backoff, 0.0), COR_MS(ROWS[i].half_ms));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(doubles_to_the_last),
         cmocka_unit_test(jitter_stays_within_the_step),
+        cmocka_unit_test(begins_again_after_what_was_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
