@@ -40,7 +40,7 @@ flood_values() {
 # value that it replaces had become by then, in milliseconds.
 flood_watch() {
     local before='' oldest
-    kubectl get --raw "/apis/devices.kubeedge.io/v1beta1/namespaces/default/devicestatuses?watch=true&timeoutSeconds=600" |
+    kubectl get --raw "/apis/devices.kubeedge.io/v1beta1/namespaces/default/devicestatuses?watch=true&fieldSelector=metadata.name%3Dflood&timeoutSeconds=600" |
         jq --unbuffered -r '[.object.status.twins[]?.reported.value // "0" | tonumber] | min // 0' |
         while read -r oldest; do
             [ -z "$before" ] || echo $((${EPOCHREALTIME/[.,]/} / 1000 - before))
@@ -97,15 +97,17 @@ flood_pods() {
     printf '%s\n' "${times[@]}" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
 
-# flood_cpu: ticks (10 ms) that each service has used.
-flood_cpu() {
-    local service
-    for service in "${FLOOD_SERVICES[@]}"; do
-        echo "${service#*/} $(awk '{ print $14 + $15 }' "/proc/$(pid_of "${service%/*}" "${service#*/}")/stat")"
-    done
+# lease_watch FILE: writes a line for each renewal of the node's Lease, from now until lease_end: its renewTime
+# in milliseconds.
+lease_watch() {
+    kubectl get --raw "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?watch=true&fieldSelector=metadata.name%3Dedge0&timeoutSeconds=3600" |
+        jq --unbuffered -r '.object.spec.renewTime | (.[0:19] + "Z" | fromdate) * 1000 + (.[20:23] | tonumber)' >"$1" &
+    LEASE_PID=$!
 }
+lease_end() { kill "$LEASE_PID" 2>/dev/null || true; }
 
-# flood_cpu_since FILE MS: percent of a processor, each service, since FILE was written.
-flood_cpu_since() {
-    paste -d ' ' "$1" <(flood_cpu) | awk -v ms="$2" '{ printf "%s %.1f %% ", $1, ($4 - $2) * 1000 / ms }'
+# lease_gaps FILE: how often it was renewed; median and longest time between two renewals, in milliseconds.
+lease_gaps() {
+    awk 'NR > 1 && $1 > last { print $1 - last } { last = $1 }' "$1" | sort -n |
+        awk '{ v[NR] = $1 } END { print NR + 0, v[int((NR + 1) / 2)] + 0, v[NR] + 0 }'
 }

@@ -3,13 +3,19 @@
 # torture-proxy between edgehub and cloudhub.
 PROXY_PORT=10100
 
-# through_proxy: the edge dials through the proxy, and again at once.
-through_proxy() {
+# edge_dials PORT FIRST_MS LAST_MS: from now on, pausing so long between tries.
+edge_dials() {
     local conf=$CORACLE_ETC/edgehub.yaml
-    sed -i -E "s/^( *)port: 10000\$/\1port: $PROXY_PORT/; s/^( *retry-first-ms: ).*/\1${1:-500}/; s/^( *retry-last-ms: ).*/\1${2:-30000}/" "$conf"
-    grep -q "port: $PROXY_PORT" "$conf"
+    sed -i -E "s/^( *)port: (10000|$PROXY_PORT)\$/\1port: $1/; s/^( *retry-first-ms: ).*/\1$2/; s/^( *retry-last-ms: ).*/\1$3/" "$conf"
+    grep -q "port: $1" "$conf"
     s6-svc -r "$TREE/edge/edgehub"
 }
+
+# through_proxy [FIRST_MS LAST_MS]: the edge dials through the proxy, with the product's pauses or these.
+through_proxy() { edge_dials "$PROXY_PORT" "${1:-200}" "${2:-30000}"; }
+
+# around_proxy: the edge dials the cloud itself again.
+around_proxy() { edge_dials 10000 200 30000; }
 
 # proxy_start ARGUMENT...: commands go to fd 8.
 proxy_start() {
@@ -30,9 +36,12 @@ proxy_end() {
 # tell COMMAND: to the proxy.
 tell() { echo "$1" >&8; }
 
-# cuts: how many there were.
-cuts() {
+# proxied cuts|connections|bytes: how many there were.
+proxied() {
+    local lines
+    lines=$(wc -l <"$TEST_DIR/proxy.out")
     tell tell
-    pause 50
-    tail -1 "$TEST_DIR/proxy.out" | sed -E 's/.*cuts=([0-9]+).*/\1/'
+    within 5 more_lines "$lines"
+    tail -1 "$TEST_DIR/proxy.out" | sed -E "s/.*$1=([0-9]+).*/\1/"
 }
+more_lines() { [ "$(wc -l <"$TEST_DIR/proxy.out")" -gt "$1" ]; }

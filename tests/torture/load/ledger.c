@@ -14,6 +14,11 @@ struct entry {
     bool twice; /* it may be published twice: its acknowledgement was lost with the connection */
 };
 
+struct recovery {
+    int64_t us;
+    uint64_t mark; /* which one, from 1 */
+};
+
 struct device {
     struct entry *entries; /* by sequence - 1 */
     size_t count;
@@ -31,8 +36,9 @@ struct ledger {
     uint64_t reorders;
     uint64_t strange;
     uint64_t disturbances;
-    int64_t mark_us;     /* 0: none */
-    int64_t *recoveries; /* from a mark to the next message */
+    int64_t mark_us; /* 0: none */
+    uint64_t marks;
+    struct recovery *recoveries; /* from a mark to the next message */
     size_t recovery_count;
 };
 
@@ -127,7 +133,8 @@ static void note_recovery(struct ledger *ledger, const struct entry *entry, int6
     }
     ledger->recoveries =
         cor_realloc(ledger->recoveries, ledger->recovery_count + 1, sizeof(*ledger->recoveries));
-    ledger->recoveries[ledger->recovery_count++] = now_us - ledger->mark_us;
+    ledger->recoveries[ledger->recovery_count++] =
+        (struct recovery){now_us - ledger->mark_us, ledger->marks};
     ledger->mark_us = 0;
 }
 
@@ -156,6 +163,7 @@ void ledger_arrived(struct ledger *ledger, size_t device, uint64_t seq, struct c
 void ledger_mark(struct ledger *ledger, int64_t now_us)
 {
     ledger->mark_us = now_us;
+    ledger->marks++;
 }
 
 void ledger_strange(struct ledger *ledger)
@@ -217,6 +225,25 @@ static void quantiles(const char *name, const int64_t *values, size_t count, str
     }
 }
 
+void ledger_recoveries(const struct ledger *ledger, struct cor_buf *out)
+{
+    for (size_t i = 0; i < ledger->recovery_count; i++) {
+        const struct recovery *r = &ledger->recoveries[i];
+        cor_buf_fmt(out, "recovery %" PRIu64 " %.2f\n", r->mark, (double)r->us / 1000);
+    }
+}
+
+static void report_recoveries(const struct ledger *ledger, struct cor_buf *out)
+{
+    auto_(cor_freep) int64_t *us = cor_calloc(ledger->recovery_count + 1, sizeof(*us));
+    for (size_t i = 0; i < ledger->recovery_count; i++) {
+        us[i] = ledger->recoveries[i].us;
+    }
+    qsort(us, ledger->recovery_count, sizeof(*us), by_value);
+    cor_buf_fmt(out, ",\"marks\":%zu", ledger->recovery_count);
+    quantiles("recovery", us, ledger->recovery_count, out);
+}
+
 void ledger_report(const struct ledger *ledger, struct cor_buf *out)
 {
     size_t count = 0;
@@ -238,9 +265,7 @@ void ledger_report(const struct ledger *ledger, struct cor_buf *out)
     }
     quantiles("latency", all, count, out);
     if (ledger->recovery_count > 0) {
-        cor_buf_fmt(out, ",\"marks\":%zu", ledger->recovery_count);
-        qsort(ledger->recoveries, ledger->recovery_count, sizeof(int64_t), by_value);
-        quantiles("recovery", ledger->recoveries, ledger->recovery_count, out);
+        report_recoveries(ledger, out);
     }
     cor_buf_str(out, "}");
 }

@@ -47,6 +47,10 @@ uint64_t ledger_unacked(const struct ledger *ledger);
 /* Whether nothing was lost, doubled or reordered. */
 bool ledger_is_good(const struct ledger *ledger);
 
+/* Appends a line "recovery MARK MS" for each mark, counted from 1, after which messages passed
+ * again before the next one. */
+void ledger_recoveries(const struct ledger *ledger, struct cor_buf *out);
+
 /* Appends the sums as one JSON object: latencies are publish to arrival, in milliseconds. */
 void ledger_report(const struct ledger *ledger, struct cor_buf *out);
 

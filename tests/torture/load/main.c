@@ -209,6 +209,7 @@ static int run(const struct options *o)
     cor_timer_repeat(load.look, COR_MS(5));
     cor_loop_run(load.loop);
     auto_(cor_buf_free) struct cor_buf report = {0};
+    ledger_recoveries(load.ledger, &report);
     ledger_report(load.ledger, &report);
     (void)printf("%s\n", report.data);
     bool good = o->no_target ? ledger_unacked(load.ledger) == 0 : ledger_is_good(load.ledger);

@@ -6,6 +6,8 @@
 #include "common/base/mem.h"
 #include "target.h"
 
+enum { SUBACK_S = 10, REFUSED = 0x80 };
+
 struct subscriber {
     struct cor_loop *loop;
     struct ledger *ledger;
@@ -13,6 +15,7 @@ struct subscriber {
     struct cor_io *io;
     struct cor_hook *hook;
     char *filter;
+    bool subscribed;
 };
 
 static void on_socket(void *self, int fd, int events)
@@ -42,6 +45,30 @@ static void on_connect(struct mosquitto *client, void *self, int rc)
     }
 }
 
+static void on_subscribe(struct mosquitto *client, void *self, int id, int count, const int *qos)
+{
+    (void)client;
+    (void)id;
+    struct subscriber *s = self;
+    s->subscribed = count == 1 && qos[0] < REFUSED;
+    cor_loop_stop(s->loop);
+}
+
+static void on_late(void *self)
+{
+    cor_loop_stop(((struct subscriber *)self)->loop);
+}
+
+static enum cor_code until_subscribed(struct subscriber *s, struct cor_err *err)
+{
+    struct cor_timer *late = cor_timer_new(s->loop, on_late, s);
+    cor_timer_start(late, COR_SEC(SUBACK_S));
+    cor_loop_run(s->loop);
+    cor_timer_free(&late);
+    return s->subscribed ? COR_OK
+                         : cor_err_set(err, COR_IO, "the broker did not take \"%s\"", s->filter);
+}
+
 static void on_message(struct mosquitto *client, void *self, const struct mosquitto_message *m)
 {
     (void)client;
@@ -60,6 +87,7 @@ enum cor_code subscriber_new(struct cor_loop *loop, struct ledger *ledger, const
     (void)mosquitto_lib_init();
     s->client = mosquitto_new("coracle-torture-sub", true, s);
     mosquitto_connect_callback_set(s->client, on_connect);
+    mosquitto_subscribe_callback_set(s->client, on_subscribe);
     mosquitto_message_callback_set(s->client, on_message);
     if (mosquitto_connect(s->client, host, port, 60) != MOSQ_ERR_SUCCESS) {
         subscriber_free(&s);
@@ -67,6 +95,11 @@ enum cor_code subscriber_new(struct cor_loop *loop, struct ledger *ledger, const
     }
     s->io = cor_io_new(loop, mosquitto_socket(s->client), COR_READ, on_socket, s);
     s->hook = cor_hook_new(loop, on_round, s);
+    enum cor_code code = until_subscribed(s, err);
+    if (code != COR_OK) {
+        subscriber_free(&s);
+        return code;
+    }
     *subscriber_r = s;
     return COR_OK;
 }

@@ -10,7 +10,9 @@
 
 struct subscriber;
 
-/* Subscribes to <topic>/# with QoS 1. COR_IO: the broker is not there. Returns owned. */
+/* Subscribes to <topic>/# with QoS 1 and runs the loop until the broker has said yes (SUBACK), at
+ * most 10 s: what is published before that has no subscriber. COR_IO: the broker is not there, or
+ * says no. Returns owned. */
 COR_NODISCARD enum cor_code subscriber_new(struct cor_loop *loop, struct ledger *ledger,
                                            const char *host, int port, const char *topic,
                                            struct subscriber **subscriber_r, struct cor_err *err);

@@ -34,6 +34,8 @@ static void all_arrive_in_order(void **state)
     ledger_mark(l, 900);
     ledger_arrived(l, 0, 3, COR_VIEW("c"), 5000);
     assert_true(ledger_is_good(l));
+    ledger_recoveries(l, &out);
+    assert_string_equal(out.data, "recovery 1 4.10\n");
     ledger_report(l, &out);
     assert_non_null(strstr(out.data, "\"delivered\":3,\"lost\":0"));
     assert_non_null(strstr(out.data, "\"repeats\":1"));
