@@ -3,13 +3,13 @@
 # The kinds of tests that tests/run knows: kind_NAME runs one and counts its results. Each uses
 # $TOP, the source tree, and $WORK, a folder for logs.
 
-# build PRESET: configures and builds; counts as a result of its own. Code 1 when it failed.
+# build PRESET [TARGET]...: configures and builds (all); counts as a result of its own. Code 1 when it failed.
 build() {
     local log=$WORK/build-$1.log
     if [ "${BUILT[$1]:-}" = yes ]; then
         return 0
     fi
-    if (cd "$TOP" && cmake --preset "$1" && ninja -C "build/$1") >"$log" 2>&1 </dev/null; then
+    if (cd "$TOP" && cmake --preset "$1" && ninja -C "build/$1" "${@:2}") >"$log" 2>&1 </dev/null; then
         BUILT[$1]=yes
         count_line "ok build $1"
         return 0
@@ -111,5 +111,5 @@ kind_torture() {
     while read -r name; do scenario debug torture "torture/$name"; done < <(names "$TOP/tests/torture/list")
 }
 
-# Budgets, on what is installed.
-kind_bench() { build release && is_root bench && scenario release bench system/footprint; }
+# The short forms of tests/bench/list on the release build, judged by tests/bench/budgets.
+kind_bench() { build release all bench-tools && is_root bench && scenario release bench bench/short; }

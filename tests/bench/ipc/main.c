@@ -1,15 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench-ipc: what a hop of common/bus costs beside a raw one, alternating in the same run.
+// bench-ipc: what a hop of common/bus costs beside a raw one, alternating in the same run: time,
+// processor time, and voluntary context switches of both ends.
+#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "common/base/attr.h"
 #include "common/base/must.h"
+#include "common/base/view.h"
 
-enum { RUNS = 9, COUNT = 3000, WARM = 300 };
+enum { RUNS_MAX = 99, COUNT = 3000, WARM = 300, OPT_RUNS = 256, OPT_MAX };
+
+struct options {
+    uint64_t runs, max_percent;
+};
+
+static const struct argp_option OPTIONS[] = {
+    {"runs", OPT_RUNS, "N", 0, "Runs of each (9)", 0},
+    {"max-percent", OPT_MAX, "N", 0, "Exit code 1 when a ratio of times is more (0: never)", 0},
+    {0},
+};
+
+/* What a series of runs took. */
+struct series {
+    int64_t us[RUNS_MAX]; /* median round trip of each run */
+    int64_t cpu_us, switches;
+};
 
 static int by_value(const void *a, const void *b)
 {
@@ -51,34 +71,93 @@ static int64_t one_run(void (*fn)(const char *dir, size_t bytes, size_t count, i
     return median(us + WARM, COUNT);
 }
 
-/* The ratio of the medians over all runs, in percent. */
-static int64_t compare(size_t bytes)
+static int64_t cpu_of(const struct rusage *use)
 {
-    int64_t ours[RUNS];
-    int64_t raw[RUNS];
-    int64_t ratios[RUNS];
-    for (size_t i = 0; i < RUNS; i++) {
-        raw[i] = one_run(raw_round_trips, bytes);
-        ours[i] = one_run(our_round_trips, bytes);
-        ratios[i] = ours[i] * 100 / raw[i];
+    return ((int64_t)use->ru_utime.tv_sec + use->ru_stime.tv_sec) * 1000000 +
+           use->ru_utime.tv_usec + use->ru_stime.tv_usec;
+}
+
+/* Adds what this process and the children that have ended took, times sign. */
+static void add_use(struct series *series, int sign)
+{
+    static const int WHO[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
+    for (size_t i = 0; i < COR_COUNT(WHO); i++) {
+        struct rusage use;
+        must(getrusage(WHO[i], &use) == 0);
+        series->cpu_us += sign * cpu_of(&use);
+        series->switches += sign * (int64_t)use.ru_nvcsw;
     }
-    int64_t ratio = median(ratios, RUNS); /* and in order */
-    int64_t our_median = median(ours, RUNS);
-    int64_t raw_median = median(raw, RUNS);
+}
+
+static void run(struct series *series, size_t at,
+                void (*fn)(const char *dir, size_t bytes, size_t count, int64_t *us), size_t bytes)
+{
+    add_use(series, -1);
+    series->us[at] = one_run(fn, bytes);
+    add_use(series, 1);
+}
+
+static void tell_counts(const char *what, int64_t ours, int64_t raw, size_t runs)
+{
+    double trips = (double)(runs * (COUNT + WARM));
+    (void)printf("  %s a round trip, both ends: ours %.2f, raw %.2f, %lld %%\n", what,
+                 (double)ours / trips, (double)raw / trips, (long long)(ours * 100 / raw));
+}
+
+/* The ratio of the medians over all runs, in percent. */
+static int64_t compare(size_t bytes, size_t runs)
+{
+    static struct series ours;
+    static struct series raw;
+    int64_t ratios[RUNS_MAX];
+    memset(&ours, 0, sizeof(ours));
+    memset(&raw, 0, sizeof(raw));
+    for (size_t i = 0; i < runs; i++) {
+        run(&raw, i, raw_round_trips, bytes);
+        run(&ours, i, our_round_trips, bytes);
+        ratios[i] = ours.us[i] * 100 / raw.us[i];
+    }
+    int64_t ratio = median(ratios, runs); /* and in order */
+    int64_t our_median = median(ours.us, runs);
+    int64_t raw_median = median(raw.us, runs);
     (void)printf(
         "round trip of %zu bytes: ours %lld us (%lld to %lld), raw %lld us (%lld to %lld), "
-        "ratio %lld.%02lld (%lld.%02lld to %lld.%02lld), %d runs of %d\n",
-        bytes, (long long)our_median, (long long)ours[0], (long long)ours[RUNS - 1],
-        (long long)raw_median, (long long)raw[0], (long long)raw[RUNS - 1], (long long)ratio / 100,
-        (long long)ratio % 100, (long long)ratios[0] / 100, (long long)ratios[0] % 100,
-        (long long)ratios[RUNS - 1] / 100, (long long)ratios[RUNS - 1] % 100, RUNS, COUNT);
+        "ratio %.2f (%.2f to %.2f), %zu runs of %d\n",
+        bytes, (long long)our_median, (long long)ours.us[0], (long long)ours.us[runs - 1],
+        (long long)raw_median, (long long)raw.us[0], (long long)raw.us[runs - 1],
+        (double)ratio / 100, (double)ratios[0] / 100, (double)ratios[runs - 1] / 100, runs, COUNT);
+    tell_counts("switches", ours.switches, raw.switches, runs);
+    tell_counts("processor us", ours.cpu_us, raw.cpu_us, runs);
     return ratio;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    uint64_t *const numbers[] = {&o->runs, &o->max_percent};
+    if (key >= OPT_RUNS && key <= OPT_MAX) {
+        if (!cor_view_u64(cor_view_of(arg), numbers[key - OPT_RUNS])) {
+            argp_error(state, "expected a number: %s", arg);
+        }
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
 }
 
 int main(int argc, char **argv)
 {
-    int64_t most = argc == 3 && strcmp(argv[1], "--max-percent") == 0 ? atoll(argv[2]) : 0;
-    int64_t small = compare(300);
-    int64_t big = compare(4096);
+    static const char DOC[] = "Round trips one at a time between two processes: a CALL and its "
+                              "REPLY of common/bus, beside "
+                              "DEALER and ROUTER of ZeroMQ with blocking calls.";
+    struct options o = {.runs = 9};
+    const struct argp argp = {OPTIONS, parse_option, NULL, DOC, NULL, NULL, NULL};
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if (o.runs == 0 || o.runs > RUNS_MAX) {
+        (void)fprintf(stderr, "bench-ipc: --runs out of range\n");
+        return 2;
+    }
+    int64_t most = (int64_t)o.max_percent;
+    int64_t small = compare(300, o.runs);
+    int64_t big = compare(4096, o.runs);
     return most > 0 && (small > most || big > most) ? 1 : 0;
 }
