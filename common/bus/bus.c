@@ -84,6 +84,11 @@ void cor_bus_free(struct cor_bus **bus)
     cor_free(self);
 }
 
+uint64_t cor_bus_boot(const struct cor_bus *bus)
+{
+    return bus->boot;
+}
+
 uint64_t cor_bus_cause(const struct cor_bus *bus)
 {
     return bus->cause;

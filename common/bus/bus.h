@@ -44,6 +44,9 @@ COR_NODISCARD enum cor_code cor_bus_new(const struct cor_bus_spec *spec, struct 
 /* Leaves; all ports must be closed. *bus becomes NULL. For auto_(). */
 void cor_bus_free(struct cor_bus **bus);
 
+/* Tells this life of the process from others; the upper bits of its messages' ids. */
+uint64_t cor_bus_boot(const struct cor_bus *bus);
+
 /* Id of the message being handled, 0 outside of handlers: what is sent now is caused by it. */
 uint64_t cor_bus_cause(const struct cor_bus *bus);
 

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ledger/ledger.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
 
-/* Rows of one answer: it has to fit into a ctl reply of 1 MiB. */
-enum { ACCOUNTS_MAX = 4096, SOURCES_MAX = 8, ROWS_MAX = 2500 };
+/* Rows of one answer, and bytes of names in them: it has to fit into a ctl reply of 1 MiB. */
+enum { ACCOUNTS_MAX = 4096, SOURCES_MAX = 8, ROWS_MAX = 2500, NAMES_MAX = 150 * 1024 };
 
 struct account {
     char *flow;   /* owned */
     char *stream; /* owned */
     enum cor_ledger_role role;
+    bool shared; /* of several streams */
     struct cor_ledger_counts n;
+    struct cor_ledger_place at;
 };
 
 struct source {
@@ -24,6 +28,7 @@ struct source {
 
 struct cor_ledger {
     const char *service;      /* borrowed */
+    uint64_t epoch;           /* of the counters that are not durable */
     struct cor_map *accounts; /* "<role>/<flow>/<stream>" -> struct account, owned */
     struct source sources[SOURCES_MAX];
     size_t source_count;
@@ -32,6 +37,7 @@ struct cor_ledger {
 struct cor_ledger_writer {
     struct cor_json *rows;
     struct cor_map *rest; /* "<role>/<flow>" -> struct account: what is beyond ROWS_MAX */
+    size_t names;
     uint64_t balance;
 };
 
@@ -82,8 +88,32 @@ struct cor_ledger_counts *cor_ledger_account(struct cor_ledger *ledger, const ch
     bool full = cor_map_count(ledger->accounts) >= ACCOUNTS_MAX;
     auto_(cor_freep) char *key = cor_sprintf("%d/%s/%.*s", (int)role, flow, COR_VIEW_ARG(stream));
     bool known = cor_map_get(ledger->accounts, cor_view_of(key)) != NULL;
-    return &find_or_make(ledger->accounts, flow, role, full && !known ? COR_VIEW("others") : stream)
-                ->n;
+    bool shared = full && !known;
+    struct account *account =
+        find_or_make(ledger->accounts, flow, role, shared ? COR_VIEW("others") : stream);
+    account->shared = account->shared || shared;
+    return &account->n;
+}
+
+void cor_ledger_put_place(struct cor_ledger_counts *account, const struct cor_ledger_place *at)
+{
+    struct account *whole = COR_CONTAINER(account, struct account, n);
+    if (!whole->shared) {
+        whole->at = *at;
+    }
+}
+
+void cor_ledger_accept(struct cor_ledger_counts *account, uint64_t count, uint64_t *column)
+{
+    account->offered += count;
+    account->accepted += count;
+    *column += count;
+}
+
+void cor_ledger_refuse(struct cor_ledger_counts *account, uint64_t count)
+{
+    account->offered += count;
+    account->refused += count;
 }
 
 void cor_ledger_source(struct cor_ledger *ledger,
@@ -91,6 +121,16 @@ void cor_ledger_source(struct cor_ledger *ledger,
 {
     must(ledger->source_count < SOURCES_MAX);
     ledger->sources[ledger->source_count++] = (struct source){fn, self};
+}
+
+static void write_place(struct cor_json *json, const struct cor_ledger_place *at)
+{
+    char text[17];
+    if (at->incarnation != 0) {
+        (void)snprintf(text, sizeof(text), "%016" PRIx64, at->incarnation);
+        cor_json_set(json, "incarnation", cor_json_str(text));
+        cor_json_set(json, "place", cor_json_int((int64_t)at->place));
+    }
 }
 
 static void write_row(struct cor_ledger_writer *out, const struct cor_ledger_row *row)
@@ -109,6 +149,7 @@ static void write_row(struct cor_ledger_writer *out, const struct cor_ledger_row
     }
     COR_LEDGER_COLUMNS(X)
 #undef X
+    write_place(json, &row->at);
     cor_json_set(json, "balance", cor_json_int((int64_t)balance));
     cor_json_add(out->rows, json);
     out->balance += balance;
@@ -116,7 +157,8 @@ static void write_row(struct cor_ledger_writer *out, const struct cor_ledger_row
 
 void cor_ledger_row(struct cor_ledger_writer *out, const struct cor_ledger_row *row)
 {
-    if (cor_json_count(out->rows) < ROWS_MAX) {
+    if (cor_json_count(out->rows) < ROWS_MAX && out->names + row->stream.len <= NAMES_MAX) {
+        out->names += row->stream.len;
         write_row(out, row);
         return;
     }
@@ -139,7 +181,8 @@ static void write_accounts(struct cor_map *accounts, bool durable, struct cor_le
                                      .role = account->role,
                                      .durable = durable,
                                      .stream = cor_view_of(account->stream),
-                                     .n = account->n};
+                                     .n = account->n,
+                                     .at = account->at};
         write(out, &row);
     }
 }
@@ -155,6 +198,7 @@ struct cor_json *cor_ledger_json(struct cor_ledger *ledger)
     cor_map_free(&out.rest);
     struct cor_json *json = cor_json_object();
     cor_json_set(json, "service", cor_json_str(ledger->service));
+    cor_json_set(json, "epoch", cor_json_int((int64_t)ledger->epoch));
     cor_json_set(json, "balance", cor_json_int((int64_t)out.balance));
     cor_json_set(json, "rows", out.rows);
     return json;
@@ -178,6 +222,7 @@ struct cor_ledger *cor_ledger_new(struct cor_bus *bus, const char *service)
     };
     struct cor_ledger *ledger = cor_alloc(sizeof(*ledger));
     ledger->service = service;
+    ledger->epoch = bus == NULL ? 0 : cor_bus_boot(bus);
     ledger->accounts = cor_map_new(account_free);
     if (bus != NULL) {
         cor_bus_ctl(bus, VERBS, COR_COUNT(VERBS), ledger);

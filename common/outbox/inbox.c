@@ -156,7 +156,8 @@ void cor_inbox_books(struct cor_inbox *inbox, struct cor_ledger_writer *out)
                                      .n = {.offered = source->accepted,
                                            .accepted = source->accepted,
                                            .delivered = source->accepted,
-                                           .duplicates = source->duplicates}};
+                                           .duplicates = source->duplicates},
+                                     .at = {source->incarnation, source->seq}};
         cor_ledger_row(out, &row);
     }
 }

@@ -234,7 +234,8 @@ void cor_outbox_books(struct cor_outbox *outbox, struct cor_ledger_writer *out)
                                      .role = COR_LEDGER_ORIGIN,
                                      .durable = true,
                                      .stream = cor_view_of(stream->name),
-                                     .n = stream->n};
+                                     .n = stream->n,
+                                     .at = {stream->incarnation, stream->acked}};
         row.n.stored = stream->rows;
         cor_ledger_row(out, &row);
     }

@@ -136,12 +136,17 @@ static void release(struct ec_flow *flow)
     }
 }
 
+static void put_place(const struct ec_flow *flow)
+{
+    struct cor_ledger_place at = {flow->incarnation, flow->queue.committed};
+    cor_ledger_put_place(flow->books, &at);
+}
+
 void ec_flow_settle(struct ec_flow *flow, size_t count, uint64_t *column)
 {
-    flow->books->offered += count;
-    flow->books->accepted += count;
-    *column += count;
+    cor_ledger_accept(flow->books, count, column);
     flow->router->bytes -= ec_flow_pop(&flow->queue, count);
+    put_place(flow);
     if (flow->number != 0) {
         cor_commit(flow->router->ec->hub, flow->number, flow->queue.committed);
     }
@@ -225,6 +230,7 @@ uint64_t ec_upload_committed(void *self, struct cor_port *port, const struct cor
         flow->queue.received = open->after;
     }
     rebind(flow, open->stream);
+    put_place(flow);
     return flow->queue.committed;
 }
 
