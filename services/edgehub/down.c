@@ -59,8 +59,11 @@ static void answer(struct hub *hub, const struct px_kubeedge_in *in)
     } else {
         answer_report(ask);
     }
+    if (ask != NULL) {
+        up_answered(hub, ask, true);
+    }
     if (px_kubeedge_must_ack(in)) {
-        up_ack(hub, in->id, in->source, in->resource);
+        (void)up_ack(hub, in->id, in->source, in->resource);
     }
 }
 
@@ -123,7 +126,9 @@ static void meta(struct hub *hub, const struct px_kubeedge_in *in)
     LOGW(hub->service->log, "link.object.refused", "resource=%s operation=%s reason=%s",
          cor_log_esc(cor_view_of(in->resource)), cor_log_esc(cor_view_of(in->operation)),
          cor_log_esc(cor_view_of(fault)));
-    up_ack(hub, in->id, in->source, in->resource); /* or it would hold up all others */
+    if (up_ack(hub, in->id, in->source, in->resource)) { /* or it would hold up all others */
+        cor_ledger_accept(hub->books.objects, 1, &hub->books.objects->dropped);
+    }
 }
 
 /* ---- devices ---- */
@@ -206,7 +211,10 @@ static void publish(struct hub *hub, const struct px_kubeedge_in *in)
     px_kubeedge_bytes(in->content, &payload);
     struct px_mqtt_out message = {.topic = cor_view_of(in->resource),
                                   .payload = cor_buf_as_view(&payload)};
-    if (cor_send(hub->bus, PX_mqtt_out, &message) != COR_OK) {
+    if (cor_send(hub->bus, PX_mqtt_out, &message) == COR_OK) {
+        cor_ledger_accept(hub->books.publications, 1, &hub->books.publications->delivered);
+    } else {
+        cor_ledger_accept(hub->books.publications, 1, &hub->books.publications->dropped);
         drop(hub, in);
     }
 }

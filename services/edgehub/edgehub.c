@@ -15,6 +15,7 @@
 #include "relay.h"
 
 enum {
+    STREAMS_MAX = 4096,
     TOKEN_MAX = 16 * 1024,
     ASKS_MAX = 1024,
     ACKS_MAX = 1024,
@@ -339,6 +340,36 @@ static void stats(void *self, struct cor_buf *out)
     }
 }
 
+/* ---- books ---- */
+
+static void tell_books(void *self, struct cor_ledger_writer *out)
+{
+    const struct hub *hub = self;
+    cor_hop_books(hub->books.uploads, out);
+}
+
+static void open_books(struct hub *hub)
+{
+    struct cor_view node = cor_view_of(hub->cfg->node);
+    struct hub_books *books = &hub->books;
+    struct cor_ledger *ledger = cor_ledger_new(hub->service->bus, "edgehub");
+    const struct {
+        const char *flow;
+        struct cor_ledger_counts **account;
+    } rows[] = {
+        {"calls", &books->calls},
+        {"reports", &books->reports},
+        {"objects", &books->objects},
+        {"rest-publications", &books->publications},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        *rows[i].account = cor_ledger_account(ledger, rows[i].flow, COR_LEDGER_HOP, node);
+    }
+    books->ledger = ledger;
+    books->uploads = cor_hop_new("uploads", STREAMS_MAX, true);
+    cor_ledger_source(ledger, tell_books, hub);
+}
+
 static enum cor_code start_parts(struct hub *hub, struct cor_err *err)
 {
     struct cor_ws_limits limits = {
@@ -370,6 +401,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     cor_tls_stay_small();
     hub->service = service;
     hub->cfg = service->cfg;
+    open_books(hub);
     enum cor_code code = start_parts(hub, err);
     if (code != COR_OK) {
         return code;
@@ -406,6 +438,8 @@ static void stop(void *self)
     cor_buf_free(&hub->topics);
     cor_arena_free(&hub->arena);
     identity_free(&hub->identity);
+    cor_hop_free(&hub->books.uploads);
+    cor_ledger_free(&hub->books.ledger);
     cor_free(hub);
 }
 

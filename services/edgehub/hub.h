@@ -9,6 +9,8 @@
 #include "common/base/arena.h"
 #include "common/base/map.h"
 #include "common/bus/bus.h"
+#include "common/ledger/hop.h"
+#include "common/ledger/ledger.h"
 #include "common/service/service.h"
 #include "common/ws/resolve.h"
 #include "join.h"
@@ -38,6 +40,15 @@ struct hub_stats {
     uint64_t up, down, down_bad, down_dropped;
     uint64_t acked, unknown_answers, uploads, connections;
     uint64_t events_dropped; /* and asked for again */
+};
+
+/* What became of what passed through: a hop's books. The accounts are the ledger's. */
+struct hub_books {
+    struct cor_ledger *ledger;
+    struct cor_hop *uploads;
+    struct cor_ledger_counts *calls, *reports; /* up */
+    struct cor_ledger_counts *objects;         /* down, to metamanager */
+    struct cor_ledger_counts *publications;    /* down, to eventbus */
 };
 
 /* Memberships of one connection that are kept. */
@@ -79,6 +90,7 @@ struct hub {
     struct cor_mono serves_until; /* no renewal before */
     struct cor_view frame;        /* being handled; borrowed */
     struct hub_stats stats;
+    struct hub_books books;
     uint16_t nonce;
 };
 
@@ -117,8 +129,14 @@ bool up_send(struct hub *hub, const struct px_kubeedge_out *out);
 void up_remember(struct hub *hub, struct cor_in *in, enum ask_kind kind, struct cor_view key,
                  const char *id);
 
-/* up.c: acknowledges a message of the cloud. */
-void up_ack(struct hub *hub, const char *parent, const char *source, const char *resource);
+/* up.c: the question has been answered, or was not: counts it. */
+void up_answered(struct hub *hub, const struct ask *ask, bool well);
+
+/* up.c: so many versions of an object that metamanager has confirmed were acknowledged. */
+void up_confirmed(struct hub *hub, uint64_t count);
+
+/* up.c: acknowledges a message of the cloud. False when it could not. */
+bool up_ack(struct hub *hub, const char *parent, const char *source, const char *resource);
 
 /* up.c: the keepalive message. */
 void up_keepalive(struct hub *hub);

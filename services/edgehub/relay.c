@@ -15,11 +15,12 @@ static void id_text(uint64_t id, char out[ID_SIZE])
     (void)snprintf(out, ID_SIZE, "%016" PRIx64, id);
 }
 
-static void fail(const struct ask *ask, enum cor_code code, const char *text)
+static void fail(struct hub *hub, const struct ask *ask, enum cor_code code, const char *text)
 {
     struct cor_err err = COR_ERR_NONE;
     (void)cor_err_set(&err, code, "%s", text);
     cor_ticket_fail(&ask->ticket, &err);
+    up_answered(hub, ask, false);
 }
 
 /* ---- calls of the node ---- */
@@ -34,6 +35,8 @@ enum cor_code relay_ask(struct hub *hub, struct cor_in *in, enum ask_kind kind, 
                                    .within_ms = in->head->within_ms};
     enum cor_code code = link_put(hub->link, &head, NULL, in->raw);
     if (code != COR_OK) {
+        struct ask refused = {.kind = kind};
+        up_answered(hub, &refused, false);
         return cor_err_set(err, code == COR_BUSY ? COR_BUSY : COR_GONE,
                            code == COR_BUSY ? "too much waits to be sent to the cloud"
                                             : "the link to the cloud is down");
@@ -82,8 +85,9 @@ static enum cor_code on_api_reply(struct hub *hub, const struct px_frame *frame,
     auto_(ask_free) struct ask *ask = code == COR_OK ? ask_of(hub, frame) : NULL;
     if (ask != NULL && ask->kind == ASK_CALL) {
         cor_ticket_reply(&ask->ticket, &reply);
+        up_answered(hub, ask, true);
     } else if (ask != NULL) {
-        fail(ask, COR_INVALID, "answered by another kind of message");
+        fail(hub, ask, COR_INVALID, "answered by another kind of message");
     }
     return code;
 }
@@ -95,8 +99,9 @@ static enum cor_code on_done(struct hub *hub, const struct px_frame *frame, stru
     auto_(ask_free) struct ask *ask = code == COR_OK ? ask_of(hub, frame) : NULL;
     if (ask != NULL && ask->kind == ASK_REPORT) {
         cor_ticket_reply(&ask->ticket, &done);
+        up_answered(hub, ask, true);
     } else if (ask != NULL) {
-        fail(ask, COR_INVALID, "answered by another kind of message");
+        fail(hub, ask, COR_INVALID, "answered by another kind of message");
     }
     return code;
 }
@@ -109,7 +114,7 @@ static enum cor_code on_error(struct hub *hub, const struct px_frame *frame, str
     if (ask != NULL) {
         auto_(cor_freep) char *text = cor_view_dup(error.text);
         bool known = error.code > COR_OK && error.code < COR_CODE_COUNT;
-        fail(ask, known ? (enum cor_code)error.code : COR_INTERNAL, text);
+        fail(hub, ask, known ? (enum cor_code)error.code : COR_INTERNAL, text);
     }
     return code;
 }
@@ -137,20 +142,31 @@ void relay_event(struct hub *hub, struct cor_in *in)
                                    .stream = px_frame_stream(PX_FRAME_BUS, stream),
                                    .seq = in->head->seq,
                                    .skip = in->head->skip};
+    cor_hop_received(hub->books.uploads, stream);
     if (stream == 0 || !link_is_coracle(hub->link)) {
+        cor_hop_refused(hub->books.uploads, stream);
         return; /* when it is up, eventbus is asked for all of them */
     }
     if (cor_map_get(hub->dropped, key_of(&stream)) != NULL ||
         link_put(hub->link, &head, NULL, in->raw) != COR_OK) {
         cor_map_set(hub->dropped, key_of(&stream), hub);
         hub->stats.events_dropped++;
+        cor_hop_refused(hub->books.uploads, stream);
     } else {
+        cor_hop_passed(hub->books.uploads, stream);
         hub->stats.up++;
         hub->stats.uploads++;
     }
     if (!hub->paused && link_is_tight(hub->link)) {
         hold_back(hub, true);
     }
+}
+
+/* Confirms to eventbus what the next one has confirmed. */
+static void tell_bus(struct hub *hub, const struct cor_wire_ack *ack)
+{
+    cor_relay_ack(hub->bus, ack);
+    cor_hop_told(hub->books.uploads, ack->stream, ack->seq);
 }
 
 static void ask_again(struct hub *hub)
@@ -161,7 +177,7 @@ static void ask_again(struct hub *hub)
         struct cor_wire_ack ack = {.resume = true};
         memcpy(&ack.stream, key.ptr, sizeof(ack.stream));
         (void)cor_map_del(hub->dropped, key);
-        cor_relay_ack(hub->bus, &ack);
+        tell_bus(hub, &ack);
     }
 }
 
@@ -180,6 +196,7 @@ static void on_open(void *self, struct cor_port *port, const struct cor_wire_ope
     struct cor_wire_open up = *open;
     (void)port;
     up.stream = px_frame_stream(PX_FRAME_BUS, open->stream);
+    cor_hop_open(hub->books.uploads, open);
     (void)cor_map_del(hub->dropped, key_of(&open->stream));
     if (link_is_coracle(hub->link)) {
         link_control(hub->link, &head, &up);
@@ -193,7 +210,8 @@ static enum cor_code on_ack(struct hub *hub, const struct px_frame *frame, struc
     if (code == COR_OK) {
         ack.stream = px_frame_stream_of(PX_FRAME_BUS, ack.stream);
         if (ack.stream != 0) {
-            cor_relay_ack(hub->bus, &ack);
+            cor_hop_confirmed(hub->books.uploads, ack.stream, ack.seq);
+            tell_bus(hub, &ack);
         }
     }
     return code;
@@ -270,24 +288,31 @@ static enum cor_code on_object(struct hub *hub, const struct px_frame *frame, st
 struct told {
     struct hub *hub;
     const struct px_object_stored *stored;
+    uint64_t sent;
 };
 
 static void tell_stored(void *self, const struct ack *ack)
 {
-    const struct told *told = self;
+    struct told *told = self;
     struct cor_wire_header head = {.number = PX_object_stored};
     struct px_object_stored stored = *told->stored;
     stored.id = strtoull(ack->id, NULL, 16);
     head.cause = stored.id;
     if (link_put(told->hub->link, &head, &stored, (struct cor_view){0}) == COR_OK) {
         told->hub->stats.acked++; /* else the cloud sends the object again */
+        told->sent++;
     }
 }
 
 void relay_stored(struct hub *hub, const struct px_object_stored *stored)
 {
-    struct told told = {hub, stored};
+    struct told told = {hub, stored, 0};
     (void)acks_take(hub->acks, stored->key, stored->version, tell_stored, &told);
+    if (stored->error.len == 0) {
+        up_confirmed(hub, told.sent);
+    } else {
+        cor_ledger_refuse(hub->books.objects, told.sent);
+    }
 }
 
 static enum cor_code on_membership(struct hub *hub, const struct px_frame *frame,
@@ -329,7 +354,12 @@ static void on_published(void *self, const void *body, const struct cor_err *err
 {
     struct published *published = self;
     struct hub *hub = published->hub;
-    (void)body;
+    struct cor_ledger_counts *books = hub->books.publications;
+    if (body != NULL) {
+        cor_ledger_accept(books, 1, &books->delivered);
+    } else {
+        cor_ledger_refuse(books, 1);
+    }
     if (hub->link != NULL && link_is_coracle(hub->link) &&
         link_epoch(hub->link) == published->epoch) {
         answer_publish(hub, published->id, err);
@@ -344,6 +374,7 @@ static enum cor_code send_publish(struct hub *hub, const struct px_frame *frame,
         struct px_mqtt_out out = {.topic = publish->topic, .payload = publish->payload};
         enum cor_code code = cor_send(hub->bus, PX_mqtt_out, &out);
         if (code == COR_OK) {
+            cor_ledger_accept(hub->books.publications, 1, &hub->books.publications->delivered);
             answer_publish(hub, frame->head.id, NULL); /* it has no answer for this */
         }
         return code;
@@ -369,6 +400,7 @@ static enum cor_code on_publish(struct hub *hub, const struct px_frame *frame, s
     enum cor_code sent = send_publish(hub, frame, &publish);
     if (sent != COR_OK) {
         struct cor_err why = COR_ERR_NONE;
+        cor_ledger_refuse(hub->books.publications, 1);
         (void)cor_err_set(&why, sent, "eventbus: %s", cor_code_name(sent));
         answer_publish(hub, frame->head.id, &why);
     }

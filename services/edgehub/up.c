@@ -29,7 +29,7 @@ bool up_send(struct hub *hub, const struct px_kubeedge_out *out)
     return code == COR_OK;
 }
 
-void up_ack(struct hub *hub, const char *parent, const char *source, const char *resource)
+bool up_ack(struct hub *hub, const char *parent, const char *source, const char *resource)
 {
     struct px_kubeedge_out out = {.parent = parent,
                                   .source = source,
@@ -37,7 +37,9 @@ void up_ack(struct hub *hub, const char *parent, const char *source, const char 
                                   .operation = "response",
                                   .resource = resource,
                                   .content = COR_VIEW("\"OK\"")};
-    hub->stats.acked += up_send(hub, &out);
+    bool sent = up_send(hub, &out);
+    hub->stats.acked += sent;
+    return sent;
 }
 
 /* edge/pkg/edgehub/process.go */
@@ -60,11 +62,27 @@ static void fail(const struct ask *ask, enum cor_code code, const char *text)
     cor_ticket_fail(&ask->ticket, &err);
 }
 
+static struct cor_ledger_counts *books_of(const struct hub *hub, enum ask_kind kind)
+{
+    return kind == ASK_REPORT ? hub->books.reports : hub->books.calls;
+}
+
+void up_answered(struct hub *hub, const struct ask *ask, bool well)
+{
+    struct cor_ledger_counts *books = books_of(hub, ask->kind);
+    if (well) {
+        cor_ledger_accept(books, 1, &books->delivered);
+    } else {
+        cor_ledger_refuse(books, 1);
+    }
+}
+
 void up_link_lost(struct hub *hub)
 {
     struct ask *ask = NULL;
     while ((ask = asks_expired(hub->asks, (struct cor_mono){0}, true)) != NULL) {
         fail(ask, COR_GONE, "the link to the cloud went down");
+        up_answered(hub, ask, false);
         ask_free(&ask);
     }
     acks_clear(hub->acks);
@@ -76,6 +94,7 @@ void up_sweep(struct hub *hub)
     struct cor_mono now = cor_loop_now(hub->service->loop);
     while ((ask = asks_expired(hub->asks, now, false)) != NULL) {
         fail(ask, COR_TIMEOUT, "the cloud does not answer");
+        up_answered(hub, ask, false);
         ask_free(&ask);
     }
     if (asks_count(hub->asks) == 0) {
@@ -88,8 +107,9 @@ void up_remember(struct hub *hub, struct cor_in *in, enum ask_kind kind, struct 
 {
     struct cor_ticket ticket = cor_defer(in);
     if (!asks_add(hub->asks, id, kind, key, &ticket)) {
-        struct ask refused = {.ticket = ticket};
+        struct ask refused = {.kind = kind, .ticket = ticket};
         fail(&refused, COR_BUSY, "too many questions to the cloud");
+        up_answered(hub, &refused, false);
     } else if (!cor_timer_running(hub->sweep)) {
         cor_timer_repeat(hub->sweep, COR_SEC(1));
     }
@@ -105,6 +125,7 @@ static enum cor_code ask(struct hub *hub, struct cor_in *in, enum ask_kind kind,
     px_kubeedge_id_to_uuid(in->head->id, hub->nonce++, id);
     asked.id = id;
     if (!up_send(hub, &asked)) {
+        cor_ledger_refuse(books_of(hub, kind), 1);
         return cor_err_set(err, link_is_up(hub->link) ? COR_BUSY : COR_GONE,
                            link_is_up(hub->link) ? "too much waits to be sent to the cloud"
                                                  : "the link to the cloud is down");
@@ -149,9 +170,11 @@ static enum cor_code on_api_call(void *self, struct cor_in *in, const void *body
     px_kubeedge_id_to_uuid(in->head->id, hub->nonce++, id);
     out.id = id;
     if (!up_send(hub, &out)) {
+        cor_ledger_refuse(hub->books.calls, 1);
         return cor_err_set(err, COR_GONE, "the link to the cloud is down");
     }
     struct px_api_reply reply = {.status = 200}; /* the cloud says nothing about events */
+    cor_ledger_accept(hub->books.calls, 1, &hub->books.calls->delivered);
     cor_reply(in, &reply);
     return COR_OK;
 }
@@ -183,9 +206,15 @@ static enum cor_code on_report(void *self, struct cor_in *in, const void *body, 
 
 /* ---- acknowledgements ---- */
 
+struct confirmed {
+    struct hub *hub;
+    uint64_t sent;
+};
+
 static void send_ack(void *self, const struct ack *ack)
 {
-    up_ack(self, ack->id, ack->source, ack->key);
+    struct confirmed *confirmed = self;
+    confirmed->sent += up_ack(confirmed->hub, ack->id, ack->source, ack->key);
 }
 
 struct refusal {
@@ -205,7 +234,19 @@ static void send_error(void *self, const struct ack *ack)
                                   .operation = "error",
                                   .resource = ack->key,
                                   .content = cor_buf_as_view(&content)};
-    (void)up_send(refusal->hub, &out);
+    if (up_send(refusal->hub, &out)) {
+        cor_ledger_refuse(refusal->hub->books.objects, 1);
+    }
+}
+
+/* Of what metamanager has confirmed the last one is stored, the others were replaced by it. */
+void up_confirmed(struct hub *hub, uint64_t count)
+{
+    struct cor_ledger_counts *books = hub->books.objects;
+    if (count > 0) {
+        cor_ledger_accept(books, 1, &books->delivered);
+        cor_ledger_accept(books, count - 1, &books->superseded);
+    }
 }
 
 static enum cor_code on_stored(void *self, struct cor_in *in, const void *body, struct cor_err *err)
@@ -217,7 +258,9 @@ static enum cor_code on_stored(void *self, struct cor_in *in, const void *body, 
     if (link_is_coracle(hub->link)) {
         relay_stored(hub, stored);
     } else if (stored->error.len == 0) {
-        (void)acks_take(hub->acks, stored->key, stored->version, send_ack, hub);
+        struct confirmed confirmed = {hub, 0};
+        (void)acks_take(hub->acks, stored->key, stored->version, send_ack, &confirmed);
+        up_confirmed(hub, confirmed.sent);
     } else {
         struct refusal refusal = {hub, stored->error};
         (void)acks_take(hub->acks, stored->key, stored->version, send_error, &refusal);
@@ -242,14 +285,19 @@ static enum cor_code on_upload(void *self, struct cor_in *in, const void *body, 
                                   .operation = "upload",
                                   .resource = topic,
                                   .content = cor_buf_as_view(&content)};
+    cor_hop_received(hub->books.uploads, in->head->stream);
     /* After one that was missed none is taken: their order is the origin's. */
     if (hub->uploads_missed || !up_send(hub, &out)) {
         hub->uploads_missed = true;
+        cor_hop_refused(hub->books.uploads, in->head->stream);
         return COR_OK;
     }
     hub->stats.uploads++;
+    cor_hop_passed(hub->books.uploads, in->head->stream);
+    cor_hop_confirmed(hub->books.uploads, in->head->stream, in->head->seq);
     if (in->head->stream != 0) {
         cor_commit(in->port, in->head->stream, in->head->seq);
+        cor_hop_told(hub->books.uploads, in->head->stream, in->head->seq);
     }
     return COR_OK;
 }
@@ -284,9 +332,9 @@ static void on_twin_up(void *self, struct cor_port *port)
 static uint64_t nothing_committed(void *self, struct cor_port *port,
                                   const struct cor_wire_open *open)
 {
-    (void)self;
+    struct hub *hub = self;
     (void)port;
-    (void)open;
+    cor_hop_open(hub->books.uploads, open);
     return 0;
 }
 
