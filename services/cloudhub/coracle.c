@@ -54,6 +54,7 @@ static void end_publishing(struct coracle *coracle, bool every, enum cor_code co
             struct cor_err err = COR_ERR_NONE;
             (void)cor_err_set(&err, code, "node: %s", cor_code_name(code));
             (void)cor_map_del(coracle->publishing, id);
+            hub_count(coracle->session->hub->books.publications, false);
             cor_ticket_fail(&ticket, &err);
         }
     }
@@ -260,7 +261,9 @@ static void reply_status(struct coracle *coracle, uint64_t id, uint64_t status, 
 static void on_answer(void *self, const void *body, const struct cor_err *err)
 {
     uint64_t id = 0;
+    struct hub *hub = ((struct question *)self)->hub;
     struct coracle *coracle = question_end(self, &id);
+    hub_count(hub->books.calls, coracle != NULL && body != NULL);
     if (coracle == NULL) {
         return;
     }
@@ -293,6 +296,7 @@ static enum cor_code on_api_call(struct coracle *coracle, const struct px_frame 
     if (upstream_is_foreign(session, call.key)) {
         LOGW(hub->service->log, "hub.call.forbidden", "node=%s key=%s", session->node,
              cor_log_esc(call.key));
+        hub_count(hub->books.calls, false);
         reply_status(coracle, frame->head.id, 403, "Forbidden", "a node may act for itself only");
         return COR_OK;
     }
@@ -306,6 +310,7 @@ static enum cor_code on_api_call(struct coracle *coracle, const struct px_frame 
     if (session->calls >= CALLS_MAX || cor_call(hub->port, PX_node_call, &body, within(hub, frame),
                                                 on_answer, question) != COR_OK) {
         cor_free(question);
+        hub_count(hub->books.calls, false);
         reply_status(coracle, frame->head.id, 503, "ServiceUnavailable",
                      "the controller is not there");
         return COR_OK;
@@ -317,8 +322,10 @@ static enum cor_code on_api_call(struct coracle *coracle, const struct px_frame 
 static void on_reported(void *self, const void *body, const struct cor_err *err)
 {
     uint64_t id = 0;
+    struct hub *hub = ((struct question *)self)->hub;
     struct coracle *coracle = question_end(self, &id);
     struct cor_wire_header head = {.number = PX_done, .re = id, .cause = id};
+    hub_count(hub->books.reports, coracle != NULL && body != NULL);
     if (coracle == NULL) {
         return;
     }
@@ -355,6 +362,7 @@ static enum cor_code on_report(struct coracle *coracle, const struct px_frame *f
     struct cor_err why = COR_ERR_NONE;
     (void)cor_err_set(&why, code, "controller: %s", cor_code_name(code));
     cor_free(question);
+    hub_count(hub->books.reports, false);
     answer_error(coracle, frame->head.id, &why);
     return COR_OK;
 }
@@ -411,6 +419,7 @@ static enum cor_code on_done(struct coracle *coracle, const struct px_frame *fra
     enum cor_code code = px_frame_body(frame, NULL, &done, err);
     struct cor_ticket *ticket = cor_map_take(coracle->publishing, key_of(&frame->head.re));
     if (code == COR_OK && ticket != NULL) {
+        hub_count(coracle->session->hub->books.publications, true);
         cor_ticket_reply(ticket, &done);
     }
     cor_free(ticket);
@@ -428,6 +437,7 @@ static enum cor_code on_error(struct coracle *coracle, const struct px_frame *fr
         bool known = error.code > COR_OK && error.code < COR_CODE_COUNT;
         (void)cor_err_set(&why, known ? (enum cor_code)error.code : COR_INTERNAL, "%.*s",
                           COR_VIEW_ARG(error.text));
+        hub_count(coracle->session->hub->books.publications, false);
         cor_ticket_fail(ticket, &why);
     }
     cor_free(ticket);

@@ -223,6 +223,57 @@ enum cor_code hub_listen(struct hub *hub, struct cor_ws *ws, const struct hub_ad
     return cor_ws_listen(ws, &listen, &hub->server, err);
 }
 
+/* ---- books ---- */
+
+void hub_count(struct cor_ledger_counts *account, bool well)
+{
+    if (well) {
+        cor_ledger_accept(account, 1, &account->delivered);
+    } else {
+        cor_ledger_refuse(account, 1);
+    }
+}
+
+static void tell_books(void *self, struct cor_ledger_writer *out)
+{
+    const struct hub *hub = self;
+    struct cor_ledger_row objects = {
+        .flow = "objects", .role = COR_LEDGER_HOP, .stream = COR_VIEW("nodes")};
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(hub->epochs, &at, NULL, &value)) {
+        const struct session *session = value;
+        outbox_books(session->outbox, &objects.n);
+        if (session->relay != NULL) {
+            relay_books(session, out);
+        }
+    }
+    cor_ledger_row(out, &objects);
+}
+
+static void open_books(struct hub *hub)
+{
+    struct hub_books *books = &hub->books;
+    const struct {
+        const char *flow;
+        struct cor_view stream;
+        struct cor_ledger_counts **account;
+    } rows[] = {
+        {"calls", COR_VIEW("nodes"), &books->calls},
+        {"reports", COR_VIEW("nodes"), &books->reports},
+        {"uploads", COR_VIEW("(sessions that have ended)"), &books->uploads_ended},
+        {"uploads", COR_VIEW("(KubeEdge nodes)"), &books->uploads_kubeedge},
+        {"objects", COR_VIEW("(sessions that have ended)"), &books->objects_ended},
+        {"rest-publications", COR_VIEW("nodes"), &books->publications},
+    };
+    books->ledger = cor_ledger_new(hub->service->bus, "cloudhub");
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        *rows[i].account =
+            cor_ledger_account(books->ledger, rows[i].flow, COR_LEDGER_HOP, rows[i].stream);
+    }
+    cor_ledger_source(books->ledger, tell_books, hub);
+}
+
 enum cor_code hub_new(struct cor_service *service, const struct hub_limits *limits,
                       struct hub **hub_r, struct cor_err *err)
 {
@@ -234,6 +285,7 @@ enum cor_code hub_new(struct cor_service *service, const struct hub_limits *limi
     cor_list_init(&hub->backlog);
     hub->handles = cor_pool_new(SESSIONS_MAX);
     hub->reports = reports_new(hub);
+    open_books(hub);
     *hub_r = hub;
     enum cor_code code = cor_port_open(service->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER), &OPS,
                                        hub, &hub->port, err);
@@ -251,6 +303,7 @@ void hub_free(struct hub **hub)
         cor_map_free(&(*hub)->sessions);
         cor_map_free(&(*hub)->epochs);
         cor_pool_free(&(*hub)->handles);
+        cor_ledger_free(&(*hub)->books.ledger);
         cor_freep(hub);
     }
 }

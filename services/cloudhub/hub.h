@@ -9,6 +9,8 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/bus/bus.h"
+#include "common/ledger/hop.h"
+#include "common/ledger/ledger.h"
 #include "common/service/service.h"
 #include "common/ws/ws.h"
 #include "outbox.h"
@@ -38,6 +40,16 @@ struct hub_stats {
     uint64_t calls, reports, uploads;
 };
 
+/* What became of what passed through: a hop's books. The accounts are the ledger's. */
+struct hub_books {
+    struct cor_ledger *ledger;
+    struct cor_ledger_counts *calls, *reports; /* up */
+    struct cor_ledger_counts *uploads_ended;   /* of sessions that are over */
+    struct cor_ledger_counts *uploads_kubeedge;
+    struct cor_ledger_counts *objects_ended;
+    struct cor_ledger_counts *publications; /* down */
+};
+
 struct hub {
     struct cor_service *service; /* borrowed */
     struct cor_port *port;       /* to edgecontroller; owned */
@@ -46,6 +58,7 @@ struct hub {
     struct reports *reports; /* what devices report; owned */
     struct hub_limits limits;
     struct hub_stats stats;
+    struct hub_books books;
     struct cor_map *sessions; /* node to struct session, those that are open (borrowed) */
     struct cor_pool *handles; /* of all sessions */
     struct cor_map *epochs;   /* 8 bytes of epoch to struct session, those that are open */
@@ -100,6 +113,9 @@ void hub_tell_alive(struct hub *hub, const struct session *session, uint64_t sec
 /* Whether the controller (the last one, when there is none) is one of v0.1.0, which knows no
  * NODE_ALIVE: it is to be asked for each renewal of a Lease. */
 bool hub_wants_leases(const struct hub *hub);
+
+/* A question, report or publication has ended: told yes, or not. */
+void hub_count(struct cor_ledger_counts *account, bool well);
 
 /* A link for node, not open yet; the hub's pool has its handle. Returns owned. */
 struct session *session_new(struct hub *hub, const char *node, const char *address,

@@ -38,6 +38,8 @@ struct outbox {
     struct cor_link flying;
     struct cor_link resting;
     size_t flying_count;
+    size_t version_count;
+    struct cor_ledger_counts n; /* without stored */
 };
 
 static void version_free(struct version *version)
@@ -164,6 +166,7 @@ bool outbox_put(struct outbox *outbox, const struct outbox_put *put)
 {
     struct entry *entry = entry_of(outbox, put->key);
     if (entry->count > 0 && is_stale(&last(entry)->item, put)) {
+        cor_ledger_accept(&outbox->n, 1, &outbox->n.superseded);
         return false;
     }
     bool last_flies = entry->place == FLYING && entry->count == 1;
@@ -171,7 +174,12 @@ bool outbox_put(struct outbox *outbox, const struct outbox_put *put)
         (same_uid(&last(entry)->item, put) || entry->count >= CHAIN_MAX)) {
         version_free(last(entry));
         entry->count--;
+        outbox->version_count--;
+        outbox->n.superseded++;
     }
+    outbox->n.offered++;
+    outbox->n.accepted++;
+    outbox->version_count++;
     cor_list_add(&entry->versions, &version_new(put)->link);
     entry->count++;
     if (entry->place == RESTING) {
@@ -234,6 +242,8 @@ bool outbox_acked(struct outbox *outbox, struct cor_view id)
     bool gone = first(entry)->item.gone;
     move(outbox, entry, READY);
     version_free(first(entry));
+    outbox->version_count--;
+    outbox->n.delivered++;
     entry->count--;
     entry->writes = 0;
     if (gone) {
@@ -273,6 +283,18 @@ int64_t outbox_wait(const struct outbox *outbox, struct cor_mono now)
     int64_t resend = until(&outbox->flying, outbox->limits.resend_us, now);
     int64_t wake = until(&outbox->resting, outbox->limits.rest_us, now);
     return resend < 0 ? wake : wake < 0 || resend < wake ? resend : wake;
+}
+
+void outbox_books(const struct outbox *outbox, struct cor_ledger_counts *sum)
+{
+    cor_ledger_add(sum, &outbox->n);
+    sum->stored += outbox->version_count;
+}
+
+void outbox_end_books(const struct outbox *outbox, struct cor_ledger_counts *sum)
+{
+    cor_ledger_add(sum, &outbox->n);
+    sum->superseded += outbox->version_count;
 }
 
 size_t outbox_count(const struct outbox *outbox)

@@ -11,6 +11,7 @@
 #include "common/base/text.h"
 #include "common/base/view.h"
 #include "common/clock/clock.h"
+#include "common/ledger/ledger.h"
 
 struct outbox;
 
@@ -67,6 +68,14 @@ bool outbox_failed(struct outbox *outbox, struct cor_view id, struct cor_mono no
 
 /* Time from now until outbox_next may have something because of time alone; -1: never. */
 int64_t outbox_wait(const struct outbox *outbox, struct cor_mono now);
+
+/* sum += what became of the versions that were put in: accepted, and superseded, delivered or
+ * stored (waiting or in flight). */
+void outbox_books(const struct outbox *outbox, struct cor_ledger_counts *sum);
+
+/* The same when the session ends: what is stored counts as superseded, for a node that comes back
+ * is sent everything. */
+void outbox_end_books(const struct outbox *outbox, struct cor_ledger_counts *sum);
 
 /* Objects that wait or are in flight. */
 size_t outbox_count(const struct outbox *outbox);

@@ -16,6 +16,7 @@ enum {
     HUB_BYTES = 64 * 1024 * 1024,
     TURN = 32,
     STREAM_BITS = 40,
+    STREAMS_MAX = 4096, /* of a node, that have books of their own */
     NAME_MAX_LEN = 512
 };
 static const uint64_t STREAM_MASK = (UINT64_C(1) << STREAM_BITS) - 1;
@@ -35,6 +36,7 @@ struct relay {
     size_t bytes;
     bool paused;
     struct cor_map *places; /* sink here: stream on the link -> uint64_t last, owned */
+    struct cor_hop *hop;    /* its books, by stream on the link */
 };
 
 static struct cor_view key_of(const uint64_t *stream)
@@ -52,6 +54,7 @@ struct relay *relay_new(struct session *session)
     struct relay *relay = cor_alloc(sizeof(*relay));
     relay->session = session;
     relay->places = cor_map_new(cor_free);
+    relay->hop = cor_hop_new("uploads", STREAMS_MAX, false);
     cor_list_init(&relay->backlog);
     cor_list_init(&relay->items);
     return relay;
@@ -66,10 +69,17 @@ static void drop(struct relay *relay, struct item *item)
     cor_free(item);
 }
 
+/* Its origin sends it again. */
+static void refuse(struct relay *relay, struct item *item)
+{
+    cor_hop_refused(relay->hop, item->head.stream);
+    drop(relay, item);
+}
+
 static void drop_all(struct relay *relay)
 {
     COR_LIST_EACH (node, &relay->items) {
-        drop(relay, COR_LIST_OBJECT(node, struct item, link));
+        refuse(relay, COR_LIST_OBJECT(node, struct item, link));
     }
     cor_list_del(&relay->backlog);
 }
@@ -78,9 +88,16 @@ void relay_free(struct relay **relay)
 {
     if (*relay != NULL) {
         drop_all(*relay);
+        cor_hop_sum((*relay)->hop, (*relay)->session->hub->books.uploads_ended);
+        cor_hop_free(&(*relay)->hop);
         cor_map_free(&(*relay)->places);
         cor_freep(relay);
     }
+}
+
+void relay_books(const struct session *session, struct cor_ledger_writer *out)
+{
+    cor_hop_books(session->relay->hop, out);
 }
 
 uint64_t relay_waiting(const struct session *session)
@@ -118,11 +135,18 @@ static bool is_old(const struct hub *hub)
     return cor_port_is_up(hub->port) && cor_port_peer_minor(hub->port) == 0;
 }
 
-static void ack_here(struct session *session, uint64_t stream, uint64_t seq, bool resume)
+/* Confirms to the node what the next one has confirmed. */
+static void tell_node(struct session *session, const struct cor_wire_ack *ack)
 {
     struct cor_wire_header head = {.number = COR_WIRE_ACK};
+    cor_hop_told(session->relay->hop, ack->stream, ack->seq);
+    coracle_control(session->coracle, &head, ack);
+}
+
+static void ack_here(struct session *session, uint64_t stream, uint64_t seq, bool resume)
+{
     struct cor_wire_ack ack = {.stream = stream, .seq = seq, .resume = resume};
-    coracle_control(session->coracle, &head, &ack);
+    tell_node(session, &ack);
 }
 
 static void open_here(struct session *session, const struct cor_wire_open *open)
@@ -147,6 +171,7 @@ static enum cor_code send_here(struct session *session, const struct cor_wire_he
     enum cor_code code = cor_send(session->hub->port, PX_node_upload, &body);
     if (code == COR_OK) {
         *last = head->seq;
+        cor_hop_confirmed(session->relay->hop, head->stream, head->seq);
         ack_here(session, head->stream, head->seq, false);
     }
     return code;
@@ -180,14 +205,15 @@ enum cor_code relay_open(struct session *session, const struct cor_wire_open *op
     if (px_frame_stream_of(PX_FRAME_BUS, open->stream) == 0 || open->stream > STREAM_MASK) {
         return cor_err_set(err, COR_INVALID, "no stream has number %" PRIu64, open->stream);
     }
+    auto_(cor_freep) char *name = name_of(session, open);
+    struct cor_wire_open up = *open;
+    up.name = cor_view_of(name);
+    cor_hop_open(session->relay->hop, &up);
     if (is_old(session->hub)) {
         open_here(session, open);
         return COR_OK;
     }
-    auto_(cor_freep) char *name = name_of(session, open);
-    struct cor_wire_open up = *open;
     up.stream = number_of(session, open->stream);
-    up.name = cor_view_of(name);
     cor_relay_open(session->hub->port, &up); /* nobody there: it asks when it comes */
     return COR_OK;
 }
@@ -225,10 +251,20 @@ static void wait_for_room(struct relay *relay, const struct px_frame *frame)
     pause_node(relay);
 }
 
+static void count_end(struct relay *relay, uint64_t stream, enum cor_code code)
+{
+    if (code == COR_OK) {
+        cor_hop_passed(relay->hop, stream);
+    } else {
+        cor_hop_refused(relay->hop, stream);
+    }
+}
+
 void relay_upload(struct session *session, const struct px_frame *frame)
 {
     struct relay *relay = session->relay;
     session->hub->stats.uploads++;
+    cor_hop_received(relay->hop, frame->head.stream);
     bool numbered = px_frame_stream_of(PX_FRAME_BUS, frame->head.stream) != 0 &&
                     frame->head.stream <= STREAM_MASK;
     enum cor_code code = numbered ? COR_BUSY : COR_INVALID;
@@ -240,6 +276,7 @@ void relay_upload(struct session *session, const struct px_frame *frame)
         return;
     }
     session->hub->stats.up_dropped += code != COR_OK;
+    count_end(relay, frame->head.stream, code);
     coracle_took(session->coracle);
 }
 
@@ -253,6 +290,7 @@ static bool take_turn(struct relay *relay)
         if (code == COR_BUSY || code == COR_GONE) {
             return false;
         }
+        count_end(relay, item->head.stream, code);
         drop(relay, item);
         coracle_took(relay->session->coracle);
     }
@@ -280,11 +318,11 @@ void relay_ack(struct hub *hub, const struct cor_wire_ack *ack)
 {
     uint64_t epoch = ack->stream >> STREAM_BITS;
     struct session *session = cor_map_get(hub->epochs, key_of(&epoch));
-    struct cor_wire_header head = {.number = COR_WIRE_ACK};
     struct cor_wire_ack down = *ack;
     down.stream = ack->stream & STREAM_MASK;
     if (session != NULL && session->coracle != NULL) {
-        coracle_control(session->coracle, &head, &down);
+        cor_hop_confirmed(session->relay->hop, down.stream, down.seq);
+        tell_node(session, &down);
     }
 }
 
@@ -302,7 +340,7 @@ void relay_begin(struct hub *hub)
         }
         session_enter(session);
         while (relay->count > 0) {
-            drop(relay, COR_LIST_OBJECT(relay->items.next, struct item, link));
+            refuse(relay, COR_LIST_OBJECT(relay->items.next, struct item, link));
             coracle_took(session->coracle);
         }
         cor_list_del(&relay->backlog);

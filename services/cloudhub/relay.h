@@ -25,6 +25,9 @@ COR_NODISCARD enum cor_code relay_open(struct session *session, const struct cor
 /* A message of a stream of the node. */
 void relay_upload(struct session *session, const struct px_frame *frame);
 
+/* Tells the ledger's rows of its streams. */
+void relay_books(const struct session *session, struct cor_ledger_writer *out);
+
 /* How many wait. */
 uint64_t relay_waiting(const struct session *session);
 

@@ -106,6 +106,7 @@ static void on_done(void *self, const void *body, const struct cor_err *err)
         try_later(all);
         return;
     }
+    hub_count(all->hub->books.reports, body != NULL && session_of(report) != NULL);
     if (body != NULL && session_of(report) != NULL) {
         reports_confirm(session_of(report), report->id);
     }
@@ -141,6 +142,7 @@ static void send_waiting(void *self)
     while (sent && !cor_list_empty(&all->waiting)) {
         struct report *report = COR_LIST_OBJECT(all->waiting.next, struct report, link);
         if (session_of(report) == NULL || cor_mono_since(report->until, now) <= 0) {
+            hub_count(all->hub->books.reports, false);
             end(report);
             continue;
         }
@@ -159,6 +161,7 @@ void reports_take(struct reports *reports, struct session *session, const char *
     struct hub *hub = reports->hub;
     if (reports->bytes + body.len > BYTES_MAX) {
         hub->stats.up_dropped++;
+        hub_count(hub->books.reports, false);
         return;
     }
     struct report *report = cor_alloc(sizeof(*report));

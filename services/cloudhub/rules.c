@@ -25,6 +25,7 @@ static void publish_kubeedge(struct session *session, struct cor_in *in,
     struct px_done done = {0};
     px_kubeedge_quote(publish->payload.ptr == NULL ? COR_VIEW("") : publish->payload, &content);
     say(session, "publish", publish->topic, cor_buf_as_view(&content));
+    hub_count(session->hub->books.publications, true);
     cor_reply(in, &done);
 }
 
@@ -34,6 +35,7 @@ enum cor_code rules_publish(void *self, struct cor_in *in, const void *body, str
     const struct px_node_publish *publish = body;
     struct session *session = cor_map_get(hub->sessions, publish->node);
     if (session == NULL) {
+        hub_count(hub->books.publications, false);
         return cor_err_set(err, COR_GONE, "node %s is not connected", cor_log_esc(publish->node));
     }
     if (session->coracle == NULL) {
@@ -43,6 +45,9 @@ enum cor_code rules_publish(void *self, struct cor_in *in, const void *body, str
     struct px_publish down = {
         .topic = publish->topic, .payload = publish->payload, .idempotency = publish->idempotency};
     enum cor_code code = coracle_publish(session->coracle, in, &down);
+    if (code != COR_OK) {
+        hub_count(hub->books.publications, false);
+    }
     return code == COR_OK ? COR_OK
                           : cor_err_set(err, code == COR_BUSY ? COR_BUSY : COR_GONE, "node %s: %s",
                                         cor_log_esc(publish->node), cor_code_name(code));

@@ -35,6 +35,7 @@ static void session_free(struct session *session)
 {
     (void)cor_pool_del(session->hub->handles, session->handle);
     cor_timer_free(&session->timer);
+    outbox_end_books(session->outbox, session->hub->books.objects_ended);
     outbox_free(&session->outbox);
     relay_free(&session->relay);
     coracle_free(&session->coracle);

@@ -93,9 +93,15 @@ static void upload(struct session *session, const struct px_kubeedge_in *in)
     struct px_node_upload body = {.node = cor_view_of(session->node),
                                   .topic = cor_view_of(in->resource),
                                   .payload = cor_buf_as_view(&payload)};
+    struct cor_ledger_counts *books = session->hub->books.uploads_kubeedge;
     session->hub->stats.uploads++;
-    if (cor_send(session->hub->port, PX_node_upload, &body) != COR_OK) {
+    books->received++;
+    if (cor_send(session->hub->port, PX_node_upload, &body) == COR_OK) {
+        books->passed++;
+        cor_ledger_accept(books, 1, &books->delivered);
+    } else {
         session->hub->stats.up_dropped++; /* the dialect has no answer to an upload */
+        cor_ledger_accept(books, 1, &books->dropped);
     }
 }
 
@@ -193,6 +199,7 @@ static void on_answer(void *self, const void *body, const struct cor_err *err)
     auto_(question_free) struct question *question = self;
     struct session *session = cor_pool_get(question->hub->handles, question->session);
     const struct px_api_reply *reply = body;
+    hub_count(question->hub->books.calls, session != NULL && reply != NULL);
     if (session == NULL) {
         return;
     }
@@ -233,6 +240,7 @@ static void edge(struct session *session, const struct px_kubeedge_in *in)
     if (upstream_is_foreign(session, cor_view_of(call.key))) {
         LOGW(session->hub->service->log, "hub.call.forbidden", "node=%s key=%s", session->node,
              cor_log_esc(cor_view_of(call.key)));
+        hub_count(session->hub->books.calls, false);
         answer_failure(session, question, 403, "Forbidden", "a node may act for itself only");
         return;
     }
@@ -245,6 +253,7 @@ static void edge(struct session *session, const struct px_kubeedge_in *in)
     if (session->calls >= CALLS_MAX ||
         cor_call(session->hub->port, PX_node_call, &body, session->hub->limits.call_us, on_answer,
                  question) != COR_OK) {
+        hub_count(session->hub->books.calls, false);
         answer_failure(session, question, 503, "ServiceUnavailable", "the controller is not there");
         return;
     }

@@ -65,7 +65,14 @@ struct bench {
 /* cmocka set-up: all is running and the link is up. */
 int bench_setup(void **state);
 
-/* cmocka tear-down: both hubs must end in order. */
+/* The books of "edgehub" or "cloudhub"; NULL: it does not answer. Returns owned. */
+struct cor_json *bench_books(const struct bench *bench, const char *hub);
+
+/* Waits until the row of a flow says so in a column; stream: how the name of its stream ends. */
+void bench_counted(struct bench *bench, const char *hub, const char *flow, const char *stream,
+                   const char *column, int64_t value);
+
+/* cmocka tear-down: both hubs must end in order, and their books must balance. */
 int bench_teardown(void **state);
 
 /* Starts edgehub; extra: lines of its configuration. */

@@ -18,6 +18,49 @@ static void streams_pass_through(void **state)
                   MANY * STREAMS / took);
 }
 
+/* What a hop has confirmed is what was confirmed to it, and both are in its books. */
+static void books_of_the_hops(void **state)
+{
+    static const char *const HUBS[] = {"edgehub", "cloudhub"};
+    enum { MANY = 500 };
+    struct bench *bench = *state;
+    bench_give(bench, MANY);
+    bench_all_there(bench);
+    for (size_t i = 0; i < COR_COUNT(HUBS); i++) {
+        static const char *const COLUMNS[] = {"received", "passed",    "offered",
+                                              "accepted", "delivered", "place"};
+        for (size_t c = 0; c < COR_COUNT(COLUMNS); c++) {
+            bench_counted(bench, HUBS[i], "uploads", "topic/2/user/x", COLUMNS[c], MANY);
+        }
+    }
+    struct px_device_report report = {
+        .device = COR_VIEW("default/d1"), .kind = PX_REPORT_TWIN, .body = COR_VIEW("{}")};
+    bench_call(bench, PEER_TWIN, PX_device_report, &report);
+    bench_counted(bench, "edgehub", "reports", "", "delivered", 1);
+    bench_counted(bench, "cloudhub", "reports", "", "delivered", 1);
+    report.device = COR_VIEW("default/bad");
+    bench_call(bench, PEER_TWIN, PX_device_report, &report);
+    bench_counted(bench, "edgehub", "reports", "", "refused", 1);
+    bench_controller(bench, false);
+    struct px_api_call call = {.verb = PX_VERB_GET, .key = COR_VIEW("default/configmap/c")};
+    bench_call(bench, PEER_META, PX_api_call, &call);
+    bench_counted(bench, "cloudhub", "calls", "", "refused", 1);
+    bench_counted(bench, "edgehub", "calls", "", "delivered", 1); /* the answer was 503 */
+}
+
+static void objects_are_counted(void **state)
+{
+    struct bench *bench = *state;
+    hub_send_object(bench->cloud, "default/pod/p", "5", false);
+    bench_seen(bench, "object default/pod/p v=5");
+    bench_counted(bench, "cloudhub", "objects", "", "stored", 1);
+    struct px_object_stored stored = {
+        .key = COR_VIEW("default/pod/p"), .version = COR_VIEW("5"), .id = bench->object_id};
+    assert_int_equal(cor_send(bench->ports[PEER_META], PX_object_stored, &stored), COR_OK);
+    bench_counted(bench, "edgehub", "objects", "", "delivered", 1);
+    bench_counted(bench, "cloudhub", "objects", "nodes", "delivered", 1);
+}
+
 static void calls_are_answered(void **state)
 {
     static const struct {
@@ -287,6 +330,8 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, bench_setup, bench_teardown)
     const struct CMUnitTest tests[] = {
         T(streams_pass_through),
+        T(books_of_the_hops),
+        T(objects_are_counted),
         T(calls_are_answered),
         T(reports_end_one_way_or_the_other),
         T(objects_until_they_are_stored),
