@@ -30,6 +30,10 @@ void coracle_yaml(const struct cor_json *value, int depth, struct cor_buf *out);
 struct cor_json *coracle_ask(const struct tool_service *service, const char *verb,
                              struct cor_err *err);
 
+/* The books of all services under a run folder, asked in the order that tools/books wants:
+ * [{"service","folder","epoch","balance","rows"}]. Returns owned. */
+struct cor_json *coracle_books(const char *run);
+
 /* Where sockets are unless --run-dir says otherwise. */
 #define CORACLE_RUN "/run/coracle"
 

@@ -12,17 +12,20 @@
 #include "common/base/text.h"
 #include "common/clock/clock.h"
 #include "coracle.h"
+#include "tools/books/books.h"
 
+enum format { TABLE, WIDE, JSON };
 enum { OPT_RUN = 256, OPT_WAIT, PAUSE_MS = 100 };
 
 struct options {
     const char *run;
-    bool json, check;
+    enum format format;
+    bool check;
     int64_t wait_s;
 };
 
 static const struct argp_option OPTIONS[] = {
-    {"output", 'o', "FORMAT", 0, "table (default): one line a flow; json: every stream", 0},
+    {"output", 'o', "FORMAT", 0, "table (default): one line a flow; wide, json: every stream", 0},
     {"check", 'c', NULL, 0, "Add up; exit code 1 when a message is missing", 0},
     {"wait", OPT_WAIT, "SECONDS", 0, "How long messages under way may take to arrive (5)", 0},
     {"run-dir", OPT_RUN, "DIR", 0, "Where the services' sockets are (" CORACLE_RUN ")", 0},
@@ -31,13 +34,17 @@ static const struct argp_option OPTIONS[] = {
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
+    static const char *const FORMATS[] = {"table", "wide", "json"};
     struct options *o = state->input;
     switch (key) {
     case 'o':
-        if (strcmp(arg, "json") != 0 && strcmp(arg, "table") != 0) {
-            argp_error(state, "--output: expected table or json");
+        for (size_t i = 0; i < COR_COUNT(FORMATS); i++) {
+            if (strcmp(arg, FORMATS[i]) == 0) {
+                o->format = (enum format)i;
+                return 0;
+            }
         }
-        o->json = strcmp(arg, "json") == 0;
+        argp_error(state, "--output: expected table, wide or json");
         return 0;
     case 'c':
         o->check = true;
@@ -58,19 +65,25 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const char *const COLUMNS[] = {"offered", "refused", "accepted",   "delivered", "stored",
-                                      "expired", "dropped", "superseded", "duplicates"};
+static int by_rank(const void *left, const void *right)
+{
+    const struct tool_service *a = left;
+    const struct tool_service *b = right;
+    return tool_books_rank(a->name) - tool_books_rank(b->name);
+}
 
-/* The books of all services: [{"service","folder","balance","rows"}]. Returns owned. */
-static struct cor_json *all_books(const char *run)
+struct cor_json *coracle_books(const char *run)
 {
     auto_(tool_services_free) struct tool_services found = {0};
     struct cor_json *list = cor_json_array();
     tool_find(run, &found);
+    if (found.count > 1) {
+        qsort(found.items, found.count, sizeof(*found.items), by_rank);
+    }
     for (size_t i = 0; i < found.count; i++) {
         struct cor_err err = COR_ERR_NONE;
         struct cor_json *books = coracle_ask(&found.items[i], "ledger", &err);
-        if (books != NULL) {
+        if (books != NULL) { /* not every service of every version keeps them */
             cor_json_set(books, "folder", cor_json_str(found.items[i].run));
             cor_json_add(list, books);
         }
@@ -78,106 +91,60 @@ static struct cor_json *all_books(const char *run)
     return list;
 }
 
-static void add_row(struct cor_json *sums, const struct cor_json *books, const struct cor_json *row)
+/* The numbers of a row or a sum, and the end of the line. */
+static void print_numbers(const struct cor_json *row)
 {
-    auto_(cor_freep) char *key = cor_sprintf(
-        "%s %s %s %s", cor_json_str_at(books, "folder", ""), cor_json_str_at(row, "flow", ""),
-        cor_json_str_at(row, "role", ""), cor_json_str_at(books, "service", ""));
-    struct cor_json *sum = cor_json_get(sums, key);
-    if (sum == NULL) {
-        static const char *const SAME[] = {"flow", "role", "durable"};
-        sum = cor_json_object();
-        cor_json_set(sum, "folder", cor_json_ref(cor_json_get(books, "folder")));
-        cor_json_set(sum, "service", cor_json_ref(cor_json_get(books, "service")));
-        for (size_t i = 0; i < COR_COUNT(SAME); i++) {
-            cor_json_set(sum, SAME[i], cor_json_ref(cor_json_get(row, SAME[i])));
-        }
-        cor_json_set(sums, key, sum);
+    const char *column = NULL;
+    for (size_t i = 0; (column = tool_books_column(i)) != NULL; i++) {
+        (void)printf(" %10" PRId64, cor_json_int_at(row, column, 0));
     }
-    for (size_t i = 0; i < COR_COUNT(COLUMNS); i++) {
-        cor_json_set(sum, COLUMNS[i],
-                     cor_json_int(cor_json_int_at(sum, COLUMNS[i], 0) +
-                                  cor_json_int_at(row, COLUMNS[i], 0)));
-    }
-    cor_json_set(
-        sum, "balance",
-        cor_json_int(cor_json_int_at(sum, "balance", 0) + cor_json_int_at(row, "balance", 0)));
+    (void)printf(" %8" PRId64 "\n", cor_json_int_at(row, "balance", 0));
 }
 
-/* Sums by service, flow and role. Returns owned. */
-static struct cor_json *sum_up(const struct cor_json *list)
+static void print_head(bool wide)
 {
-    struct cor_json *sums = cor_json_object();
+    const char *column = NULL;
+    (void)printf("%-18s %-15s %-7s", "FLOW", "SERVICE", "ROLE");
+    if (wide) {
+        (void)printf(" %-40s", "STREAM");
+    }
+    for (size_t i = 0; (column = tool_books_column(i)) != NULL; i++) {
+        (void)printf(" %10s", column);
+    }
+    (void)printf(" %8s\n", "balance");
+}
+
+static void print_who(const struct cor_json *row, const char *service)
+{
+    (void)printf("%-18s %-15s %-7s", cor_json_str_at(row, "flow", ""), service,
+                 cor_json_str_at(row, "role", ""));
+}
+
+static void print_table(const struct cor_json *list)
+{
+    void *at = NULL;
+    const char *key = NULL;
+    struct cor_json *sum = NULL;
+    auto_(cor_json_free) struct cor_json *sums = tool_books_sum(list);
+    print_head(false);
+    while (cor_json_each(sums, &at, &key, &sum)) {
+        print_who(sum, cor_json_str_at(sum, "service", ""));
+        print_numbers(sum);
+    }
+}
+
+static void print_wide(const struct cor_json *list)
+{
+    print_head(true);
     for (size_t i = 0; i < cor_json_count(list); i++) {
         const struct cor_json *books = cor_json_item(list, i);
         const struct cor_json *rows = cor_json_get(books, "rows");
         for (size_t r = 0; r < cor_json_count(rows); r++) {
-            add_row(sums, books, cor_json_item(rows, r));
+            const struct cor_json *row = cor_json_item(rows, r);
+            print_who(row, cor_json_str_at(books, "service", ""));
+            (void)printf(" %-40s", cor_json_str_at(row, "stream", ""));
+            print_numbers(row);
         }
-    }
-    return sums;
-}
-
-/* The other end of a flow in the same folder, when both ends keep their counters. NULL: none. */
-static const struct cor_json *other_end(struct cor_json *sums, const struct cor_json *origin)
-{
-    void *at = NULL;
-    const char *key = NULL;
-    struct cor_json *sum = NULL;
-    while (cor_json_each(sums, &at, &key, &sum)) {
-        if (strcmp(cor_json_str_at(sum, "role", ""), "sink") == 0 &&
-            cor_json_equal(cor_json_get(sum, "flow"), cor_json_get(origin, "flow")) &&
-            cor_json_equal(cor_json_get(sum, "folder"), cor_json_get(origin, "folder")) &&
-            cor_json_bool_at(sum, "durable", false)) {
-            return sum;
-        }
-    }
-    return NULL;
-}
-
-/* Appends what is wrong, a line each. */
-static void find_wrongs(struct cor_json *sums, struct cor_buf *wrongs)
-{
-    void *at = NULL;
-    const char *key = NULL;
-    struct cor_json *sum = NULL;
-    while (cor_json_each(sums, &at, &key, &sum)) {
-        const char *flow = cor_json_str_at(sum, "flow", "");
-        const char *service = cor_json_str_at(sum, "service", "");
-        int64_t balance = cor_json_int_at(sum, "balance", 0);
-        if (balance != 0) {
-            cor_buf_fmt(wrongs, "%s: the books of %s are off by %" PRId64 "\n", flow, service,
-                        balance);
-        }
-        bool is_origin = strcmp(cor_json_str_at(sum, "role", ""), "origin") == 0 &&
-                         cor_json_bool_at(sum, "durable", false);
-        const struct cor_json *end = is_origin ? other_end(sums, sum) : NULL;
-        int64_t delivered = cor_json_int_at(sum, "delivered", 0);
-        if (end != NULL && delivered != cor_json_int_at(end, "accepted", 0)) {
-            cor_buf_fmt(wrongs, "%s: %s has delivered %" PRId64 ", %s has accepted %" PRId64 "\n",
-                        flow, service, delivered, cor_json_str_at(end, "service", ""),
-                        cor_json_int_at(end, "accepted", 0));
-        }
-    }
-}
-
-static void print_table(struct cor_json *sums)
-{
-    void *at = NULL;
-    const char *key = NULL;
-    struct cor_json *sum = NULL;
-    (void)printf("%-20s %-15s %-7s", "FLOW", "SERVICE", "ROLE");
-    for (size_t i = 0; i < COR_COUNT(COLUMNS); i++) {
-        (void)printf(" %10s", COLUMNS[i]);
-    }
-    (void)printf(" %8s\n", "balance");
-    while (cor_json_each(sums, &at, &key, &sum)) {
-        (void)printf("%-20s %-15s %-7s", cor_json_str_at(sum, "flow", ""),
-                     cor_json_str_at(sum, "service", ""), cor_json_str_at(sum, "role", ""));
-        for (size_t i = 0; i < COR_COUNT(COLUMNS); i++) {
-            (void)printf(" %10" PRId64, cor_json_int_at(sum, COLUMNS[i], 0));
-        }
-        (void)printf(" %8" PRId64 "\n", cor_json_int_at(sum, "balance", 0));
     }
 }
 
@@ -187,13 +154,13 @@ static int check(const struct options *o)
     struct cor_mono end = cor_mono_add(cor_mono_now(), COR_SEC(o->wait_s));
     for (;;) {
         auto_(cor_buf_free) struct cor_buf wrongs = {0};
-        auto_(cor_json_free) struct cor_json *list = all_books(o->run);
-        auto_(cor_json_free) struct cor_json *sums = sum_up(list);
+        auto_(cor_json_free) struct cor_json *list = coracle_books(o->run);
+        auto_(cor_json_free) struct cor_json *sums = tool_books_sum(list);
         if (cor_json_count(list) == 0) {
             (void)fprintf(stderr, "coracle: ledger: no service under %s keeps books\n", o->run);
             return EXIT_FAILED;
         }
-        find_wrongs(sums, &wrongs);
+        tool_books_check(list, &wrongs);
         if (wrongs.len == 0) {
             (void)printf("balanced: %zu flows of %zu services\n", cor_json_count(sums),
                          cor_json_count(list));
@@ -212,8 +179,12 @@ int coracle_ledger(int argc, char **argv)
     static const char DOC[] =
         "Shows what became of the messages of each flow: offered = accepted + refused, and "
         "accepted = delivered + stored + expired + dropped + superseded."
-        "\vWith --check the ends of each flow on a node are compared: what its origin calls "
-        "delivered its sink calls accepted.";
+        "\vCounters of origins and stores outlive their process, those of hops begin with it. Of a "
+        "hop, received and passed tell what came in and what was passed on; accepted is what it "
+        "has confirmed, delivered what was confirmed to it. With --check the ends of each flow on "
+        "a "
+        "node are compared (what its origin calls delivered its sink calls accepted), and all that "
+        "a stream passes: none may have been told that more is confirmed than the next one has.";
     struct options o = {.run = CORACLE_RUN, .wait_s = 5};
     const struct argp argp = {OPTIONS, parse_option, NULL, DOC, NULL, NULL, NULL};
     static char name[] = "coracle ledger"; /* argp prints it, and wants it writable */
@@ -222,14 +193,15 @@ int coracle_ledger(int argc, char **argv)
     if (o.check) {
         return check(&o);
     }
-    auto_(cor_json_free) struct cor_json *list = all_books(o.run);
-    auto_(cor_json_free) struct cor_json *sums = sum_up(list);
-    if (o.json) {
+    auto_(cor_json_free) struct cor_json *list = coracle_books(o.run);
+    if (o.format == JSON) {
         auto_(cor_buf_free) struct cor_buf out = {0};
         cor_json_write_pretty(list, &out);
         (void)printf("%s\n", cor_buf_as_view(&out).ptr);
+    } else if (o.format == WIDE) {
+        print_wide(list);
     } else {
-        print_table(sums);
+        print_table(list);
     }
     return EXIT_DONE;
 }
