@@ -29,6 +29,12 @@ static void remote_free(struct remote *remote)
     cor_free(remote);
 }
 
+static void answered_here(struct meta *meta)
+{
+    meta->local_answers++;
+    cor_ledger_accept(meta->books.local, 1, &meta->books.local->delivered);
+}
+
 static void answer_failure(const struct cor_ticket *ticket, int code, const char *reason,
                            const char *message)
 {
@@ -115,6 +121,12 @@ static void on_remote(void *self, const void *body, const struct cor_err *err)
 {
     struct remote *remote = self;
     const struct px_api_reply *reply = body;
+    struct cor_ledger_counts *books = remote->meta->books.cloud;
+    if (reply == NULL) {
+        cor_ledger_refuse(books, 1);
+    } else {
+        cor_ledger_accept(books, 1, &books->delivered);
+    }
     if (reply == NULL) {
         /* COR_CLOSED: we are stopping, and the store is closed already. */
         if (err->code == COR_CLOSED || !answer_old_token(remote)) {
@@ -151,6 +163,7 @@ static enum cor_code ask_cloud(struct meta *meta, struct cor_in *in, const struc
         meta->remote_calls++;
         return COR_OK;
     }
+    cor_ledger_refuse(meta->books.cloud, 1);
     if (!answer_old_token(remote)) {
         answer_failure(&remote->ticket, UNAVAILABLE, "ServiceUnavailable",
                        code == COR_BUSY ? "too many calls to the cloud are under way"
@@ -174,7 +187,7 @@ static enum cor_code get_object(struct meta *meta, struct cor_in *in,
 {
     struct meta_row row;
     if (meta_row_get(meta, call->key, &row)) {
-        meta->local_answers++;
+        answered_here(meta);
         answer_text(in, row.body, row.version);
         meta_row_end(meta);
         return COR_OK;
@@ -188,7 +201,7 @@ static enum cor_code list_objects(struct meta *meta, struct cor_in *in,
     (void)call;
     auto_(cor_buf_free) struct cor_buf text = {0};
     (void)meta_rows_list(meta, key->ns, key->type, &text);
-    meta->local_answers++;
+    answered_here(meta);
     answer_text(in, cor_buf_as_view(&text), (struct cor_view){0});
     return COR_OK;
 }
@@ -211,7 +224,7 @@ static enum cor_code get_token(struct meta *meta, struct cor_in *in, const struc
                  meta_token_expiry(answer, &expiry) &&
                  !meta_token_due(issued, expiry, cor_wall_now());
     if (fresh) {
-        meta->local_answers++;
+        answered_here(meta);
         answer_text(in, body, (struct cor_view){0});
     }
     meta_row_end(meta);

@@ -6,22 +6,68 @@
 #include "decide.h"
 #include "metamanager.h"
 
-unsigned meta_readers_of(struct cor_view type)
+static const struct {
+    const char *type;
+    unsigned readers;
+} TYPES[META_TYPES] = {
+    {"pod", 1u << META_EDGED},  {"configmap", 1u << META_EDGED}, {"secret", 1u << META_EDGED},
+    {"node", 1u << META_EDGED}, {"device", 1u << META_TWIN},     {"devicemodel", 1u << META_TWIN},
+};
+
+/* META_TYPES: one that nobody here reads. */
+static size_t type_of(struct cor_view type)
 {
-    static const struct {
-        const char *type;
-        unsigned readers;
-    } ROWS[] = {
-        {"pod", 1u << META_EDGED},    {"configmap", 1u << META_EDGED},
-        {"secret", 1u << META_EDGED}, {"node", 1u << META_EDGED},
-        {"device", 1u << META_TWIN},  {"devicemodel", 1u << META_TWIN},
-    };
-    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
-        if (cor_view_is(type, ROWS[i].type)) {
-            return ROWS[i].readers;
+    for (size_t i = 0; i < META_TYPES; i++) {
+        if (cor_view_is(type, TYPES[i].type)) {
+            return i;
         }
     }
-    return 0;
+    return META_TYPES;
+}
+
+unsigned meta_readers_of(struct cor_view type)
+{
+    size_t i = type_of(type);
+    return i < META_TYPES ? TYPES[i].readers : 0;
+}
+
+/* ---- books ---- */
+
+void meta_books_open(struct meta *meta)
+{
+    struct cor_ledger *ledger = cor_ledger_new(meta->service->bus, "metamanager");
+    for (size_t i = 0; i <= META_TYPES; i++) {
+        meta->books.objects[i] =
+            cor_ledger_account(ledger, "objects", COR_LEDGER_SINK,
+                               i < META_TYPES ? cor_view_of(TYPES[i].type) : COR_VIEW("others"));
+    }
+    meta->books.local = cor_ledger_account(ledger, "calls", COR_LEDGER_SINK, COR_VIEW("store"));
+    meta->books.cloud = cor_ledger_account(ledger, "calls", COR_LEDGER_HOP, COR_VIEW("cloud"));
+    meta->books.ledger = ledger;
+}
+
+void meta_books_close(struct meta *meta)
+{
+    cor_ledger_free(&meta->books.ledger);
+}
+
+static struct cor_ledger_counts *books_of(const struct meta *meta, struct cor_view key)
+{
+    struct px_key parts = {0};
+    return meta->books.objects[px_key_parse(key, &parts) ? type_of(parts.type) : META_TYPES];
+}
+
+/* What is older than the stored one was superseded before it came; the same again is no more than
+ * a repeat of what was counted. */
+static void count_stored(struct cor_ledger_counts *books, int news)
+{
+    if (news == META_NEWS) {
+        cor_ledger_accept(books, 1, &books->delivered);
+    } else if (news == META_OLDER) {
+        cor_ledger_accept(books, 1, &books->superseded);
+    } else {
+        books->duplicates++;
+    }
 }
 
 void meta_pass_on(struct meta *meta, const struct px_object *object)
@@ -36,6 +82,7 @@ void meta_pass_on(struct meta *meta, const struct px_object *object)
             continue;
         }
         enum cor_code code = cor_send(meta->readers[i], PX_object, object);
+        meta->books.objects[type_of(key.type)]->passed += code == COR_OK;
         if (code == COR_BUSY) {
             /* More keys wait than may: send everything again when there is room. */
             meta_snapshot_start(&meta->snapshots[i]);
@@ -63,9 +110,11 @@ static void on_stored(struct meta *meta, const struct meta_put *put, enum cor_co
     if (code != COR_OK) {
         LOGE(meta->service->log, "meta.not-stored", "key=%s error=%s", cor_log_esc(put->object.key),
              cor_log_esc(cor_view_of(err->text)));
+        cor_ledger_refuse(books_of(meta, put->object.key), 1);
         acknowledge(meta, put, err);
         return;
     }
+    count_stored(books_of(meta, put->object.key), put->news);
     acknowledge(meta, put, NULL);
     if (put->news == META_NEWS) {
         meta->stored++;
@@ -80,13 +129,21 @@ static enum cor_code on_object(void *self, struct cor_in *in, const void *body, 
     struct meta *meta = self;
     const struct px_object *object = body;
     struct px_key key;
+    struct cor_ledger_counts *books = books_of(meta, object->key);
+    books->received++;
     if (!px_key_parse(object->key, &key) || key.name.len == 0) {
+        cor_ledger_refuse(books, 1);
         return cor_err_set(err, COR_INVALID, "object key %s", cor_log_esc(object->key));
     }
     if (!object->gone && object->body.len == 0) {
+        cor_ledger_refuse(books, 1);
         return cor_err_set(err, COR_INVALID, "object %s without a body", cor_log_esc(object->key));
     }
-    return meta_put(meta, object, in->head->id, NULL, on_stored, err);
+    enum cor_code code = meta_put(meta, object, in->head->id, NULL, on_stored, err);
+    if (code != COR_OK) {
+        cor_ledger_refuse(books, 1);
+    }
+    return code;
 }
 
 static void tell_link(struct meta *meta, struct cor_port *port)

@@ -122,6 +122,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     meta->service = service;
     meta->cfg = service->cfg;
     *self_r = meta;
+    meta_books_open(meta);
     struct cor_store_spec spec = {.path = meta->cfg->database, .sync = COR_STORE_FULL};
     meta_objects_describe(&spec);
     enum cor_code code = cor_store_open(&spec, &meta->store, err);
@@ -154,6 +155,7 @@ static void stop(void *self)
     cor_store_close(&meta->store);
     cor_free(meta->link_node);
     cor_free(meta->link_address);
+    meta_books_close(meta);
     cor_free(meta);
 }
 

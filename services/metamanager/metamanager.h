@@ -7,6 +7,7 @@
 
 #include "common/bus/bus.h"
 #include "common/json/json.h"
+#include "common/ledger/ledger.h"
 #include "common/service/service.h"
 #include "common/store/store.h"
 #include "proto/proto.h"
@@ -27,6 +28,16 @@ struct meta_snapshot {
     uint64_t count;
 };
 
+/* Types of objects that have readers; others are counted together. */
+enum { META_TYPES = 6 };
+
+/* What became of objects that came down, and of questions. The accounts are the ledger's. */
+struct meta_books {
+    struct cor_ledger *ledger; /* owned */
+    struct cor_ledger_counts *objects[META_TYPES + 1];
+    struct cor_ledger_counts *local, *cloud; /* answered from the store, by the cloud */
+};
+
 struct meta {
     struct cor_service *service;
     const struct meta_cfg *cfg;
@@ -38,6 +49,7 @@ struct meta {
     char *link_node;     /* owned */
     char *link_address;  /* owned */
     uint64_t stored, skipped, remote_calls, local_answers;
+    struct meta_books books;
 };
 
 /* The service's spec, for cor_service_main. */
@@ -95,6 +107,10 @@ enum cor_code meta_token_put(struct meta *meta, struct cor_view name, struct cor
 
 /* down.c: which readers are told about a type: bits 1 << enum meta_reader. */
 unsigned meta_readers_of(struct cor_view type);
+
+/* down.c: opens the books, with the ctl verb; closes them. */
+void meta_books_open(struct meta *meta);
+void meta_books_close(struct meta *meta);
 
 /* down.c: handlers of hub-meta. */
 const struct cor_port_ops *meta_hub_ops(void);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "common/base/mem.h"
+#include "tests/support/stage/books.h"
 #include "tests/support/stage/stage.h"
 
 struct world {
@@ -144,6 +145,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *w = *state;
+    stage_balances(w->stage, "metamanager");
     cor_port_close(&w->hub);
     cor_port_close(&w->edged);
     cor_bus_free(&w->hub_bus);
@@ -253,6 +255,41 @@ static void old_news_is_acknowledged_but_not_passed_on(void **state)
     assert_int_equal(w->objects, 1);
     ask(w, PX_VERB_GET, "default/pod/web", NULL);
     assert_string_equal(w->reply, "{\"v\":10}");
+}
+
+static int64_t counted(const struct world *w, const char *flow, const char *stream,
+                       const char *column)
+{
+    return stage_counted(w->stage, "metamanager", flow, stream, column);
+}
+
+static void books_are_kept(void **state)
+{
+    static const struct {
+        const char *flow, *stream, *column;
+        int64_t value;
+    } ROWS[] = {
+        {"objects", "pod", "received", 3},   {"objects", "pod", "accepted", 2},
+        {"objects", "pod", "delivered", 1},  {"objects", "pod", "superseded", 1},
+        {"objects", "pod", "duplicates", 1}, {"objects", "pod", "passed", 1},
+        {"objects", "others", "refused", 1}, {"calls", "store", "delivered", 1},
+        {"calls", "cloud", "delivered", 1},  {"calls", "cloud", "refused", 1},
+    };
+    struct world *w = *state;
+    put(w, "default/pod/web", "u1", "10", "{\"v\":10}");
+    put(w, "default/pod/web", "u1", "9", "{\"v\":9}");
+    put(w, "default/pod/web", "u1", "10", "{\"v\":10}");
+    put(w, "odd", "u1", "10", "{\"v\":10}");
+    until_stored(w, 3);
+    ask(w, PX_VERB_GET, "default/pod/web", NULL);
+    ask(w, PX_VERB_PATCH, "default/podpatch/web", "{}"); /* no link */
+    w->hub_answers = true;
+    set_link(w, true);
+    ask(w, PX_VERB_PATCH, "default/podpatch/web", "{}");
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        print_message("%s %s %s\n", ROWS[i].flow, ROWS[i].stream, ROWS[i].column);
+        assert_int_equal(counted(w, ROWS[i].flow, ROWS[i].stream, ROWS[i].column), ROWS[i].value);
+    }
 }
 
 static void deleted_stays_deleted(void **state)
@@ -392,6 +429,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(stored_is_acknowledged_and_passed_on),
         T(old_news_is_acknowledged_but_not_passed_on),
+        T(books_are_kept),
         T(deleted_stays_deleted),
         T(killed_it_comes_back_with_everything),
         T(unknown_is_asked_of_the_cloud_and_kept),
