@@ -12,6 +12,8 @@ enum { POD_MAX = 4 * 1024 * 1024 }; /* an object of the API has at most 1.5 MiB 
 void agent_pod_free(void *value)
 {
     struct agent_pod *pod = value;
+    books_ended(pod->agent->books.pods, &pod->status_book, BOOKS_OBSOLETE);
+    books_ended(pod->agent->books.deletions, &pod->delete_book, BOOKS_OBSOLETE);
     cor_timer_free(&pod->wake);
     cor_timer_free(&pod->report);
     run_free(&pod->run);

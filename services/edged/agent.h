@@ -4,6 +4,7 @@
 #ifndef EDGED_AGENT_H
 #define EDGED_AGENT_H
 
+#include "books.h"
 #include "common/base/map.h"
 #include "common/service/service.h"
 #include "cri.h"
@@ -64,9 +65,10 @@ struct agent_pod {
     bool deleted;             /* the API has been told that it is gone */
     bool was_seen;            /* something of it was in the runtime */
     struct cor_timer *report;
-    int64_t report_us;        /* back-off */
-    bool report_waits;        /* timer runs after a failure */
-    bool report_soon;         /* timer runs, or ran, for a change that is not urgent */
+    int64_t report_us; /* back-off */
+    bool report_waits; /* timer runs after a failure */
+    bool report_soon;  /* timer runs, or ran, for a change that is not urgent */
+    struct books_state status_book, delete_book;
     bool report_again;        /* though nothing has changed: does the API still know this Pod? */
     struct cor_mono reported; /* when the API answered last */
 };
@@ -100,6 +102,7 @@ struct agent {
     bool link;
     struct teller *teller;
     struct registrar *registrar;
+    struct edged_books books;
     uint64_t starts, restarts, patches, events_sent, events_lost;
 };
 

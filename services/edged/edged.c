@@ -99,9 +99,12 @@ static void on_object(void *self, const struct px_object *object)
     } types[] = {
         {"pod", on_pod}, {"configmap", on_config}, {"secret", on_config}, {"node", on_node}};
     struct px_key key;
+    struct cor_ledger_counts *books = ((struct agent *)self)->books.objects;
     if (!px_key_parse(object->key, &key)) {
+        cor_ledger_refuse(books, 1);
         return;
     }
+    cor_ledger_accept(books, 1, &books->delivered);
     for (size_t i = 0; i < COR_COUNT(types); i++) {
         if (cor_view_is(key.type, types[i].type)) {
             types[i].fn(self, object, &key);
@@ -266,6 +269,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         cor_free(cfg->node_name);
         cfg->node_name = host_name();
     }
+    books_open(&agent->books, service->bus);
     hostinfo_read(&agent->host, agent->cfg->root_dir);
     fill_node(agent);
     agent->pods = cor_map_new(agent_pod_free);
@@ -300,6 +304,7 @@ static void stop(void *self)
     cor_map_free(&agent->pods);
     cor_map_free(&agent->unclaimed);
     hostinfo_free(&agent->host);
+    books_close(&agent->books);
     cor_free(agent);
 }
 

@@ -42,6 +42,7 @@ static void push(struct teller *teller, struct entry entry)
         teller->head = (teller->head + 1) % QUEUE_MAX;
         teller->count--;
         teller->agent->events_lost++;
+        books_event_ended(teller->agent->books.events, false);
     }
     teller->queue[(teller->head + teller->count) % QUEUE_MAX] = entry;
     teller->count++;
@@ -61,6 +62,7 @@ static void on_sent(void *self, int status, struct cor_view body)
             kevent_forget(teller->log, sent->entry.key);
             teller->agent->events_lost++;
         }
+        books_event_ended(teller->agent->books.events, status / 100 == 2);
         entry_free(&sent->entry);
     }
     cor_free(sent);
@@ -101,6 +103,7 @@ static void tell(struct teller *teller, const struct kevent_about *about, bool w
     struct entry entry = {.key = take(&event.key), .first = event.first};
     entry.body = cor_json_text(event.body);
     kevent_free(&event);
+    books_event(teller->agent->books.events);
     push(teller, entry);
 }
 

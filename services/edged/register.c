@@ -21,6 +21,7 @@ struct registrar {
     char *uid;              /* of the Node object; "" unknown */
     struct cor_json *known; /* status reported last */
     struct cor_json *sending;
+    struct books_state book;
     struct cor_mono reported;
     struct cor_mono runtime_seen; /* last time that the runtime was up */
     struct cor_json *lease;       /* as the API has it; NULL: to be asked for */
@@ -50,6 +51,11 @@ static struct cor_json *status_now(const struct registrar *r)
 static void on_status(void *self, int status, struct cor_view body)
 {
     struct registrar *r = self;
+    bool refused = status != 0 && status / 100 != 2 && status < 500;
+    books_ended(r->agent->books.node, &r->book,
+                status / 100 == 2 ? BOOKS_ARRIVED
+                : refused         ? BOOKS_REFUSED
+                                  : BOOKS_AGAIN);
     if (status / 100 == 2) {
         cor_json_free(&r->known);
         r->known = take(&r->sending);
@@ -60,7 +66,7 @@ static void on_status(void *self, int status, struct cor_view body)
     if (status == 404) { /* somebody has deleted the Node: KubeEdge registers it again, too */
         r->stage = NOT_REGISTERED;
         register_node(r);
-    } else if (status != 0 && status < 500) {
+    } else if (refused) {
         LOGW(r->agent->log, "edged.node-status-refused", "status=%d answer=%s", status,
              cor_log_esc(body));
     }
@@ -72,6 +78,7 @@ static void send_status(struct registrar *r, struct cor_json *status)
     auto_(cor_json_free) struct cor_json *patch = node_patch(status);
     auto_(cor_freep) char *text = cor_json_text(patch);
     r->sending = status;
+    books_sent(r->agent->books.node, &r->book);
     if (!meta_call(r->agent->meta, PX_VERB_PATCH, key, PX_PATCH_STRATEGIC, cor_view_of(text),
                    on_status, r)) {
         cor_json_free(&r->sending);

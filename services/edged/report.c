@@ -31,9 +31,15 @@ static bool is_temporary(int status)
     return status == 0 || status == 429 || status >= 500;
 }
 
+static enum books_end end_of(int status)
+{
+    return is_temporary(status) ? BOOKS_AGAIN : status / 100 == 2 ? BOOKS_ARRIVED : BOOKS_REFUSED;
+}
+
 static void on_patched(void *self, int status, struct cor_view body)
 {
     struct agent_pod *pod = self;
+    books_ended(pod->agent->books.pods, &pod->status_book, end_of(status));
     if (is_temporary(status)) {
         cor_json_free(&pod->sending);
         retry_later(pod);
@@ -62,6 +68,7 @@ static void send_status(struct agent_pod *pod, struct cor_json *status)
     agent_hold(pod);
     cor_timer_stop(pod->report);
     pod->agent->patches++;
+    books_sent(pod->agent->books.pods, &pod->status_book);
     if (!meta_call(pod->agent->meta, PX_VERB_PATCH, pod->patch_key, PX_PATCH_STRATEGIC,
                    cor_view_of(text), on_patched, pod)) {
         on_patched(pod, 0, (struct cor_view){0});
@@ -71,13 +78,16 @@ static void send_status(struct agent_pod *pod, struct cor_json *status)
 static void on_deleted(void *self, int status, struct cor_view body)
 {
     struct agent_pod *pod = self;
+    bool gone = status == 404 || status == 409;
     pod->deleting = false;
+    books_ended(pod->agent->books.deletions, &pod->delete_book,
+                gone ? BOOKS_ARRIVED : end_of(status));
     if (is_temporary(status)) {
         retry_later(pod);
     } else {
         pod->deleted = true;
         pod->report_us = 0;
-        if (status / 100 != 2 && status != 404 && status != 409) {
+        if (status / 100 != 2 && !gone) {
             LOGW(pod->agent->log, "edged.delete-refused", "pod=%s status=%d answer=%s", pod->key,
                  status, cor_log_esc(body));
         }
@@ -93,6 +103,7 @@ static void send_delete(struct agent_pod *pod)
     cor_json_set_at(options, "preconditions.uid", cor_json_str(pod->uid));
     auto_(cor_freep) char *text = cor_json_text(options);
     pod->deleting = true;
+    books_sent(pod->agent->books.deletions, &pod->delete_book);
     agent_hold(pod);
     if (!meta_call(pod->agent->meta, PX_VERB_DELETE, pod->key, 0, cor_view_of(text), on_deleted,
                    pod)) {

@@ -23,6 +23,7 @@
 #include "common/bus/bus.h"
 #include "common/json/json.h"
 #include "proto/proto.h"
+#include "tools/ctl/ctl.h"
 
 struct cloud {
     char *dir; /* of this test */
@@ -433,10 +434,26 @@ static inline void cloud_delete_pods(struct cloud *cloud)
     (void)cloud_await(cloud, cloud_has_no_pods, NULL, COR_SEC(PATIENCE_S), "all pods deleted");
 }
 
+/* Its books must balance; what has run a Pod has told the API of it. */
+static inline void cloud_check_books(const struct cloud *cloud)
+{
+    enum { ASK_MS = 3000, ANSWER_MAX = 1 << 20 };
+    auto_(cor_freep) char *path = cor_sprintf("%s/r/ctl/edged", cloud->dir);
+    auto_(cor_buf_free) struct cor_buf answer = {0};
+    auto_(cor_json_free) struct cor_json *books = NULL;
+    must(tool_ask(path, "ledger", COR_VIEW("{}"), ASK_MS, &answer, NULL) == COR_OK);
+    must(cor_json_parse(cor_buf_as_view(&answer), ANSWER_MAX, 0, &books, NULL) == COR_OK);
+    if (cor_json_int_at(books, "balance", -1) != 0 ||
+        strstr(answer.data, "\"stream\":\"pods\"") == NULL) {
+        fail_msg("the books of edged do not balance: %s", answer.data);
+    }
+}
+
 static inline int cloud_tear_down(void **state)
 {
     struct cloud *cloud = *state;
     if (cloud->edged > 0) {
+        cloud_check_books(cloud);
         cloud_kill_edged(cloud, SIGTERM);
     }
     cor_timer_free(&cloud->tick);
