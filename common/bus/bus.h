@@ -141,6 +141,9 @@ uint64_t cor_port_epoch(const struct cor_port *port);
  * down. Minor 0 knows streams 1 to COR_STREAM_MAX_0, no names of streams and no skips. */
 unsigned cor_port_peer_minor(const struct cor_port *port);
 
+/* Messages of streams that came again and were dropped here: the sink had them already. */
+uint64_t cor_port_duplicates(const struct cor_port *port);
+
 /* With on, gives the peer no further credit: it can send the rest of its window and then has to
  * wait. For a relay whose way out is full: room() of that way ends the pause. A new session of this
  * port begins without one. */

@@ -295,6 +295,11 @@ void cor_port_speak(struct cor_port *port, unsigned minor)
     port->session.minor = minor;
 }
 
+uint64_t cor_port_duplicates(const struct cor_port *port)
+{
+    return port->stats.duplicates;
+}
+
 uint64_t cor_port_peer_boot(const struct cor_port *port)
 {
     return port->session.peer_boot;

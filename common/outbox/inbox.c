@@ -143,8 +143,25 @@ void cor_inbox_done(const struct cor_inbox_place *place)
     }
 }
 
-void cor_inbox_books(struct cor_inbox *inbox, struct cor_ledger_writer *out)
+static void tell_repeats(const struct cor_inbox *inbox, const struct cor_port *port,
+                         struct cor_ledger_writer *out)
 {
+    struct cor_ledger_row row = {.flow = inbox->spec.flow,
+                                 .role = COR_LEDGER_SINK,
+                                 .durable = true,
+                                 .stream = COR_VIEW("(dropped by the bus)"),
+                                 .n = {.duplicates = cor_port_duplicates(port)}};
+    if (row.n.duplicates > 0) {
+        cor_ledger_row(out, &row);
+    }
+}
+
+void cor_inbox_books(struct cor_inbox *inbox, const struct cor_port *port,
+                     struct cor_ledger_writer *out)
+{
+    if (port != NULL) {
+        tell_repeats(inbox, port, out);
+    }
     size_t at = 0;
     void *value = NULL;
     while (cor_map_next(inbox->sources, &at, NULL, &value)) {

@@ -64,7 +64,9 @@ COR_NODISCARD enum cor_code cor_inbox_run(const struct cor_inbox *inbox,
 /* It is written: the messages count as accepted. */
 void cor_inbox_done(const struct cor_inbox_place *place);
 
-/* Tells the ledger's rows, one a stream. */
-void cor_inbox_books(struct cor_inbox *inbox, struct cor_ledger_writer *out);
+/* Tells the ledger's rows, one a stream; port (may be NULL): by which the streams come, for what it
+ * has dropped because it came again. */
+void cor_inbox_books(struct cor_inbox *inbox, const struct cor_port *port,
+                     struct cor_ledger_writer *out);
 
 #endif

@@ -50,6 +50,7 @@ static void remove_device(struct dt *dt, struct dt_tx *tx, struct cor_view id)
     LOGI(dt->service->log, "twin.device-removed", "device=%s", device->id);
     tell_membership(dt, tx, device, false);
     dt_tx_remove(tx, device->id);
+    dt_changes_drop(dt, device);
     (void)cor_map_del(dt->devices, id);
 }
 

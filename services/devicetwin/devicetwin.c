@@ -78,7 +78,8 @@ static void tell_books(void *self, struct cor_ledger_writer *out)
 {
     struct dt *dt = self;
     cor_outbox_books(dt->outbox, out);
-    cor_inbox_books(dt->inbox, out);
+    dt_changes_tell(dt, out);
+    cor_inbox_books(dt->inbox, dt->bus, out);
 }
 
 static enum cor_code on_queue(void *self, struct cor_ctl_in *in, struct cor_view args,
@@ -192,7 +193,9 @@ static enum cor_code open_store(struct dt *dt, struct cor_err *err)
         return code;
     }
     code = open_queues(dt, err);
-    return code == COR_OK ? dt_store_load(dt, err) : code;
+    code = code == COR_OK ? dt_store_load(dt, err) : code;
+    dt_changes_load(dt);
+    return code;
 }
 
 static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)

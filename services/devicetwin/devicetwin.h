@@ -35,10 +35,11 @@ struct dt {
     struct cor_inbox *inbox;   /* messages of the broker */
     struct cor_policy policy;  /* of the outbox */
     struct cor_ledger *ledger;
-    struct dt_tx *gathering; /* owned; NULL: none */
-    bool writing;            /* a transaction is being written */
-    struct dt_pace answers;  /* to all devices */
-    bool stopping;           /* none is begun any more */
+    struct cor_ledger_counts changes; /* for the cloud: of this process' life, without stored */
+    struct dt_tx *gathering;          /* owned; NULL: none */
+    bool writing;                     /* a transaction is being written */
+    struct dt_pace answers;           /* to all devices */
+    bool stopping;                    /* none is begun any more */
     struct cor_port *bus, *meta, *hub;
     struct cor_map *devices; /* id -> struct dt_device, owned */
     struct cor_map *models;  /* "<ns>/<name>" -> struct cor_json of the DeviceModel, owned */
@@ -132,6 +133,13 @@ enum cor_code dt_on_membership(void *self, struct cor_in *in, const void *body,
                                struct cor_err *err);
 void dt_on_meta_up(void *self, struct cor_port *port);
 void dt_drop_json(void *value);
+
+/* report.c: books of what changes for the cloud: so many values changed; what is in the store at
+ * the start; the device goes, with what the cloud has not confirmed; tells the row. */
+void dt_changed(struct dt *dt, uint64_t count);
+void dt_changes_load(struct dt *dt);
+void dt_changes_drop(struct dt *dt, const struct dt_device *device);
+void dt_changes_tell(const struct dt *dt, struct cor_ledger_writer *out);
 
 /* report.c: tells the cloud what it has not confirmed. */
 void dt_report_all(struct dt *dt);

@@ -63,6 +63,7 @@ static void apply(struct dt *dt, struct dt_tx *tx, struct dt_device *device,
     while (cor_map_next(change->changed, &at, NULL, &value)) {
         dt_tx_twin(tx, device, value);
     }
+    dt_changed(dt, cor_map_count(change->changed));
     dt_apply(device, change);
     device->changes++;
     dt->updates++;
@@ -174,6 +175,7 @@ static void state_update(struct request *r)
     device->state = cor_view_dup(state);
     device->last_online = cor_strdup(now);
     device->dirty++;
+    dt_changed(r->dt, 1);
     device->changes++;
     dt_tx_device(r->tx, device);
     dt_tx_publish(r->tx, topic_of(r, "state/update/result"), state_payload(device));

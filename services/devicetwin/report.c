@@ -19,6 +19,7 @@ struct report {
     struct dt *dt;
     char *id; /* owned */
     enum px_report kind;
+    bool dropped; /* the cloud knows no such device */
     uint64_t state_dirty;
     struct cor_map *dirty; /* twin name -> uint64_t, owned */
 };
@@ -46,6 +47,67 @@ static void note_dirty(struct report *report, const struct dt_device *device)
     report->state_dirty = device->dirty;
 }
 
+/* ---- books: STATE, of which the newest value of each property counts ---- */
+
+static uint64_t unconfirmed(const struct dt_device *device)
+{
+    uint64_t sum = device->dirty;
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(device->twins, &at, NULL, &value)) {
+        sum += ((const struct dt_twin *)value)->dirty;
+    }
+    return sum;
+}
+
+static uint64_t all_unconfirmed(const struct dt *dt)
+{
+    uint64_t sum = 0;
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(dt->devices, &at, NULL, &value)) {
+        sum += unconfirmed(value);
+    }
+    return sum;
+}
+
+void dt_changed(struct dt *dt, uint64_t count)
+{
+    dt->changes.offered += count;
+    dt->changes.accepted += count;
+}
+
+void dt_changes_load(struct dt *dt)
+{
+    dt_changed(dt, all_unconfirmed(dt));
+}
+
+void dt_changes_drop(struct dt *dt, const struct dt_device *device)
+{
+    dt->changes.dropped += unconfirmed(device);
+}
+
+void dt_changes_tell(const struct dt *dt, struct cor_ledger_writer *out)
+{
+    struct cor_ledger_row row = {.flow = "reports",
+                                 .role = COR_LEDGER_ORIGIN,
+                                 .stream = COR_VIEW("devices"),
+                                 .n = dt->changes};
+    row.n.stored = all_unconfirmed(dt);
+    cor_ledger_row(out, &row);
+}
+
+/* The last of so many changes has arrived, or is about nothing that the cloud has. */
+static void count_end(const struct report *report, uint64_t changes)
+{
+    struct cor_ledger_counts *n = &report->dt->changes;
+    n->superseded += changes - 1;
+    n->delivered += !report->dropped;
+    n->dropped += report->dropped;
+}
+
+/* ---- confirmations ---- */
+
 static void confirm_twins(struct report *report, struct dt_device *device, struct dt_tx *tx)
 {
     size_t at = 0;
@@ -54,6 +116,7 @@ static void confirm_twins(struct report *report, struct dt_device *device, struc
     while (cor_map_next(report->dirty, &at, &name, &value)) {
         struct dt_twin *twin = cor_map_get(device->twins, name);
         if (twin != NULL && twin->dirty == *(uint64_t *)value) {
+            count_end(report, twin->dirty);
             twin->dirty = 0;
             dt_tx_twin(tx, device, twin);
         }
@@ -66,6 +129,7 @@ static void confirmed(struct report *report, struct dt_device *device)
     if (report->kind == PX_REPORT_TWIN) {
         confirm_twins(report, device, tx);
     } else if (device->dirty == report->state_dirty) {
+        count_end(report, device->dirty);
         device->dirty = 0;
         dt_tx_device(tx, device);
     }
@@ -94,6 +158,7 @@ static void on_done(void *self, const void *body, const struct cor_err *err)
     } else if (device != NULL) {
         dt->reports++;
         cor_backoff_reset(&dt->backoff);
+        report->dropped = ((const struct px_done *)body)->dropped;
         confirmed(report, device);
         dt_report(dt, device);
     }

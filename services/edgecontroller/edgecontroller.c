@@ -155,6 +155,19 @@ static void add_stats(void *self, struct cor_buf *out)
     ec_router_stats(ec, out);
 }
 
+/* What the bus has dropped because it had come before. */
+static void tell_repeats(void *self, struct cor_ledger_writer *out)
+{
+    const struct ec *ec = self;
+    struct cor_ledger_row row = {.flow = "uploads",
+                                 .role = COR_LEDGER_SINK,
+                                 .stream = COR_VIEW("(dropped by the bus)"),
+                                 .n = {.duplicates = cor_port_duplicates(ec->hub)}};
+    if (row.n.duplicates > 0) {
+        cor_ledger_row(out, &row);
+    }
+}
+
 static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
 {
     struct ec *ec = cor_alloc(sizeof(*ec));
@@ -163,6 +176,8 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->sessions = cor_map_new(ec_session_drop);
     ec->overlays = cor_map_new(ec_overlay_drop);
     ec->ledger = cor_ledger_new(service->bus, "edgecontroller");
+    ec->report_books =
+        cor_ledger_account(ec->ledger, "reports", COR_LEDGER_SINK, COR_VIEW("devices"));
     ec->leases = ec_leases_new(ec);
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
@@ -176,6 +191,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     code = cor_port_open(service->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER), &HUB_OPS, ec,
                          &ec->hub, err);
     if (code == COR_OK) {
+        cor_ledger_source(ec->ledger, tell_repeats, ec);
         cor_bus_stats(service->bus, add_stats, ec);
         cor_service_ready(service);
     }
@@ -195,9 +211,9 @@ static void stop(void *self)
     if (ec->kube != NULL) {
         cor_kube_free(&ec->kube);
     }
-    cor_ledger_free(&ec->ledger);
     ec_leases_free(&ec->leases);
     cor_map_free(&ec->overlays);
+    cor_ledger_free(&ec->ledger);
     cor_map_free(&ec->sessions);
     cor_free(ec);
 }

@@ -70,9 +70,10 @@ struct ec {
     struct cor_map *overlays; /* "<ns>/<name>" -> struct ec_overlay, owned: see reports.c */
     struct ec_leases *leases; /* see lease.c */
     struct cor_ledger *ledger;
-    struct ec_router *router;  /* rules at work: see router.h */
-    bool rules_absent;         /* the cluster has no Rules or RuleEndpoints */
-    bool device_status_pruned; /* the cluster's Device has no status.twins */
+    struct ec_router *router;               /* rules at work: see router.h */
+    bool rules_absent;                      /* the cluster has no Rules or RuleEndpoints */
+    bool device_status_pruned;              /* the cluster's Device has no status.twins */
+    struct cor_ledger_counts *report_books; /* the ledger's */
     uint64_t sent, calls, denied, reports;
 };
 

@@ -40,11 +40,23 @@ static void report_free(struct report *report)
     cor_free(report);
 }
 
+/* A report was written, was about nothing that is there, or failed. */
+static void count_end(const struct ec *ec, const struct cor_err *err, bool dropped)
+{
+    struct cor_ledger_counts *books = ec->report_books;
+    if (err != NULL) {
+        cor_ledger_refuse(books, 1);
+    } else {
+        cor_ledger_accept(books, 1, dropped ? &books->dropped : &books->delivered);
+    }
+}
+
 static void overlay_free(struct ec_overlay *overlay)
 {
     COR_LIST_EACH (node, &overlay->waiting) {
         struct report *report = COR_LIST_OBJECT(node, struct report, link);
         struct px_done done = {.dropped = true};
+        count_end(overlay->ec, NULL, true);
         cor_ticket_reply(&report->ticket, &done);
         cor_list_del(&report->link);
         report_free(report);
@@ -125,6 +137,7 @@ static void end_write(struct ec_overlay *overlay, const struct cor_err *err, boo
 {
     struct report *report = overlay->writing;
     overlay->writing = NULL;
+    count_end(overlay->ec, err, dropped);
     if (err != NULL) {
         cor_json_free(&overlay->twins); /* it is not known what was written */
         cor_ticket_fail(&report->ticket, err);
@@ -227,10 +240,9 @@ static const struct cor_json *reported_device(const struct ec *ec, struct cor_vi
     return ec_get(ec, EC_DEVICES, ns, name);
 }
 
-enum cor_code ec_on_report(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+static enum cor_code take_report(struct ec *ec, struct cor_in *in,
+                                 const struct px_node_report *message, struct cor_err *err)
 {
-    struct ec *ec = self;
-    const struct px_node_report *message = body;
     auto_(cor_json_free) struct cor_json *json = NULL;
     if (!ec_is_synced(ec, EC_DEVICES) || !ec_is_synced(ec, EC_STATUSES)) {
         return cor_err_set(err, COR_RETRY, "the cloud side is still starting");
@@ -245,6 +257,7 @@ enum cor_code ec_on_report(void *self, struct cor_in *in, const void *body, stru
     if (device == NULL || !cor_view_is(message->node, ec_node_of(device))) {
         struct px_done done = {.dropped = true};
         ec->denied += device == NULL ? 0 : 1;
+        count_end(ec, NULL, true);
         cor_reply(in, &done);
         return COR_OK;
     }
@@ -262,4 +275,14 @@ enum cor_code ec_on_report(void *self, struct cor_in *in, const void *body, stru
     overlay->waiting_count++;
     write_next(overlay);
     return COR_OK;
+}
+
+enum cor_code ec_on_report(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    struct ec *ec = self;
+    enum cor_code code = take_report(ec, in, body, err);
+    if (code != COR_OK) {
+        count_end(ec, err, false);
+    }
+    return code;
 }

@@ -164,6 +164,8 @@ static void post(struct ec_flow *flow)
     struct ec_post post;
     if (flow->batch == 0) {
         flow->batch = ec_flow_batch(&flow->queue, rule->batch, BATCH_BYTES);
+    } else {
+        flow->books->repeats += flow->batch; /* the target may have had them */
     }
     ec_post_make(&from, &flow->queue, flow->batch, &format, &post);
     struct cor_http_request request = {

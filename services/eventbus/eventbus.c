@@ -135,8 +135,16 @@ static void tell_books(void *self, struct cor_ledger_writer *out)
     struct eb *eb = self;
     for (unsigned i = 0; i < EB_PEERS; i++) {
         cor_outbox_books(eb->outboxes[i], out);
-        cor_inbox_books(eb->inboxes[i], out);
+        cor_inbox_books(eb->inboxes[i], eb->ports[i], out);
     }
+    struct cor_ledger_row broker = {.flow = "device-messages",
+                                    .role = COR_LEDGER_ORIGIN,
+                                    .stream = COR_VIEW("(the broker's)"),
+                                    .n = {.offered = eb->unfit,
+                                          .refused = eb->unfit,
+                                          .duplicates = eb->again,
+                                          .received = eb->received + eb->again}};
+    cor_ledger_row(out, &broker);
 }
 
 static enum cor_code on_queue(void *self, struct cor_ctl_in *in, struct cor_view args,
@@ -196,6 +204,14 @@ static void add_stats(void *self, struct cor_buf *out)
                 cor_outbox_count(eb->outboxes[EB_HUB]));
 }
 
+static void open_books(struct eb *eb)
+{
+    eb->ledger = cor_ledger_new(eb->service->bus, "eventbus");
+    eb->published_books =
+        cor_ledger_account(eb->ledger, "rest-publications", COR_LEDGER_SINK, COR_VIEW("topics"));
+    cor_ledger_source(eb->ledger, tell_books, eb);
+}
+
 static enum cor_code start(struct cor_service *service, void **self_r, struct cor_err *err)
 {
     struct eb *eb = cor_alloc(sizeof(*eb));
@@ -211,6 +227,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     cor_store_start(eb->store, service->loop);
     eb_in_new(eb);
+    open_books(eb);
     code = open_peers(eb, err);
     if (code == COR_OK) {
         code = open_mqtt(eb, err);
@@ -218,8 +235,6 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     if (code == COR_OK) {
         cor_bus_stats(service->bus, add_stats, eb);
         cor_bus_ctl(service->bus, VERBS, COR_COUNT(VERBS), eb);
-        eb->ledger = cor_ledger_new(service->bus, "eventbus");
-        cor_ledger_source(eb->ledger, tell_books, eb);
         cor_service_ready(service);
     }
     return code;

@@ -47,7 +47,8 @@ struct eb {
     struct cor_map *refusals;       /* stream -> when its refusal was told, owned */
     struct placing *placing;        /* places of publications that are being written, owned */
     struct cor_timer *place_again;
-    uint64_t received, again, dropped, published;
+    struct cor_ledger_counts *published_books; /* of calls; the ledger's */
+    uint64_t received, again, dropped, unfit, published;
 };
 
 /* The service's spec, for cor_service_main. */

@@ -231,6 +231,7 @@ void eb_on_message(void *self, const struct eb_mqtt_message *message)
     eb_recent_add(&eb->recent, message->number, hash);
     enum eb_way way = eb_topic_way(message->topic);
     if (way == EB_NOWHERE || message->topic.len > TOPIC_MAX || message->payload.len > PAYLOAD_MAX) {
+        eb->unfit++;
         drop(eb, way == EB_NOWHERE ? "topic" : "size", message->topic);
         return;
     }

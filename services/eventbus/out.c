@@ -15,6 +15,7 @@ struct publication {
     int number;
     uint64_t stream; /* 0: not of a stream */
     uint64_t seq;
+    struct cor_inbox_place place; /* of it in its stream */
     bool done;
     bool is_call; /* answered through ticket */
     struct cor_ticket ticket;
@@ -124,7 +125,7 @@ void eb_publications_new(struct eb *eb)
 static void add_place(struct placing *placing, const struct publication *p)
 {
     struct placed *last = placing->count == 0 ? NULL : &placing->items[placing->count - 1];
-    struct cor_inbox_place now = cor_inbox_place(placing->eb->inboxes[p->peer], p->stream, p->seq);
+    struct cor_inbox_place now = p->place;
     if (last != NULL && last->peer == p->peer && last->stream == p->stream &&
         last->place.incarnation == now.incarnation) {
         now.count += last->place.count;
@@ -163,9 +164,12 @@ static void answer(const struct cor_ticket *ticket)
 static void key_stored(void *self, enum cor_code code, const struct cor_err *err)
 {
     struct answer *waiting = self;
+    struct cor_ledger_counts *books = waiting->eb->published_books;
     if (waiting->eb->mqtt != NULL && code == COR_OK) {
+        cor_ledger_accept(books, 1, &books->delivered);
         answer(&waiting->ticket);
     } else if (waiting->eb->mqtt != NULL) {
+        cor_ledger_refuse(books, 1);
         cor_ticket_fail(&waiting->ticket, err);
     }
     cor_free(waiting);
@@ -174,6 +178,7 @@ static void key_stored(void *self, enum cor_code code, const struct cor_err *err
 static void settle_call(struct eb *eb, const struct publication *p)
 {
     if (p->key == NULL) {
+        cor_ledger_accept(eb->published_books, 1, &eb->published_books->delivered);
         answer(&p->ticket);
         return;
     }
@@ -221,6 +226,10 @@ enum cor_code eb_on_mqtt_out(void *self, struct cor_in *in, const void *body, st
 {
     struct eb *eb = self;
     const struct px_mqtt_out *out = body;
+    struct cor_inbox *inbox = eb->inboxes[peer_of(eb, in->port)];
+    if (in->head->stream != 0 && cor_inbox_is_taken(inbox, in->head->stream, in->head->seq)) {
+        return COR_OK; /* the broker has it, or is being given it */
+    }
     struct publication *p = cor_alloc(sizeof(*p));
     p->peer = peer_of(eb, in->port);
     p->stream = in->head->stream;
@@ -235,6 +244,9 @@ enum cor_code eb_on_mqtt_out(void *self, struct cor_in *in, const void *body, st
     if (code == COR_GONE) {
         free_publication(p);
         return cor_err_set(err, COR_BUSY, "the broker is away");
+    }
+    if (p->stream != 0) {
+        p->place = cor_inbox_place(inbox, p->stream, p->seq);
     }
     if (code != COR_OK) {
         p->done = true; /* it never can be published: refuse it once, do not stop the stream */
@@ -262,19 +274,23 @@ enum cor_code eb_on_publish(void *self, struct cor_in *in, const void *body, str
     bool has_key = m->idempotency.len > 0;
     int number = 0;
     if (!eb_topic_is_name(m->topic)) {
+        cor_ledger_refuse(eb->published_books, 1);
         return cor_err_set(err, COR_INVALID, "not a topic: %s", cor_log_esc(m->topic));
     }
     if (has_key && is_under_way(eb, m->idempotency)) {
+        eb->published_books->repeats++;
         return cor_err_set(err, COR_RETRY, "the same message is being published");
     }
     if (has_key && eb_store_has_key(eb, m->idempotency)) {
         struct px_done done = {0};
+        eb->published_books->repeats++;
         cor_reply(in, &done);
         return COR_OK;
     }
     auto_(cor_freep) char *topic = cor_view_dup(m->topic);
     enum cor_code code = eb_mqtt_publish(eb->mqtt, topic, m->payload, false, &number);
     if (code != COR_OK) {
+        cor_ledger_refuse(eb->published_books, 1);
         return cor_err_set(err, code == COR_GONE ? COR_RETRY : code, "the broker does not take it");
     }
     struct publication *p = cor_alloc(sizeof(*p));

@@ -14,6 +14,7 @@
 
 #include "common/base/mem.h"
 #include "common/json/json.h"
+#include "tests/support/stage/books.h"
 #include "tests/support/stage/places.h"
 #include "tests/support/stage/stage.h"
 
@@ -181,6 +182,7 @@ static int setup_terse(void **state)
 static int teardown(void **state)
 {
     struct world *w = *state;
+    stage_balances(w->stage, "devicetwin");
     cor_origin_free(&w->origin);
     cor_port_close(&w->bus);
     cor_port_close(&w->meta);
@@ -344,6 +346,11 @@ static void link_up(struct world *w)
 
 /* What changed while the cloud was away is reported when it comes back; what it does not confirm is
  * reported again, and what it has confirmed is not. */
+static int64_t counted(const struct world *w, const char *column)
+{
+    return stage_counted(w->stage, "devicetwin", "reports", "devices", column);
+}
+
 static void reports_wait_for_the_cloud(void **state)
 {
     struct world *w = *state;
@@ -362,6 +369,10 @@ static void reports_wait_for_the_cloud(void **state)
     assert_true(stage_until(w->stage, has_report, w));
     stage_idle(w->stage, 600);
     assert_int_equal(w->reports, 1);
+    /* A desired value, and two reported ones of which the newest has arrived. */
+    assert_int_equal(counted(w, "accepted"), 3);
+    assert_int_equal(counted(w, "superseded"), 1);
+    assert_int_equal(counted(w, "delivered"), 2);
 }
 
 static bool bus_is_down(void *self)
