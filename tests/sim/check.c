@@ -96,7 +96,9 @@ static void check_books(void)
         enum sim_id id;
         const char *name;
     } BOOKS[] = {
-        {SIM_BUS, "eventbus"}, {SIM_TWIN, "devicetwin"}, {SIM_CONTROLLER, "edgecontroller"}};
+        {SIM_BUS, "eventbus"},    {SIM_TWIN, "devicetwin"},   {SIM_CONTROLLER, "edgecontroller"},
+        {SIM_EDGEHUB, "edgehub"}, {SIM_CLOUDHUB, "cloudhub"}, {SIM_META, "metamanager"},
+        {SIM_EDGED, "edged"}};
     for (size_t i = 0; i < COR_COUNT(BOOKS); i++) {
         if (is_well(BOOKS[i].id)) {
             sim_ask_balance(BOOKS[i].name, on_books);
@@ -299,7 +301,8 @@ static void on_balance(const char *service, int64_t balance)
 
 void sim_check(sim_verdict_fn fn)
 {
-    static const char *const BOOKS[] = {"eventbus", "devicetwin", "edgecontroller"};
+    static const char *const BOOKS[] = {"eventbus", "devicetwin",  "edgecontroller", "edgehub",
+                                        "cloudhub", "metamanager", "edged"};
     static const struct sim_wish WISHES[] = {
         {.method = "GET", .path = API "devicestatuses", .fn = on_statuses},
         {.method = "GET", .path = API "devices", .fn = on_devices},
