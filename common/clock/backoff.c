@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/clock/backoff.h"
 
-enum { GOOD_US = 10 * 1000 * 1000, GOOD_TIMES = 4 };
+enum { GOOD_US = 10 * 1000 * 1000 };
 
 int64_t cor_backoff_next(struct cor_backoff *backoff, double random)
 {
@@ -19,7 +19,7 @@ void cor_backoff_reset(struct cor_backoff *backoff)
 
 void cor_backoff_lost(struct cor_backoff *backoff, int64_t lasted_us)
 {
-    if (lasted_us >= GOOD_US || lasted_us >= GOOD_TIMES * backoff->now_us) {
+    if (lasted_us >= GOOD_US || lasted_us >= backoff->now_us) {
         cor_backoff_reset(backoff);
     }
 }

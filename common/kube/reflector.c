@@ -39,7 +39,7 @@ struct cor_reflector *cor_reflector_new(struct cor_reflector_sink sink)
     struct cor_reflector *r = cor_alloc(sizeof(*r));
     r->sink = sink;
     r->entries = cor_map_new(entry_free);
-    r->backoff = (struct cor_backoff){.first_us = COR_MS(200), .last_us = COR_SEC(30)};
+    r->backoff = (struct cor_backoff){.first_us = COR_MS(20), .last_us = COR_SEC(30)};
     return r;
 }
 

@@ -303,7 +303,7 @@ struct authority *authority_new(const struct authority_spec *spec)
 {
     struct authority *a = cor_alloc(sizeof(*a));
     a->spec = *spec;
-    a->backoff = (struct cor_backoff){.first_us = COR_MS(200), .last_us = COR_SEC(10)};
+    a->backoff = (struct cor_backoff){.first_us = COR_MS(20), .last_us = COR_SEC(10)};
     a->timer = cor_timer_new(spec->loop, on_timer, a);
     look(a);
     return a;

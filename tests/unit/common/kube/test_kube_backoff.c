@@ -42,8 +42,8 @@ static void begins_again_after_what_was_good(void **state)
         int64_t lasted_ms;
         int64_t half_ms; /* of the next step */
     } ROWS[] = {
-        {1, 799, 200},   {1, 800, 100},   {2, 1599, 400},   {2, 1600, 100},
-        {5, 9999, 3200}, {5, 10000, 100}, {8, 9999, 15000}, {8, 10000, 100},
+        {1, 199, 200},   {1, 200, 100},  {2, 399, 400},    {2, 400, 100},
+        {5, 3199, 3200}, {5, 3200, 100}, {8, 9999, 15000}, {8, 10000, 100},
     };
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
         struct cor_backoff backoff = {.first_us = COR_MS(200), .last_us = COR_SEC(30)};
