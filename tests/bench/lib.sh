@@ -78,6 +78,18 @@ used_since() {
         END { print us, switches, bytes, each }')
 }
 
+# used_percent NAME BASE: of what was used, the processor time of services (NAME: a regular expression) in
+# percent of that of BASE, of the same seconds, so that other work on the machine is in both.
+used_percent() {
+    awk -v each="$USED_EACH" -v name="^($1)\$" -v base="$2" 'BEGIN {
+        count = split(each, part, " ")
+        for (i = 1; i < count; i += 2) {
+            if (part[i] == base) floor = part[i + 1]
+            if (part[i] ~ name) ours += part[i + 1]
+        }
+        printf "%d\n", ours * 100 / floor }'
+}
+
 # a_message MESSAGES: of what was used, each message's part: microseconds with the parts of each service.
 a_message() {
     awk -v n="$1" -v us="$USED_US" -v each="$USED_EACH" 'BEGIN {
@@ -89,7 +101,7 @@ a_message() {
 
 # link_bytes: TCP payload of the link, both ways: TLS records.
 link_bytes() {
-    nsenter "--net=/proc/$(pid_of edge edgehub)/ns/net" ss -tin state established "dport = :${1:-10000}" |
+    nsenter "--net=/proc/$(pid_of edge edgehub)/ns/net" ss -tin state established "dport = :10000" |
         grep -oE 'bytes_(sent|received):[0-9]+' | awk -F: '{ n += $2 } END { print n + 0 }'
 }
 

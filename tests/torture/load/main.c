@@ -27,6 +27,7 @@ enum {
     OPT_REFUSE,
     OPT_FORGET,
     OPT_TWIN,
+    OPT_BEHIND,
     OPT_NAMES,
     OPT_MQTT,
     OPT_NONE
@@ -35,7 +36,8 @@ enum {
 struct options {
     const char *broker;
     const char *topic;
-    uint64_t devices, bytes, rate, flight, count, seconds, drain, port, refuse, forget, twin;
+    uint64_t devices, bytes, rate, flight, count, seconds, drain, port, refuse, forget, twin,
+        behind;
     bool via_mqtt, no_target;
 };
 
@@ -54,6 +56,10 @@ static const struct argp_option OPTIONS[] = {
     {"forget-every", OPT_FORGET, "N", 0, "Take every Nth request and answer 500", 0},
     {"twin", OPT_TWIN, "N", 0,
      "Twin updates of N properties on TOPIC itself, each value the time in ms; no target", 0},
+    {"behind", OPT_BEHIND, "N", 0,
+     "Pause while so many were acknowledged and have not arrived: the broker's queue is bounded "
+     "(0: never)",
+     0},
     {"no-target", OPT_NONE, NULL, 0, "Only publish: nothing is expected to arrive", 0},
     {"via-mqtt", OPT_MQTT, NULL, 0, "Take what a subscriber of the same broker gets: the floor", 0},
     {"topics", OPT_NAMES, NULL, 0, "Print the topics, one a line, and exit", 0},
@@ -85,7 +91,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
     uint64_t *const numbers[] = {&o->devices, &o->bytes,   &o->rate,  &o->flight,
                                  &o->count,   &o->seconds, &o->drain, &o->port,
-                                 &o->refuse,  &o->forget,  &o->twin};
+                                 &o->refuse,  &o->forget,  &o->twin,  &o->behind};
     if (key == OPT_BROKER) {
         o->broker = arg;
     } else if (key == OPT_TOPIC) {
@@ -96,7 +102,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         o->no_target = true;
     } else if (key == OPT_NAMES) {
         print_topics(o);
-    } else if (key >= OPT_DEVICES && key <= OPT_TWIN) {
+    } else if (key >= OPT_DEVICES && key <= OPT_BEHIND) {
         if (!cor_view_u64(cor_view_of(arg), numbers[key - OPT_DEVICES])) {
             argp_error(state, "expected a number: %s", arg);
         }
@@ -178,6 +184,7 @@ static enum cor_code start(struct load *load, struct cor_err *err)
                                        .flight = o->flight,
                                        .count = o->count,
                                        .properties = o->twin,
+                                       .behind = o->behind,
                                        .loop = load->loop,
                                        .ledger = load->ledger};
     if (o->via_mqtt) {

@@ -147,6 +147,9 @@ static bool may_publish(const struct publisher *p)
         int64_t us = cor_mono_since(cor_mono_now(), p->began);
         due = (uint64_t)us * p->spec.rate / 1000000;
     }
+    if (p->spec.behind > 0 && ledger_missing(p->spec.ledger) >= p->spec.behind) {
+        return false;
+    }
     return p->up && !publisher_is_done(p) && p->sent < due &&
            ledger_unacked(p->spec.ledger) < p->spec.flight;
 }

@@ -16,6 +16,7 @@ struct publisher_spec {
     uint64_t rate;     /* messages a second; 0: as fast as the broker acknowledges */
     uint64_t flight;   /* un-acknowledged at once */
     uint64_t count;    /* in all; 0: until publisher_stop */
+    uint64_t behind;   /* acknowledged and not arrived at once; 0: any number */
     size_t properties; /* > 0: twin updates of so many, on the topic itself */
     struct cor_loop *loop;
     struct ledger *ledger;
