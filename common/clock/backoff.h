@@ -15,8 +15,9 @@ struct cor_backoff {
 /* The next delay. random is in [0, 1): the delay is between half of the step and the whole step. */
 int64_t cor_backoff_next(struct cor_backoff *backoff, double random);
 
-/* What succeeded was lost after so long. When that was 10 s, or the last step, the next delay is the first
- * again; else it goes on to double: what breaks soon after each success is tried ever less. */
+/* What succeeded was lost after so long. When that was 10 s, or the last step, the next delay is
+ * the first again; else it goes on to double: what breaks soon after each success is tried ever
+ * less. */
 void cor_backoff_lost(struct cor_backoff *backoff, int64_t lasted_us);
 
 /* After success: begin with the first delay again. */
