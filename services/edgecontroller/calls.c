@@ -18,6 +18,7 @@ enum {
     FORBIDDEN = 403,
     NOT_FOUND = 404,
     CONFLICT = 409,
+    INVALID = 422,
     UNAVAILABLE = 503
 };
 
@@ -109,15 +110,51 @@ static void push_node(struct call *call)
     (void)cor_kube_send(call->ec->kube, &request, on_known_node, call);
 }
 
-/* The API knows no such Pod, or another one of that name: what the node runs is to go. */
-static bool pod_is_no_more(const struct call *call, const struct px_key *key,
-                           const struct cor_kube_response *response)
+/* Whether the answer may mean that the API knows no such Pod, or another one of that name. */
+static bool may_be_no_more(const struct call *call, const struct px_key *key, int status)
 {
     bool about_pod = cor_view_is(key->type, "pod") || cor_view_is(key->type, "podpatch");
-    if (!about_pod || call->verb != PX_VERB_PATCH) {
-        return false;
+    return about_pod && call->verb == PX_VERB_PATCH &&
+           (status == NOT_FOUND || status == CONFLICT || status == INVALID);
+}
+
+/* Not what a proxy says, or a server that does not know the path. */
+static bool is_no_pod(const struct cor_kube_response *response)
+{
+    return response->status == NOT_FOUND &&
+           strcmp(cor_json_str_at(response->body, "reason", ""), "NotFound") == 0 &&
+           strcmp(cor_json_str_at(response->body, "details.kind", ""), "pods") == 0;
+}
+
+static void on_pod_looked_at(void *self, const struct cor_kube_response *response)
+{
+    struct call *call = self;
+    struct px_key key;
+    bool other = response->code == COR_OK &&
+                 strcmp(cor_json_str_at(response->body, "metadata.uid", call->uid), call->uid) != 0;
+    cor_bus_set_cause(call->ec->service->bus, call->cause);
+    reply_with(call, (uint64_t)call->first, call->refusal);
+    if ((other || is_no_pod(response)) && px_key_parse(cor_view_of(call->key), &key)) {
+        ec_send_no_pod(call->ec, call->node, key.ns, key.name, cor_view_of(call->uid));
     }
-    return response->status == NOT_FOUND || response->status == CONFLICT || response->status == 422;
+    cor_bus_set_cause(call->ec->service->bus, 0);
+    call_free(call);
+}
+
+/* A refused status says nothing about the Pod: it is deleted at the node only when it is seen that
+ * the API has it no more. */
+static void look_at_pod(struct call *call, const struct px_key *key,
+                        const struct cor_kube_response *refusal)
+{
+    auto_(cor_buf_free) struct cor_buf path = {0};
+    auto_(cor_freep) char *ns = cor_view_dup(key->ns);
+    auto_(cor_freep) char *name = cor_view_dup(key->name);
+    struct cor_kube_ref ref = {.group_version = "v1", .plural = "pods", .ns = ns, .name = name};
+    cor_kube_path(&ref, &path);
+    call->first = refusal->status;
+    call->refusal = cor_json_ref(refusal->body);
+    struct cor_kube_request request = {.method = "GET", .path = path.data};
+    (void)cor_kube_send(call->ec->kube, &request, on_pod_looked_at, call);
 }
 
 static void finish(struct call *call, const struct cor_kube_response *response)
@@ -137,11 +174,12 @@ static void finish(struct call *call, const struct cor_kube_response *response)
                (status == NOT_FOUND || status == CONFLICT)) {
         reply_with(call, OK, NULL); /* it is gone: that was what was wanted */
         ec_send_no_pod(ec, call->node, key.ns, key.name, cor_view_of(call->uid));
+    } else if (readable && may_be_no_more(call, &key, response->status)) {
+        cor_bus_set_cause(ec->service->bus, 0);
+        look_at_pod(call, &key, response);
+        return;
     } else {
         reply_with(call, status, response->body);
-        if (readable && pod_is_no_more(call, &key, response)) {
-            ec_send_no_pod(ec, call->node, key.ns, key.name, cor_view_of(call->uid));
-        }
     }
     bool made_node = readable && cor_view_is(key.type, "node") && call->verb == PX_VERB_CREATE;
     cor_bus_set_cause(ec->service->bus, 0);

@@ -78,10 +78,23 @@ static enum cor_code ignore(void *self, struct cor_in *in, const void *body, str
     return COR_OK;
 }
 
+static enum cor_code on_object(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    (void)in;
+    (void)err;
+    struct world *w = self;
+    const struct px_node_object *m = body;
+    if (m->gone) {
+        w->gone++;
+        (void)snprintf(w->gone_uid, sizeof(w->gone_uid), "%.*s", COR_VIEW_ARG(m->uid));
+    }
+    return COR_OK;
+}
+
 static const struct cor_handler HANDLERS[] = {
     {PX_node_subscriptions, on_subscriptions},
     {PX_node_publish, on_publish},
-    {PX_node_object, ignore},
+    {PX_node_object, on_object},
     {PX_node_membership, ignore},
 };
 

@@ -31,6 +31,9 @@ struct world {
     int publications;
     enum cor_code publish_fails; /* COR_OK: they are done at once */
     bool publish_waits;          /* they are never answered */
+    /* objects that the node was told to be gone */
+    int gone;
+    char gone_uid[64]; /* of the last */
     /* the API's last answer */
     bool answered;
     int status;

@@ -46,18 +46,13 @@ static bool is_answered(void *self)
     return ((struct set *)self)->answered;
 }
 
-/* A node's create of an event with that message; the answer's HTTP status. */
-static uint64_t create(struct set *set, const char *message)
+/* What node n1 asks; the answer's HTTP status. */
+static uint64_t ask(struct set *set, enum px_verb verb, const char *key, const char *body)
 {
-    auto_(cor_freep) char *body = cor_sprintf(
-        "{\"apiVersion\":\"v1\",\"kind\":\"Event\",\"metadata\":{\"name\":\"e1\",\"namespace\":"
-        "\"default\"},\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"default\",\"name\":"
-        "\"p\"},"
-        "\"reason\":\"Test\",\"message\":\"%s\"}",
-        message);
     struct px_node_call call = {.node = COR_VIEW("n1"),
-                                .verb = PX_VERB_CREATE,
-                                .key = COR_VIEW("default/event/e1"),
+                                .verb = verb,
+                                .key = cor_view_of(key),
+                                .patch = PX_PATCH_STRATEGIC,
                                 .body = cor_view_of(body)};
     for (int i = 0; i < 200; i++) {
         set->answered = false;
@@ -71,6 +66,18 @@ static uint64_t create(struct set *set, const char *message)
         stage_idle(set->w->stage, 20);
     }
     return set->status;
+}
+
+/* A node's create of an event with that message; the answer's HTTP status. */
+static uint64_t create(struct set *set, const char *message)
+{
+    auto_(cor_freep) char *body = cor_sprintf(
+        "{\"apiVersion\":\"v1\",\"kind\":\"Event\",\"metadata\":{\"name\":\"e1\",\"namespace\":"
+        "\"default\"},\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"default\",\"name\":"
+        "\"p\"},"
+        "\"reason\":\"Test\",\"message\":\"%s\"}",
+        message);
+    return ask(set, PX_VERB_CREATE, "default/event/e1", body);
 }
 
 static void a_lost_answer_is_no_failure(void **state)
@@ -105,6 +112,38 @@ static void a_repeated_create_is_the_first(void **state)
     assert_string_equal(cor_json_str_at(set->w->body, "message", ""), "one");
 }
 
+#define PODS "/api/v1/namespaces/default/pods"
+
+static uint64_t patch_status(struct set *set, const char *uid, const char *ips)
+{
+    auto_(cor_freep) char *body =
+        cor_sprintf("{\"metadata\":{\"uid\":\"%s\"},\"status\":{\"podIPs\":[%s]}}", uid, ips);
+    return ask(set, PX_VERB_PATCH, "default/podpatch/p", body);
+}
+
+/* A node is told that its Pod is gone when it is, not when the API takes offence at its status. */
+static void a_refused_status_deletes_nothing(void **state)
+{
+    struct set *set = *state;
+    world_api(set->w, "POST", PODS,
+              "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n1\",\"containers\":[{"
+              "\"name\":\"c\",\"image\":\"i:1\"}]}}");
+    assert_int_equal(set->w->status, 201);
+    auto_(cor_freep) char *uid = cor_strdup(cor_json_str_at(set->w->body, "metadata.uid", ""));
+    for (int i = 0; i < 200 && patch_status(set, uid, "{\"ip\":\"10.0.0.1\"}") == 403; i++) {
+        stage_idle(set->w->stage, 20); /* until it is seen that it is the node's */
+    }
+    assert_int_equal(set->status, 200);
+    assert_int_equal(patch_status(set, uid, "{\"ip\":\"10.0.0.2\"}"), 422);
+    assert_int_equal(patch_status(set, uid, "{\"ip\":\"fd00::2\"}"), 200);
+    assert_int_equal(set->w->gone, 0);
+    assert_int_not_equal(patch_status(set, "of-before", "{\"ip\":\"10.0.0.2\"}"), 200);
+    assert_int_equal(ask(set, PX_VERB_GET, "null/node/n1", ""),
+                     404); /* what was sent before is here */
+    assert_int_equal(set->w->gone, 1);
+    assert_string_equal(set->w->gone_uid, "of-before");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -112,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_lost_answer_is_no_failure),
         T(a_repeated_create_is_the_first),
+        T(a_refused_status_deletes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
