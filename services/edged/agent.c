@@ -109,7 +109,7 @@ static void refuse(struct agent *agent, const struct cor_json *object, const str
          cor_log_esc(cor_view_of(name)), cor_log_esc(cor_view_of(err->text)));
     auto_(cor_json_free) struct cor_json *status =
         status_failed("InvalidPod", err->text, cor_wall_now());
-    auto_(cor_json_free) struct cor_json *patch = status_patch(uid, status);
+    auto_(cor_json_free) struct cor_json *patch = status_patch(uid, status, NULL);
     auto_(cor_freep) char *text = cor_json_text(patch);
     auto_(cor_freep) char *key = cor_sprintf("%s/podpatch/%s", ns, name);
     (void)meta_call(agent->meta, PX_VERB_PATCH, key, PX_PATCH_STRATEGIC, cor_view_of(text), NULL,

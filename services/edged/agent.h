@@ -68,6 +68,7 @@ struct agent_pod {
     int64_t report_us; /* back-off */
     bool report_waits; /* timer runs after a failure */
     bool report_soon;  /* timer runs, or ran, for a change that is not urgent */
+    bool cleared;      /* addresses were cleared since the API last took a status */
     struct books_state status_book, delete_book;
     bool report_again;        /* though nothing has changed: does the API still know this Pod? */
     struct cor_mono reported; /* when the API answered last */

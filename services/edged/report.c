@@ -8,7 +8,7 @@
 #include "status.h"
 
 /* What changes only conditions or addresses may wait a moment for what follows. */
-enum { SOON_MS = 300, RETRY_FIRST_MS = 500, RETRY_LAST_MS = 10000 };
+enum { SOON_MS = 300, RETRY_FIRST_MS = 500, RETRY_LAST_MS = 10000, INVALID = 422 };
 
 static void retry_later(struct agent_pod *pod)
 {
@@ -36,9 +36,44 @@ static enum books_end end_of(int status)
     return is_temporary(status) ? BOOKS_AGAIN : status / 100 == 2 ? BOOKS_ARRIVED : BOOKS_REFUSED;
 }
 
+static void on_cleared(void *self, int status, struct cor_view body)
+{
+    (void)status; /* what was refused is tried once more in any case */
+    (void)body;
+    struct agent_pod *pod = self;
+    cor_json_free(&pod->known);
+    cor_json_free(&pod->sending);
+    agent_touch(pod);
+    agent_release(pod);
+}
+
+static bool patch(struct agent_pod *pod, struct cor_json *object, meta_fn fn)
+{
+    auto_(cor_json_free) struct cor_json *owned = object;
+    auto_(cor_freep) char *text = cor_json_text(owned);
+    pod->agent->patches++;
+    return meta_call(pod->agent->meta, PX_VERB_PATCH, pod->patch_key, PX_PATCH_STRATEGIC,
+                     cor_view_of(text), fn, pod);
+}
+
+/* The API may have addresses that are not known here (an answer was lost): with those told it is
+ * more than a Pod can have. False: this was done, or cannot be now. */
+static bool clear_addresses(struct agent_pod *pod)
+{
+    if (pod->cleared || !patch(pod, status_clear(pod->uid), on_cleared)) {
+        return false;
+    }
+    pod->cleared = true;
+    return true;
+}
+
 static void on_patched(void *self, int status, struct cor_view body)
 {
     struct agent_pod *pod = self;
+    if (status == INVALID && clear_addresses(pod)) {
+        books_ended(pod->agent->books.pods, &pod->status_book, BOOKS_AGAIN);
+        return;
+    }
     books_ended(pod->agent->books.pods, &pod->status_book, end_of(status));
     if (is_temporary(status)) {
         cor_json_free(&pod->sending);
@@ -53,6 +88,7 @@ static void on_patched(void *self, int status, struct cor_view body)
         cor_json_free(&pod->known);
         pod->known = take(&pod->sending);
         pod->report_us = 0;
+        pod->cleared = pod->cleared && status / 100 != 2;
         pod->report_again = false;
         pod->reported = cor_loop_now(pod->agent->loop);
     }
@@ -62,15 +98,11 @@ static void on_patched(void *self, int status, struct cor_view body)
 /* Takes status. */
 static void send_status(struct agent_pod *pod, struct cor_json *status)
 {
-    auto_(cor_json_free) struct cor_json *patch = status_patch(pod->uid, status);
-    auto_(cor_freep) char *text = cor_json_text(patch);
     pod->sending = status;
     agent_hold(pod);
     cor_timer_stop(pod->report);
-    pod->agent->patches++;
     books_sent(pod->agent->books.pods, &pod->status_book);
-    if (!meta_call(pod->agent->meta, PX_VERB_PATCH, pod->patch_key, PX_PATCH_STRATEGIC,
-                   cor_view_of(text), on_patched, pod)) {
+    if (!patch(pod, status_patch(pod->uid, status, pod->known), on_patched)) {
         on_patched(pod, 0, (struct cor_view){0});
     }
 }

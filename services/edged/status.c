@@ -303,10 +303,59 @@ struct cor_json *status_failed(const char *reason, const char *message, struct c
     return out;
 }
 
-struct cor_json *status_patch(const char *uid, const struct cor_json *status)
+/* Lists that merge by "ip" (patchStrategy of PodStatus): what is not told to go stays. */
+static const char *const ADDRESSES[] = {"podIPs", "hostIPs"};
+
+static bool has_ip(const struct cor_json *list, const char *ip)
+{
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        if (strcmp(cor_json_str_at(cor_json_item(list, i), "ip", ""), ip) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void drop_old(struct cor_json *list, const struct cor_json *old)
+{
+    for (size_t i = 0; i < cor_json_count(old); i++) {
+        const char *ip = cor_json_str_at(cor_json_item(old, i), "ip", "");
+        if (!has_ip(list, ip)) {
+            struct cor_json *directive = cor_json_object();
+            cor_json_set(directive, "$patch", cor_json_str("delete"));
+            cor_json_set(directive, "ip", cor_json_str(ip));
+            cor_json_add(list, directive);
+        }
+    }
+}
+
+static struct cor_json *patch_of(const char *uid, struct cor_json *status)
 {
     struct cor_json *out = cor_json_object();
     cor_json_set_at(out, "metadata.uid", cor_json_str(uid));
-    cor_json_set(out, "status", cor_json_copy(status));
+    cor_json_set(out, "status", status);
     return out;
+}
+
+struct cor_json *status_patch(const char *uid, const struct cor_json *status,
+                              const struct cor_json *known)
+{
+    struct cor_json *copy = cor_json_copy(status);
+    for (size_t i = 0; i < COR_COUNT(ADDRESSES); i++) {
+        struct cor_json *list = cor_json_get(copy, ADDRESSES[i]);
+        if (list != NULL) {
+            drop_old(list, cor_json_get(known, ADDRESSES[i]));
+        }
+    }
+    return patch_of(uid, copy);
+}
+
+struct cor_json *status_clear(const char *uid)
+{
+    struct cor_json *status = cor_json_object();
+    for (size_t i = 0; i < COR_COUNT(ADDRESSES); i++) {
+        cor_json_set(status, ADDRESSES[i], cor_json_null());
+    }
+    cor_json_set(status, "podIP", cor_json_null()); /* the server makes a list of it again */
+    return patch_of(uid, status);
 }

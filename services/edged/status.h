@@ -16,8 +16,12 @@ struct cor_json *status_build(const struct run *run, const struct facts *facts,
 /* Status of a Pod that cannot be read at all: Failed, with reason and message. Returns owned. */
 struct cor_json *status_failed(const char *reason, const char *message, struct cor_wall now);
 
-/* What podpatch takes: {"metadata":{"uid":uid},"status":status}; status is borrowed. Returns owned.
- */
-struct cor_json *status_patch(const char *uid, const struct cor_json *status);
+/* What podpatch takes: {"metadata":{"uid":uid},"status":status}, a strategic merge patch. known:
+ * what the API has, NULL: nothing; addresses that are only there are told to go. Returns owned. */
+struct cor_json *status_patch(const char *uid, const struct cor_json *status,
+                              const struct cor_json *known);
+
+/* A patch that takes all addresses away, when it is not known which there are. Returns owned. */
+struct cor_json *status_clear(const char *uid);
 
 #endif

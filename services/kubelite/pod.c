@@ -121,11 +121,27 @@ void kl_pod_update(struct kl_draft *draft)
     (void)draft; /* the status stays: kl_draft_update */
 }
 
+/* validatePodIPs of k8s.io/kubernetes/pkg/apis/core/validation. */
+static void check_ips(struct kl_draft *draft)
+{
+    const struct cor_json *ips = cor_json_at(draft->object, "status.podIPs");
+    size_t families[2] = {0};
+    for (size_t i = 0; i < cor_json_count(ips); i++) {
+        const char *ip = cor_json_str_at(cor_json_item(ips, i), "ip", "");
+        families[strchr(ip, ':') != NULL]++;
+    }
+    if (families[0] > 1 || families[1] > 1) {
+        kl_cause_invalid(&draft->causes, "status.podIPs", ips,
+                         "may specify no more than one IP for each IP family");
+    }
+}
+
 void kl_pod_check(struct kl_draft *draft)
 {
     if (draft->sub == KL_SUB_NONE) {
         kl_podspec_check(cor_json_get(draft->object, "spec"), &draft->causes);
     }
+    check_ips(draft);
 }
 
 /* Copies what an update may change from old to object, so that the rest can be compared. */

@@ -337,6 +337,32 @@ static void test_versions_and_conflicts(void **state)
     assert_string_equal(at(f, "details.uid"), uid);
 }
 
+/* The addresses of a Pod merge by "ip", as the real server's do: a kubelet has to replace them. */
+static void test_addresses_merge(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *ips;
+        long status;
+    } rows[] = {
+        {"[{'ip':'10.1.0.2'}]", 200},
+        {"[{'ip':'10.1.0.3'}]", 422},
+        {"[{'ip':'fd00::3'}]", 200},
+        {"[{'ip':'10.1.0.3'},{'$patch':'replace'}]", 200},
+    };
+    call(f, "POST", PODS, POD("ips", ""));
+    assert_int_equal(f->status, 201);
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_freep) char *body = cor_sprintf("{'status':{'podIPs':%s}}", rows[i].ips);
+        send_ask(f, &(struct ask){.method = "PATCH",
+                                  .path = PODS "/ips/status",
+                                  .body = body,
+                                  .type = "application/strategic-merge-patch+json"});
+        assert_int_equal(f->status, rows[i].status);
+    }
+    assert_int_equal(cor_json_count(cor_json_at(f->body, "status.podIPs")), 1);
+}
+
 static void test_generated_names(void **state)
 {
     struct fixture *f = *state;
@@ -510,15 +536,11 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_bad_requests),
-        TEST(test_versions_and_conflicts),
-        TEST(test_generated_names),
-        TEST(test_kill_and_resume),
-        TEST(test_watch_sees_selection_change),
-        TEST(test_pod_life),
-        TEST(test_scheduling),
-        TEST(test_tokens),
-        TEST(test_namespace_ends),
+        TEST(test_bad_requests),    TEST(test_versions_and_conflicts),
+        TEST(test_addresses_merge), TEST(test_generated_names),
+        TEST(test_kill_and_resume), TEST(test_watch_sees_selection_change),
+        TEST(test_pod_life),        TEST(test_scheduling),
+        TEST(test_tokens),          TEST(test_namespace_ends),
         TEST(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

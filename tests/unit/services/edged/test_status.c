@@ -156,10 +156,42 @@ static void test_host_network_and_failure(void **state)
     assert_string_equal(cor_json_str_at(status, "phase", ""), "Failed");
     assert_string_equal(cor_json_str_at(status, "reason", ""), "DeadlineExceeded");
     expect_condition(status, "Ready", "False", "PodFailed", "");
-    auto_(cor_json_free) struct cor_json *patch = status_patch("u1", status);
+    auto_(cor_json_free) struct cor_json *patch = status_patch("u1", status, NULL);
     assert_string_equal(cor_json_str_at(patch, "metadata.uid", ""), "u1");
     assert_string_equal(cor_json_str_at(patch, "status.phase", ""), "Failed");
+    assert_int_equal(cor_json_count(cor_json_at(patch, "status.podIPs")), 1);
     sim_stop(&sim);
+}
+
+/* The API server merges addresses by "ip": those of before must be told to go, and only those that
+ * are there. */
+static void test_old_addresses_go(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *known;
+        const char *want;
+    } rows[] = {
+        {NULL, "[{'ip':'10.1.0.3'}]"},
+        {"{}", "[{'ip':'10.1.0.3'}]"},
+        {"{'podIPs':[{'ip':'10.1.0.3'}]}", "[{'ip':'10.1.0.3'}]"},
+        {"{'podIPs':[{'ip':'10.1.0.2'}]}",
+         "[{'ip':'10.1.0.3'},{'$patch':'delete','ip':'10.1.0.2'}]"},
+    };
+    auto_(cor_json_free) struct cor_json *status = json_of("{'podIPs':[{'ip':'10.1.0.3'}]}");
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_json_free) struct cor_json *known =
+            rows[i].known == NULL ? NULL : json_of(rows[i].known);
+        auto_(cor_json_free) struct cor_json *want = json_of(rows[i].want);
+        auto_(cor_json_free) struct cor_json *patch = status_patch("u1", status, known);
+        assert_true(cor_json_equal(cor_json_at(patch, "status.podIPs"), want));
+    }
+    auto_(cor_json_free) struct cor_json *clear = status_clear("u1");
+    static const char *const gone[] = {"podIP", "podIPs", "hostIPs"};
+    for (size_t i = 0; i < COR_COUNT(gone); i++) {
+        assert_non_null(cor_json_get(cor_json_get(clear, "status"), gone[i]));
+        assert_true(cor_json_is_null(cor_json_get(cor_json_get(clear, "status"), gone[i])));
+    }
 }
 
 int main(void)
@@ -170,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_completed),
         cmocka_unit_test(test_initializing),
         cmocka_unit_test(test_host_network_and_failure),
+        cmocka_unit_test(test_old_addresses_go),
     };
     return cmocka_run_group_tests_name("status", tests, NULL, NULL);
 }
