@@ -82,7 +82,7 @@ key_file() {
     mv "$2.new" "$2"
 }
 
-# cloud_keys: hands out what the API server made on its first start.
+# cloud_keys: hands out what the embedded API server made on its first start.
 cloud_keys() {
     local made=$CORACLE_STATE/kubelite
     key_file "$made/admin.kubeconfig" "$ADMIN" root
@@ -108,8 +108,12 @@ cloud_up() {
     mapfile -t sockets < <(cloud_sockets)
     tree_scan "$scan" '' "${sockets[@]}"
     s6-svscanctl -a "$scan"
-    tree_up "$scan" kubelite
-    cloud_keys
+    if is_embedded; then
+        tree_up "$scan" kubelite
+        cloud_keys
+    else
+        kubernetes_keys
+    fi
     apply_crds
     tree_start cloud "$scan"
 }

@@ -7,6 +7,7 @@ rows() {
     local name side user rights files memory start nice
     sed 's/#.*//' "$TOP/deploy/services" | while read -r name side user rights files memory start nice; do
         [ "$side" = "$1" ] || continue
+        [ "$name" != kubelite ] || is_embedded || continue
         is_foreign "$name" || [ -x "$BUILD/bin/$name" ] || [ -x "$BIN/$name" ] || continue
         [ "$user" = root ] || user=coracle-$name
         echo "$name $user $rights $files $memory $start $nice"
