@@ -75,9 +75,18 @@ t_case() {
 # delivered is not what the other has accepted.
 balance() { "$CORACLE_PREFIX/bin/coracle" ledger --check --run-dir "$CORACLE_RUN" --wait 10; }
 
+# nothing_was_forbidden: what the cluster's audit says of the cloud side.
+nothing_was_forbidden() {
+    jq -r 'select(.responseStatus.code == 403) | "\(.user.username) may not \(.verb) \(.requestURI)"' \
+        "$TEST_DIR/cluster/audit.log" | sort | uniq -c >"$TEST_DIR/forbidden"
+    cat "$TEST_DIR/forbidden"
+    [ -s "$TEST_DIR/cluster/audit.log" ] && [ ! -s "$TEST_DIR/forbidden" ]
+}
+
 # t_end: ends the scenario with the balance, if services still run; the last lines of the logs are shown when something failed.
 t_end() {
     local books
+    [ ! -e "$TEST_DIR/cluster/audit.log" ] || t_case "the rights given are enough" nothing_was_forbidden
     books=$("$CORACLE_PREFIX/bin/coracle" ledger --run-dir "$CORACLE_RUN" -o json 2>/dev/null) || books='[]'
     [ "$books" = '[]' ] || t_case "the books balance" balance
     if [ "$SYSTEM_FAILED" != 0 ]; then
@@ -132,7 +141,15 @@ most() {
     [ "$3" -le "$2" ]
 }
 
-up() { "$TOP/deploy/up" "$@"; }
+# up: with CORACLE_CLUSTER, a program that makes a control plane in a folder, on that instead of the embedded API.
+up() {
+    local cluster=()
+    if [ -n "${CORACLE_CLUSTER:-}" ]; then
+        [ -e "$TEST_DIR/cluster" ] || "$CORACLE_CLUSTER" "$TEST_DIR/cluster" 6443
+        cluster=(--kubernetes "$TEST_DIR/cluster/admin.kubeconfig")
+    fi
+    "$TOP/deploy/up" "${cluster[@]}" "$@"
+}
 down() { "$TOP/deploy/down" "$@"; }
 
 # pid_of SIDE SERVICE: of a supervised service.
