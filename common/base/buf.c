@@ -8,6 +8,8 @@
 #include "common/base/mem.h"
 #include "common/base/must.h"
 
+enum { FMT_GUESS = 48 }; /* most of what is formatted is this short */
+
 char *cor_buf_room(struct cor_buf *buf, size_t more)
 {
     size_t need = 0;
@@ -46,11 +48,15 @@ void cor_buf_fmt(struct cor_buf *buf, const char *fmt, ...)
     va_start(args, fmt);
     va_list again;
     va_copy(again, args);
-    int wanted = vsnprintf(NULL, 0, fmt, args);
+    char *at = cor_buf_room(buf, FMT_GUESS);
+    size_t room = buf->cap - buf->len;
+    int wanted = vsnprintf(at, room, fmt, args);
     va_end(args);
     must(wanted >= 0);
-    char *at = cor_buf_room(buf, (size_t)wanted);
-    (void)vsnprintf(at, (size_t)wanted + 1, fmt, again);
+    if ((size_t)wanted >= room) {
+        at = cor_buf_room(buf, (size_t)wanted);
+        (void)vsnprintf(at, (size_t)wanted + 1, fmt, again);
+    }
     va_end(again);
     buf->len += (size_t)wanted;
 }

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/json/json.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
+#include "private.h"
 
-/* struct cor_json is never defined: a pointer to it is a pointer to json_t. */
+enum { DEPTH_MAX = 512 };
+
 static json_t *in(const struct cor_json *value)
 {
-    return (json_t *)(uintptr_t)value;
+    return cor_json_in(value);
 }
 
 static struct cor_json *out(json_t *value)
 {
-    return (struct cor_json *)value;
+    return cor_json_out(value);
 }
 
 static struct cor_json *made(json_t *value)
@@ -27,26 +28,39 @@ static struct cor_json *made(json_t *value)
     return out(value);
 }
 
+/* The quote that ends a string, or the end of the text. */
+static const char *string_end(const char *at, const char *end)
+{
+    const char *from = at;
+    for (;;) {
+        const char *quote = memchr(at, '"', (size_t)(end - at));
+        if (quote == NULL) {
+            return end;
+        }
+        const char *before = quote;
+        while (before > from && before[-1] == '\\') {
+            before--;
+        }
+        if ((quote - before) % 2 == 0) {
+            return quote;
+        }
+        at = quote + 1;
+    }
+}
+
 /* jansson recurses; refuse depth before it does. */
 static bool too_deep(struct cor_view text)
 {
     int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (in_string) {
-            if (c == '\\') {
-                i++;
-            } else if (c == '"') {
-                in_string = false;
-            }
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > 512) {
+    const char *end = text.ptr + text.len;
+    for (const char *at = text.ptr; at < end; at++) {
+        if (*at == '"') {
+            at = string_end(at + 1, end);
+        } else if (*at == '{' || *at == '[') {
+            if (++depth > DEPTH_MAX) {
                 return true;
             }
-        } else if (c == '}' || c == ']') {
+        } else if (*at == '}' || *at == ']') {
             depth--;
         }
     }
@@ -83,11 +97,6 @@ static int append(const char *bytes, size_t len, void *self)
     return 0;
 }
 
-void cor_json_write(const struct cor_json *value, struct cor_buf *buf)
-{
-    must(json_dump_callback(in(value), append, buf, JSON_COMPACT | JSON_ENCODE_ANY) == 0);
-}
-
 void cor_json_write_pretty(const struct cor_json *value, struct cor_buf *buf)
 {
     must(json_dump_callback(in(value), append, buf, JSON_INDENT(2) | JSON_ENCODE_ANY) == 0);
@@ -109,11 +118,6 @@ void cor_json_free(struct cor_json **value)
 {
     json_decref(in(*value));
     *value = NULL;
-}
-
-struct cor_json *cor_json_copy(const struct cor_json *value)
-{
-    return value == NULL ? NULL : made(json_deep_copy(in(value)));
 }
 
 bool cor_json_equal(const struct cor_json *a, const struct cor_json *b)
@@ -266,8 +270,7 @@ struct cor_json *cor_json_at(const struct cor_json *value, const char *path)
     struct cor_view part;
     struct cor_json *at = (struct cor_json *)(uintptr_t)value;
     while (at != NULL && cor_view_split(&rest, '.', &part)) {
-        auto_(cor_freep) char *key = cor_view_dup(part);
-        at = cor_json_get(at, key);
+        at = out(json_object_getn(in(at), part.ptr, part.len));
     }
     return at;
 }
@@ -293,7 +296,7 @@ void cor_json_set(struct cor_json *value, const char *key, struct cor_json *chil
     if (child == NULL) {
         (void)json_object_del(in(value), key);
     } else if (cor_view_is_utf8(cor_view_of(key))) {
-        must(json_object_set_new(in(value), key, in(child)) == 0);
+        must(json_object_set_new_nocheck(in(value), key, in(child)) == 0);
     } else {
         cor_json_free(&child);
     }

@@ -53,7 +53,8 @@ struct cor_json *cor_json_ref(struct cor_json *value);
 /* Drops a reference; *value becomes NULL. For auto_(). */
 void cor_json_free(struct cor_json **value);
 
-/* Independent copy, all levels. Returns owned; NULL for NULL. */
+/* Copy of all objects and arrays; scalars, which never change, are shared. Returns owned; NULL for
+ * NULL. */
 struct cor_json *cor_json_copy(const struct cor_json *value);
 
 /* Same content; order of keys does not count, 1 and 1.0 differ. Two NULLs are equal. */

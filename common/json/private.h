@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of this room share. struct cor_json is never defined: a pointer to it is a pointer
+// to json_t.
+#ifndef COR_JSON_PRIVATE_H
+#define COR_JSON_PRIVATE_H
+
+#include <jansson.h>
+
+#include "common/json/json.h"
+
+static inline json_t *cor_json_in(const struct cor_json *value)
+{
+    return (json_t *)(uintptr_t)value;
+}
+
+static inline struct cor_json *cor_json_out(json_t *value)
+{
+    return (struct cor_json *)value;
+}
+
+#endif

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text to value and back, copies.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/mem.h"
+#include "common/json/json.h"
+
+static struct cor_json *parsed(const char *text, int flags)
+{
+    struct cor_json *value = NULL;
+    assert_int_equal(cor_json_parse(cor_view_of(text), SIZE_MAX, flags, &value, NULL), COR_OK);
+    return value;
+}
+
+static void text_is_written_compact(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *written;
+    } rows[] = {
+        {"null", "null"},
+        {" true ", "true"},
+        {"false", "false"},
+        {"0", "0"},
+        {"-1", "-1"},
+        {"9223372036854775807", "9223372036854775807"},
+        {"-9223372036854775808", "-9223372036854775808"},
+        {"0.5", "0.5"},
+        {"1.0", "1.0"},
+        {"1e3", "1000.0"},
+        {"-1.5e300", "-1.5000000000000001e300"},
+        {"\"\"", "\"\""},
+        {"\"a\\/b\"", "\"a/b\""},
+        {"\"\\\"\\\\\\b\\f\\n\\r\\t\"", "\"\\\"\\\\\\b\\f\\n\\r\\t\""},
+        {"\"\\u0001\\u001f\\u007f\"", "\"\\u0001\\u001F\x7f\""},
+        {"\"\\u00e4\\ud83d\\ude00\"", "\"\xc3\xa4\xf0\x9f\x98\x80\""},
+        {"[]", "[]"},
+        {"{ }", "{}"},
+        {"[1, [2, []], {}]", "[1,[2,[]],{}]"},
+        {"{\"b\": 1, \"a\": {\"c\": [null, \"x\"]}, \"\": 0}",
+         "{\"b\":1,\"a\":{\"c\":[null,\"x\"]},\"\":0}"},
+        {"{\"k\\n\\\"\": \"v\"}", "{\"k\\n\\\"\":\"v\"}"},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_json_free) struct cor_json *value = parsed(rows[i].text, 0);
+        auto_(cor_freep) char *text = cor_json_text(value);
+        assert_string_equal(text, rows[i].written);
+    }
+}
+
+static void a_nul_in_a_string_is_written(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *value = parsed("[\"a\\u0000b\"]", COR_JSON_NUL);
+    auto_(cor_freep) char *text = cor_json_text(value);
+    assert_string_equal(text, "[\"a\\u0000b\"]");
+}
+
+static void indented_text_is_the_same_value(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *value = parsed("{\"a\":[1,{\"b\":null}],\"c\":{}}", 0);
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    cor_json_write_pretty(value, &text);
+    assert_string_equal(text.data,
+                        "{\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    }\n  ],\n  "
+                        "\"c\": {}\n}");
+}
+
+static void depth_is_bounded(void **state)
+{
+    (void)state;
+    char text[2 * 600 + 1] = "";
+    static const struct {
+        size_t depth;
+        enum cor_code code;
+    } rows[] = {{512, COR_OK}, {513, COR_INVALID}, {600, COR_INVALID}};
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        memset(text, '[', rows[i].depth);
+        memset(text + rows[i].depth, ']', rows[i].depth);
+        text[2 * rows[i].depth] = '\0';
+        auto_(cor_json_free) struct cor_json *value = NULL;
+        assert_int_equal(cor_json_parse(cor_view_of(text), SIZE_MAX, 0, &value, NULL),
+                         rows[i].code);
+    }
+}
+
+/* Brackets in strings do not count, an escaped quote does not end one. */
+static void depth_is_not_counted_in_strings(void **state)
+{
+    (void)state;
+    char brackets[601] = "";
+    memset(brackets, '[', 600);
+    static const char *const forms[] = {"[\"%s\"]", "[\"\\\"%s\"]", "[\"\\\\\",\"%s\\\\\\\"\"]"};
+    for (size_t i = 0; i < COR_COUNT(forms); i++) {
+        auto_(cor_freep) char *text =
+            cor_sprintf("%.*s%s%s", (int)(strstr(forms[i], "%s") - forms[i]), forms[i], brackets,
+                        strstr(forms[i], "%s") + 2);
+        auto_(cor_json_free) struct cor_json *value = NULL;
+        assert_int_equal(cor_json_parse(cor_view_of(text), SIZE_MAX, 0, &value, NULL), COR_OK);
+    }
+}
+
+static void a_copy_is_independent(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *value =
+        parsed("{\"a\":{\"b\":[1,\"x\",{}]},\"c\":2.5}", 0);
+    auto_(cor_json_free) struct cor_json *copy = cor_json_copy(value);
+    assert_true(cor_json_equal(value, copy));
+    cor_json_set_at(copy, "a.d", cor_json_int(7));
+    cor_json_add(cor_json_at(copy, "a.b"), cor_json_null());
+    cor_json_put(cor_json_at(copy, "a.b"), 1, cor_json_str("y"));
+    cor_json_set(copy, "c", NULL);
+    auto_(cor_freep) char *before = cor_json_text(value);
+    auto_(cor_freep) char *after = cor_json_text(copy);
+    assert_string_equal(before, "{\"a\":{\"b\":[1,\"x\",{}]},\"c\":2.5}");
+    assert_string_equal(after, "{\"a\":{\"b\":[1,\"y\",{},null],\"d\":7}}");
+    assert_null(cor_json_copy(NULL));
+}
+
+static void a_dotted_path_finds_its_value(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *value =
+        parsed("{\"a\":{\"b\":{\"c\":\"x\"},\"bb\":1},\"\":{\"z\":2}}", 0);
+    assert_string_equal(cor_json_str_at(value, "a.b.c", ""), "x");
+    assert_int_equal(cor_json_int_at(value, "a.bb", 0), 1);
+    assert_int_equal(cor_json_int_at(value, ".z", 0), 2);
+    assert_null(cor_json_at(value, "a.b.c.d"));
+    assert_null(cor_json_at(value, "a.x.c"));
+    assert_null(cor_json_at(NULL, "a"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_is_written_compact),
+        cmocka_unit_test(a_nul_in_a_string_is_written),
+        cmocka_unit_test(indented_text_is_the_same_value),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(depth_is_not_counted_in_strings),
+        cmocka_unit_test(a_copy_is_independent),
+        cmocka_unit_test(a_dotted_path_finds_its_value),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
