@@ -102,7 +102,7 @@ static enum cor_code admit_account(struct kl_api *api, struct cor_json *pod, str
     }
     const char *name = cor_json_str_at(spec, "serviceAccountName", "");
     auto_(cor_json_free) struct cor_json *account =
-        kl_storage_get(api->storage, kl_builtin(KL_SERVICEACCOUNT), ns, name);
+        kl_storage_look(api->storage, kl_builtin(KL_SERVICEACCOUNT), ns, name);
     if (account == NULL) {
         auto_(cor_freep) char *why =
             cor_sprintf("error looking up service account %s/%s: serviceaccount \"%s\" not found",

@@ -48,7 +48,7 @@ void kl_own_create(struct kl_api *api, const struct kl_kind *kind, struct cor_js
     auto_(kl_draft_free) struct kl_draft draft = {.kind = kind};
     const char *ns = kind->namespaced ? kl_meta_str(given, "namespace") : NULL;
     auto_(cor_json_free) struct cor_json *there =
-        kl_storage_get(api->storage, kind, ns, kl_meta_str(given, "name"));
+        kl_storage_look(api->storage, kind, ns, kl_meta_str(given, "name"));
     if (there != NULL) {
         return;
     }
@@ -81,21 +81,6 @@ void kl_own_update(struct kl_api *api, const struct kl_kind *kind, struct cor_js
 void kl_own_delete(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object)
 {
     commit(api, (struct kl_edit){KL_DELETED, kind, object, cor_json_copy(object)});
-}
-
-static void on_row(void *self, struct cor_view text)
-{
-    struct cor_json *object = NULL;
-    if (cor_json_parse(text, SIZE_MAX, 0, &object, NULL) == COR_OK) {
-        cor_json_add(self, object);
-    }
-}
-
-struct cor_json *kl_own_list(struct kl_api *api, const struct kl_kind *kind, const char *ns)
-{
-    struct cor_json *list = cor_json_array();
-    (void)kl_storage_list(api->storage, kind, ns, on_row, list);
-    return list;
 }
 
 static void want(struct kl_controllers *controllers, unsigned what)

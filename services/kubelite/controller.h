@@ -21,9 +21,6 @@ void kl_own_update(struct kl_api *api, const struct kl_kind *kind, struct cor_js
                    struct cor_json *old);
 void kl_own_delete(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object);
 
-/* All committed objects of kind (ns NULL: of all namespaces). Returns an owned array. */
-struct cor_json *kl_own_list(struct kl_api *api, const struct kl_kind *kind, const char *ns);
-
 /* Gives a namespace its default ServiceAccount and its kube-root-ca.crt, when they are not there.
  */
 void kl_furnish(struct kl_api *api, const char *ns);

@@ -120,7 +120,8 @@ static void end_namespace(struct kl_api *api, const char *name)
 
 void kl_namespaces_pass(struct kl_api *api)
 {
-    auto_(cor_json_free) struct cor_json *list = kl_own_list(api, kl_builtin(KL_NAMESPACE), NULL);
+    auto_(cor_json_free) struct cor_json *list =
+        kl_storage_objects(api->storage, kl_builtin(KL_NAMESPACE), NULL);
     for (size_t i = 0; i < cor_json_count(list); i++) {
         const struct cor_json *ns = cor_json_item(list, i);
         if (kl_meta_deleting(ns)) {

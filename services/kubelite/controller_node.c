@@ -28,7 +28,7 @@ static struct cor_json *ready_condition(const struct cor_json *node)
  */
 static struct cor_wall heard(struct kl_api *api, const struct cor_json *node)
 {
-    auto_(cor_json_free) struct cor_json *lease = kl_storage_get(
+    auto_(cor_json_free) struct cor_json *lease = kl_storage_look(
         api->storage, kl_builtin(KL_LEASE), "kube-node-lease", kl_meta_str(node, "name"));
     const struct cor_json *times[] = {
         cor_json_at(lease, "spec.renewTime"),
@@ -109,11 +109,11 @@ static void set_taint(struct cor_json *node, const char *key, const char *effect
  * case that it could not be written. */
 static int64_t look_at(struct kl_api *api, const char *name, struct cor_wall now)
 {
-    struct cor_json *node = kl_storage_get(api->storage, kl_builtin(KL_NODE), NULL, name);
-    if (node == NULL) {
+    struct cor_json *old = kl_storage_look(api->storage, kl_builtin(KL_NODE), NULL, name);
+    if (old == NULL) {
         return COR_SEC(GRACE_S);
     }
-    struct cor_json *old = cor_json_copy(node);
+    struct cor_json *node = cor_json_copy(old);
     char time[COR_RFC3339_SIZE];
     cor_wall_format(now, time);
     int64_t rest_us = heard(api, node).us + COR_SEC(GRACE_S) - now.us;
@@ -138,7 +138,8 @@ static int64_t look_at(struct kl_api *api, const char *name, struct cor_wall now
 int64_t kl_nodes_pass(struct kl_api *api, struct cor_wall now)
 {
     int64_t wait_us = COR_SEC(GRACE_S);
-    auto_(cor_json_free) struct cor_json *nodes = kl_own_list(api, kl_builtin(KL_NODE), NULL);
+    auto_(cor_json_free) struct cor_json *nodes =
+        kl_storage_objects(api->storage, kl_builtin(KL_NODE), NULL);
     for (size_t i = 0; i < cor_json_count(nodes); i++) {
         int64_t rest_us = look_at(api, kl_meta_str(cor_json_item(nodes, i), "name"), now);
         wait_us = rest_us < wait_us ? rest_us : wait_us;
@@ -167,8 +168,10 @@ static bool orphaned(const struct cor_json *pod, const struct cor_json *nodes)
 
 void kl_podgc_pass(struct kl_api *api)
 {
-    auto_(cor_json_free) struct cor_json *nodes = kl_own_list(api, kl_builtin(KL_NODE), NULL);
-    auto_(cor_json_free) struct cor_json *pods = kl_own_list(api, kl_builtin(KL_POD), NULL);
+    auto_(cor_json_free) struct cor_json *nodes =
+        kl_storage_objects(api->storage, kl_builtin(KL_NODE), NULL);
+    auto_(cor_json_free) struct cor_json *pods =
+        kl_storage_objects(api->storage, kl_builtin(KL_POD), NULL);
     for (size_t i = 0; i < cor_json_count(pods); i++) {
         const struct cor_json *pod = cor_json_item(pods, i);
         if (!orphaned(pod, nodes)) {
@@ -188,7 +191,7 @@ void kl_podgc_pass(struct kl_api *api)
 void kl_events_pass(struct kl_api *api, struct cor_wall now)
 {
     const struct kl_kind *kind = kl_builtin(KL_EVENT);
-    auto_(cor_json_free) struct cor_json *events = kl_own_list(api, kind, NULL);
+    auto_(cor_json_free) struct cor_json *events = kl_storage_objects(api->storage, kind, NULL);
     for (size_t i = 0; i < cor_json_count(events); i++) {
         struct cor_json *event = cor_json_item(events, i);
         struct cor_wall last = {0};

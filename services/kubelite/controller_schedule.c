@@ -68,7 +68,8 @@ static void schedule(struct kl_api *api, struct cor_json *listed, const struct c
 bool kl_schedule_pass(struct kl_api *api)
 {
     bool waiting = false;
-    auto_(cor_json_free) struct cor_json *pods = kl_own_list(api, kl_builtin(KL_POD), NULL);
+    auto_(cor_json_free) struct cor_json *pods =
+        kl_storage_objects(api->storage, kl_builtin(KL_POD), NULL);
     auto_(cor_json_free) struct cor_json *nodes = NULL;
     for (size_t i = 0; i < cor_json_count(pods); i++) {
         struct cor_json *pod = cor_json_item(pods, i);
@@ -76,8 +77,10 @@ bool kl_schedule_pass(struct kl_api *api)
             continue;
         }
         if (nodes == NULL) {
-            nodes = kl_own_list(api, kl_builtin(KL_NODE), NULL);
+            nodes = kl_storage_objects(api->storage, kl_builtin(KL_NODE), NULL);
         }
+        cor_json_put(pods, i, cor_json_copy(pod)); /* the listed one is everybody's */
+        pod = cor_json_item(pods, i);
         schedule(api, pod, nodes, pods);
         waiting = waiting || waits(pod);
     }

@@ -14,7 +14,7 @@
 struct kl_crd_version {
     struct cor_link link;
     struct kl_kind kind;
-    struct cor_json *crd;     /* owned; the strings of kind live there */
+    struct cor_json *crd;     /* shared; the strings of kind live there */
     struct cor_json *columns; /* owned */
     const struct cor_json *schema;
     char **shorts;
@@ -70,10 +70,10 @@ static struct cor_json *columns_of(const struct cor_json *version)
     return list;
 }
 
-static void serve(struct kl_crds *crds, const struct cor_json *crd, size_t index)
+static void serve(struct kl_crds *crds, struct cor_json *crd, size_t index)
 {
     struct kl_crd_version *own = cor_alloc(sizeof(*own));
-    own->crd = cor_json_copy(crd);
+    own->crd = cor_json_ref(crd);
     const struct cor_json *spec = cor_json_get(own->crd, "spec");
     const struct cor_json *names = cor_json_get(spec, "names");
     const struct cor_json *version = cor_json_item(cor_json_get(spec, "versions"), index);
@@ -119,7 +119,8 @@ static void empty(struct kl_crds *crds, const struct cor_json *crd)
     const char *group = cor_json_str_at(crd, "spec.group", "");
     const char *plural = cor_json_str_at(crd, "spec.names.plural", "");
     struct kl_kind kind = {.group = group, .version = "", .plural = plural};
-    auto_(cor_json_free) struct cor_json *list = kl_own_list(crds->api, &kind, NULL);
+    auto_(cor_json_free) struct cor_json *list =
+        kl_storage_objects(crds->api->storage, &kind, NULL);
     for (size_t i = 0; i < cor_json_count(list); i++) {
         const struct cor_json *one = cor_json_item(list, i);
         struct cor_json *newest = kl_storage_get(
@@ -130,7 +131,7 @@ static void empty(struct kl_crds *crds, const struct cor_json *crd)
     }
 }
 
-static void serve_all(struct kl_crds *crds, const struct cor_json *crd)
+static void serve_all(struct kl_crds *crds, struct cor_json *crd)
 {
     const struct cor_json *versions = cor_json_at(crd, "spec.versions");
     for (size_t i = 0; i < cor_json_count(versions); i++) {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cache.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
@@ -13,6 +14,7 @@ enum {
     TRIM_EVERY = 512,   /* changes between two trims */
     TEXT_MAX = 8 << 20, /* a stored object; requests are bounded by 3 MiB */
     LISTENERS_MAX = 8,
+    CACHE_MAX = 512 << 10, /* bytes of text that are kept parsed: some 2 to 4 MiB */
 };
 
 enum {
@@ -39,9 +41,10 @@ static const char *const statements[] = {
     [LOG] =
         "INSERT INTO log(rv, key, ns, name, type, json, old) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [TRIM] = "DELETE FROM log WHERE rv < ?1",
-    [GET] = "SELECT json FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3",
-    [LIST_ALL] = "SELECT json FROM object WHERE key = ?1 ORDER BY ns, name",
-    [LIST_NS] = "SELECT json FROM object WHERE key = ?1 AND ns = ?2 ORDER BY name",
+    [GET] = "SELECT json, rv FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3",
+    [LIST_ALL] = "SELECT json, rv, ns, name FROM object WHERE key = ?1 ORDER BY ns, name",
+    [LIST_NS] = "SELECT json, rv, ns, name FROM object WHERE key = ?1 AND ns = ?2 "
+                "ORDER BY name",
     [COUNT] = "SELECT count(*) FROM object WHERE ns = ?1",
     [NAMES] = "SELECT key, name FROM object WHERE ns = ?1",
     [MAX_RV] = "SELECT max(rv) FROM log",
@@ -75,6 +78,7 @@ struct listener {
 struct kl_storage {
     struct cor_store *store;
     struct cor_map *pending; /* identity -> struct pending */
+    struct kl_cache *cache;  /* of what is committed and not pending */
     struct listener listeners[LISTENERS_MAX];
     size_t listener_count;
     int64_t last_rv;
@@ -147,6 +151,7 @@ enum cor_code kl_storage_open(const char *path, struct cor_loop *loop,
     struct kl_storage *storage = cor_alloc(sizeof(*storage));
     storage->store = store;
     storage->pending = cor_map_new(pending_free);
+    storage->cache = kl_cache_new(CACHE_MAX);
     storage->last_rv = number(cor_store_reader(store), MAX_RV);
     storage->told_rv = storage->last_rv;
     storage->trimmed_at = storage->last_rv;
@@ -160,6 +165,7 @@ void kl_storage_close(struct kl_storage **storage)
     if (*storage != NULL) {
         cor_store_close(&(*storage)->store);
         cor_map_free(&(*storage)->pending);
+        kl_cache_free(&(*storage)->cache);
         cor_freep(storage);
     }
 }
@@ -200,40 +206,124 @@ static struct cor_json *parse(struct cor_view text)
     return code == COR_OK ? value : NULL;
 }
 
-struct cor_json *kl_storage_get(struct kl_storage *storage, const struct kl_kind *kind,
-                                const char *ns, const char *name)
+/* The committed object, from the cache or the database. */
+static struct cor_json *committed(struct kl_storage *storage, const char *key, const char *ns,
+                                  const char *name, struct cor_view id)
+{
+    struct cor_json *object = kl_cache_get(storage->cache, id, 0);
+    if (object != NULL) {
+        return object;
+    }
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), GET);
+    bind_name(stmt, key, ns, name);
+    bool row = false;
+    if (cor_stmt_next(stmt, &row, NULL) != COR_OK || !row) {
+        return NULL;
+    }
+    struct cor_view text = cor_stmt_bytes(stmt, 0);
+    object = parse(text);
+    if (object != NULL) {
+        kl_cache_put(storage->cache, id, cor_stmt_i64(stmt, 1), cor_json_ref(object), text.len);
+    }
+    cor_stmt_reset(stmt);
+    return object;
+}
+
+struct cor_json *kl_storage_look(struct kl_storage *storage, const struct kl_kind *kind,
+                                 const char *ns, const char *name)
 {
     auto_(cor_buf_free) struct cor_buf key = {0};
     auto_(cor_buf_free) struct cor_buf id = {0};
+    const char *space = ns == NULL ? "" : ns;
     kl_kind_key(kind, &key);
-    identity(key.data, ns == NULL ? "" : ns, name, &id);
-    struct pending *pending = cor_map_get(storage->pending, cor_buf_as_view(&id));
-    if (pending != NULL) {
-        return cor_json_copy(pending->object);
-    }
-    auto_(cor_buf_free) struct cor_buf text = {0};
-    return kl_storage_read(storage, kind, ns, name, &text) ? parse(cor_buf_as_view(&text)) : NULL;
+    identity(key.data, space, name, &id);
+    const struct pending *pending = cor_map_get(storage->pending, cor_buf_as_view(&id));
+    return pending != NULL ? cor_json_ref(pending->object)
+                           : committed(storage, key.data, space, name, cor_buf_as_view(&id));
 }
 
-int64_t kl_storage_list(struct kl_storage *storage, const struct kl_kind *kind, const char *ns,
-                        kl_row_fn fn, void *self)
+struct cor_json *kl_storage_get(struct kl_storage *storage, const struct kl_kind *kind,
+                                const char *ns, const char *name)
+{
+    auto_(cor_json_free) struct cor_json *object = kl_storage_look(storage, kind, ns, name);
+    return cor_json_copy(object);
+}
+
+/* Calls fn for each row of a list; key is that of its kind. */
+static int64_t list_rows(struct kl_storage *storage, struct cor_view key, const char *ns,
+                         void (*fn)(void *self, struct cor_stmt *stmt), void *self)
 {
     struct cor_db *db = cor_store_reader(storage->store);
-    auto_(cor_buf_free) struct cor_buf key = {0};
-    kl_kind_key(kind, &key);
     cor_db_begin(db);
     int64_t rv = number(db, MAX_RV);
     struct cor_stmt *stmt = cor_db_use(db, ns == NULL ? LIST_ALL : LIST_NS);
-    cor_stmt_bind(stmt, 1, COR_TEXT(cor_buf_as_view(&key)));
+    cor_stmt_bind(stmt, 1, COR_TEXT(key));
     if (ns != NULL) {
         cor_stmt_bind(stmt, 2, COR_TEXT(cor_view_of(ns)));
     }
     bool row = false;
     while (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
-        fn(self, cor_stmt_bytes(stmt, 0));
+        fn(self, stmt);
     }
     cor_db_end(db);
     return rv;
+}
+
+struct text_rows {
+    kl_row_fn fn;
+    void *self;
+};
+
+static void on_text_row(void *self, struct cor_stmt *stmt)
+{
+    const struct text_rows *rows = self;
+    rows->fn(rows->self, cor_stmt_bytes(stmt, 0));
+}
+
+int64_t kl_storage_list(struct kl_storage *storage, const struct kl_kind *kind, const char *ns,
+                        kl_row_fn fn, void *self)
+{
+    auto_(cor_buf_free) struct cor_buf key = {0};
+    struct text_rows rows = {fn, self};
+    kl_kind_key(kind, &key);
+    return list_rows(storage, cor_buf_as_view(&key), ns, on_text_row, &rows);
+}
+
+struct object_rows {
+    struct kl_storage *storage;
+    const char *key;
+    struct cor_json *list;
+};
+
+static void on_object_row(void *self, struct cor_stmt *stmt)
+{
+    const struct object_rows *rows = self;
+    auto_(cor_buf_free) struct cor_buf id = {0};
+    struct cor_view ns = cor_stmt_bytes(stmt, 2);
+    struct cor_view name = cor_stmt_bytes(stmt, 3);
+    cor_buf_fmt(&id, "%s/%.*s/%.*s", rows->key, COR_VIEW_ARG(ns), COR_VIEW_ARG(name));
+    int64_t rv = cor_stmt_i64(stmt, 1);
+    struct cor_json *object = kl_cache_get(rows->storage->cache, cor_buf_as_view(&id), rv);
+    if (object == NULL) {
+        struct cor_view text = cor_stmt_bytes(stmt, 0);
+        object = parse(text);
+        if (object == NULL) {
+            return;
+        }
+        kl_cache_put(rows->storage->cache, cor_buf_as_view(&id), rv, cor_json_ref(object),
+                     text.len);
+    }
+    cor_json_add(rows->list, object);
+}
+
+struct cor_json *kl_storage_objects(struct kl_storage *storage, const struct kl_kind *kind,
+                                    const char *ns)
+{
+    auto_(cor_buf_free) struct cor_buf key = {0};
+    kl_kind_key(kind, &key);
+    struct object_rows rows = {storage, key.data, cor_json_array()};
+    (void)list_rows(storage, cor_buf_as_view(&key), ns, on_object_row, &rows);
+    return rows.list;
 }
 
 int64_t kl_storage_count(struct kl_storage *storage, const char *ns)
@@ -357,13 +447,22 @@ static enum cor_code run_change(struct cor_db *db, void *self, struct cor_err *e
     return cor_stmt_run(stmt, err);
 }
 
-static void forget_pending(struct kl_storage *storage, const struct kl_change *change)
+/* The change has ended. Its object is the committed one now, unless it failed, or a newer one is on
+ * its way: what is committed is read again then. */
+static void end_pending(struct kl_storage *storage, const struct kl_change *change, bool is_done)
 {
     auto_(cor_buf_free) struct cor_buf id = {0};
     identity(change->key, change->ns, change->name, &id);
-    const struct pending *pending = cor_map_get(storage->pending, cor_buf_as_view(&id));
-    if (pending != NULL && pending->rv == change->rv) {
-        (void)cor_map_del(storage->pending, cor_buf_as_view(&id));
+    struct cor_view at = cor_buf_as_view(&id);
+    struct pending *pending = cor_map_get(storage->pending, at);
+    bool is_newest = pending != NULL && pending->rv == change->rv;
+    if (is_newest && is_done && pending->object != NULL) {
+        kl_cache_put(storage->cache, at, change->rv, take(&pending->object), strlen(change->text));
+    } else {
+        kl_cache_drop(storage->cache, at);
+    }
+    if (is_newest) {
+        (void)cor_map_del(storage->pending, at);
     }
 }
 
@@ -384,7 +483,7 @@ static void done_change(void *self, enum cor_code code, const struct cor_err *er
 {
     struct job *job = self;
     struct kl_storage *storage = job->storage;
-    forget_pending(storage, &job->change);
+    end_pending(storage, &job->change, code == COR_OK);
     if (code == COR_OK) {
         storage->told_rv = job->change.rv;
     }

@@ -45,7 +45,12 @@ void kl_storage_close(struct kl_storage **storage);
 /* fn is called for every committed change, in order. At most 8 listeners. */
 void kl_storage_listen(struct kl_storage *storage, kl_change_fn fn, void *self);
 
-/* The newest state of an object, committed or not; NULL when there is none. Returns owned. */
+/* The newest state of an object, committed or not; NULL when there is none. Returns a reference to
+ * what others hold too: not to be changed. */
+struct cor_json *kl_storage_look(struct kl_storage *storage, const struct kl_kind *kind,
+                                 const char *ns, const char *name);
+
+/* The same as a copy. Returns owned; NULL when there is none. */
 struct cor_json *kl_storage_get(struct kl_storage *storage, const struct kl_kind *kind,
                                 const char *ns, const char *name);
 
@@ -59,6 +64,11 @@ typedef void (*kl_row_fn)(void *self, struct cor_view text);
  * all of one moment, whose resourceVersion is returned. */
 int64_t kl_storage_list(struct kl_storage *storage, const struct kl_kind *kind, const char *ns,
                         kl_row_fn fn, void *self);
+
+/* The committed objects of kind in that order. Returns an owned array; the objects in it are not to
+ * be changed. */
+struct cor_json *kl_storage_objects(struct kl_storage *storage, const struct kl_kind *kind,
+                                    const char *ns);
 
 /* Number of committed objects in a namespace, of all kinds. */
 int64_t kl_storage_count(struct kl_storage *storage, const char *ns);

@@ -13,7 +13,7 @@ struct kl_draft {
     const struct kl_kind *kind;
     enum kl_sub sub;
     struct cor_json *object; /* owned: what shall be stored */
-    struct cor_json *old;    /* owned: what is stored; NULL: new */
+    struct cor_json *old;    /* owned: what is stored, not to be changed; NULL: new */
     struct kl_causes causes;
 };
 

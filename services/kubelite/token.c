@@ -59,7 +59,7 @@ static bool still_there(struct kl_api *api, enum kl_builtin which, const char *n
                         const struct cor_json *claim)
 {
     auto_(cor_json_free) struct cor_json *object =
-        kl_storage_get(api->storage, kl_builtin(which), ns, cor_json_str_at(claim, "name", ""));
+        kl_storage_look(api->storage, kl_builtin(which), ns, cor_json_str_at(claim, "name", ""));
     return object != NULL &&
            strcmp(kl_meta_str(object, "uid"), cor_json_str_at(claim, "uid", "-")) == 0;
 }
@@ -107,7 +107,7 @@ static enum cor_code bound_object(struct kl_request *request, const struct cor_j
                            request->route.name, kind);
     }
     const struct kl_kind *which = kl_builtin(pod ? KL_POD : KL_SECRET);
-    *object_r = kl_storage_get(request->api->storage, which, request->route.ns, name);
+    *object_r = kl_storage_look(request->api->storage, which, request->route.ns, name);
     if (*object_r == NULL) {
         return kl_fail_notfound(fail, which, name);
     }

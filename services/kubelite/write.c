@@ -177,7 +177,7 @@ enum cor_code kl_write_find(struct kl_request *request, struct cor_json **object
                             struct kl_fail *fail)
 {
     const struct kl_route *route = &request->route;
-    *object_r = kl_storage_get(request->api->storage, route->kind, route->ns, route->name);
+    *object_r = kl_storage_look(request->api->storage, route->kind, route->ns, route->name);
     return *object_r == NULL ? kl_fail_notfound(fail, route->kind, route->name) : COR_OK;
 }
 
@@ -190,7 +190,7 @@ static enum cor_code check_namespace(struct kl_request *request, const char *nam
         return COR_OK;
     }
     auto_(cor_json_free) struct cor_json *ns =
-        kl_storage_get(request->api->storage, kl_builtin(KL_NAMESPACE), NULL, route->ns);
+        kl_storage_look(request->api->storage, kl_builtin(KL_NAMESPACE), NULL, route->ns);
     if (ns == NULL) {
         return kl_fail_notfound(fail, kl_builtin(KL_NAMESPACE), route->ns);
     }
@@ -264,7 +264,7 @@ static enum cor_code prepare_create(struct kl_request *request, struct kl_draft 
         return code;
     }
     auto_(cor_json_free) struct cor_json *there =
-        kl_storage_get(request->api->storage, route->kind, route->ns, name);
+        kl_storage_look(request->api->storage, route->kind, route->ns, name);
     return there != NULL ? kl_fail_exists(fail, route->kind, name) : COR_OK;
 }
 

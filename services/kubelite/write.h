@@ -21,7 +21,8 @@ COR_NODISCARD enum cor_code kl_write_parse(struct kl_request *request, const str
 COR_NODISCARD enum cor_code kl_write_body(struct kl_request *request, struct cor_json **object_r,
                                           struct kl_fail *fail);
 
-/* The newest state of the object that the route names. COR_NOTFOUND. Returns owned. */
+/* The newest state of the object that the route names: owned, but as kl_storage_look gives it, not
+ * to be changed. COR_NOTFOUND. */
 COR_NODISCARD enum cor_code kl_write_find(struct kl_request *request, struct cor_json **object_r,
                                           struct kl_fail *fail);
 
