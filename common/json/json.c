@@ -74,6 +74,13 @@ enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags, struct
     if (text.len > max) {
         return cor_err_set(err, COR_TOOBIG, "JSON of %zu bytes, at most %zu", text.len, max);
     }
+    json_t *value = (flags & COR_JSON_PREFIX) != 0
+                        ? NULL
+                        : cor_json_read_plain(text, (flags & COR_JSON_STRICT) != 0);
+    if (value != NULL) {
+        *out_r = out(value);
+        return COR_OK;
+    }
     if (too_deep(text)) {
         return cor_err_set(err, COR_INVALID, "JSON nested deeper than 512");
     }
@@ -82,7 +89,7 @@ enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags, struct
                      ((flags & COR_JSON_NUL) != 0 ? JSON_ALLOW_NUL : 0) |
                      ((flags & COR_JSON_PREFIX) != 0 ? JSON_DISABLE_EOF_CHECK : 0);
     json_error_t why;
-    json_t *value = json_loadb(text.ptr == NULL ? "" : text.ptr, text.len, options, &why);
+    value = json_loadb(text.ptr == NULL ? "" : text.ptr, text.len, options, &why);
     if (value == NULL) {
         return cor_err_set(err, COR_INVALID, "JSON line %d column %d: %s", why.line, why.column,
                            why.text);

@@ -18,4 +18,8 @@ static inline struct cor_json *cor_json_out(json_t *value)
     return (struct cor_json *)value;
 }
 
+/* read.c: the value of a text that is plain; NULL: it is not, ask jansson. strict: a key twice is
+ * not plain. Returns owned. */
+json_t *cor_json_read_plain(struct cor_view text, bool strict);
+
 #endif

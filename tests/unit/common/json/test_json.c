@@ -41,6 +41,11 @@ static void text_is_written_compact(void **state)
         {"\"\\\"\\\\\\b\\f\\n\\r\\t\"", "\"\\\"\\\\\\b\\f\\n\\r\\t\""},
         {"\"\\u0001\\u001f\\u007f\"", "\"\\u0001\\u001F\x7f\""},
         {"\"\\u00e4\\ud83d\\ude00\"", "\"\xc3\xa4\xf0\x9f\x98\x80\""},
+        {"\"\\/x\\\\\"", "\"/x\\\\\""},
+        {"\"\\n\"", "\"\\n\""},
+        {"\t[\r\n true ,null, false , -12 ]\n", "[true,null,false,-12]"},
+        {"-0", "0"},
+        {"[\"\xc3\xa4\"]", "[\"\xc3\xa4\"]"},
         {"[]", "[]"},
         {"{ }", "{}"},
         {"[1, [2, []], {}]", "[1,[2,[]],{}]"},
@@ -52,6 +57,135 @@ static void text_is_written_compact(void **state)
         auto_(cor_json_free) struct cor_json *value = parsed(rows[i].text, 0);
         auto_(cor_freep) char *text = cor_json_text(value);
         assert_string_equal(text, rows[i].written);
+    }
+}
+
+static void what_is_wrong_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        " ",
+        "{",
+        "}",
+        "[1,]",
+        "[,1]",
+        "{,}",
+        "{\"a\":1,}",
+        "{\"a\"}",
+        "{\"a\" 1}",
+        "{a:1}",
+        "{\"a\":}",
+        "[1 2]",
+        "[1}",
+        "{\"a\":1]",
+        "01",
+        "-",
+        "-a",
+        "1.",
+        "1e",
+        ".5",
+        "+1",
+        "tru",
+        "truex",
+        "nulll",
+        "[true false]",
+        "\"",
+        "\"a",
+        "\"\\\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"a\nb\"",
+        "\"\xff\"",
+        "\"\xc3\"",
+        "\"\xed\xa0\x80\"",
+        "{\"\xff\":1}",
+        "\"\xf4\x90\x80\x80\"",
+        "\"\xc0\x80\"",
+        "1 2",
+        "{} {}",
+        "[1],",
+        "\"\\ud800\"",
+        "99999999999999999999",
+    };
+    for (size_t i = 0; i < COR_COUNT(texts); i++) {
+        struct cor_json *value = NULL;
+        if (cor_json_parse(cor_view_of(texts[i]), SIZE_MAX, 0, &value, NULL) == COR_OK) {
+            fail_msg("taken: %s", texts[i]);
+        }
+        assert_null(value);
+    }
+}
+
+static void a_key_twice_is_the_last_one_or_refused(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"a\":1,\"b\":2,\"a\":3}";
+    auto_(cor_json_free) struct cor_json *value = parsed(text, 0);
+    auto_(cor_freep) char *written = cor_json_text(value);
+    assert_string_equal(written, "{\"a\":3,\"b\":2}");
+    struct cor_json *none = NULL;
+    assert_int_equal(cor_json_parse(cor_view_of(text), SIZE_MAX, COR_JSON_STRICT, &none, NULL),
+                     COR_INVALID);
+}
+
+static void a_prefix_is_read_when_asked_for(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *value = parsed("{\"a\":1} rest", COR_JSON_PREFIX);
+    assert_int_equal(cor_json_int_at(value, "a", 0), 1);
+}
+
+static void long_keys_and_numbers_are_read(void **state)
+{
+    (void)state;
+    char key[301] = "";
+    memset(key, 'k', 300);
+    auto_(cor_freep) char *text = cor_sprintf(
+        "{\"%s\":123456789012345678,\"%.128s\":1234567890123456789,\"\\u006b\":-7}", key, key);
+    auto_(cor_json_free) struct cor_json *value = parsed(text, 0);
+    assert_int_equal(cor_json_as_int(cor_json_get(value, key), 0), 123456789012345678);
+    key[128] = '\0';
+    assert_int_equal(cor_json_as_int(cor_json_get(value, key), 0), 1234567890123456789);
+    assert_int_equal(cor_json_int_at(value, "k", 0), -7);
+}
+
+/* One byte or two at a random place become others. */
+static void spoil(char *text, uint64_t *dice)
+{
+    static const char bytes[] =
+        "{}[]\",:\\0123456789-+.eEtrufalsn \t\n\x01\x7f\xc3\xa4\xed\xa0\xff/b";
+    for (int i = 0; i < 2; i++) {
+        *dice = *dice * 6364136223846793005u + 1442695040888963407u;
+        text[(*dice >> 33) % strlen(text)] = bytes[(*dice >> 20) % (sizeof(bytes) - 1)];
+    }
+}
+
+/* With COR_JSON_PREFIX only jansson reads. */
+static void both_readers_agree(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"a\":[1,-20,true,false,null,{}],\"b "
+        "c\":{\"d\":\"x\\n\\\"y\",\"e\":\"\xc3\xa4\"},\"\":\"\"}",
+        "[\"abc\",{\"k\":0,\"l\":10},[[],[1]],\"\\\\\", 7 ]",
+        "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p0\",\"generation\":3}}",
+    };
+    uint64_t dice = 1;
+    for (size_t i = 0; i < 60000; i++) {
+        auto_(cor_freep) char *text = cor_strdup(texts[i % COR_COUNT(texts)]);
+        spoil(text, &dice);
+        auto_(cor_json_free) struct cor_json *one = NULL;
+        auto_(cor_json_free) struct cor_json *other = NULL;
+        if (cor_json_parse(cor_view_of(text), SIZE_MAX, 0, &one, NULL) != COR_OK) {
+            continue;
+        }
+        if (cor_json_parse(cor_view_of(text), SIZE_MAX, COR_JSON_PREFIX, &other, NULL) != COR_OK) {
+            fail_msg("only one reader takes: %s", text);
+        }
+        auto_(cor_freep) char *is = cor_json_text(one);
+        auto_(cor_freep) char *should = cor_json_text(other);
+        assert_string_equal(is, should);
     }
 }
 
@@ -143,6 +277,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_written_compact),
+        cmocka_unit_test(what_is_wrong_is_refused),
+        cmocka_unit_test(a_key_twice_is_the_last_one_or_refused),
+        cmocka_unit_test(a_prefix_is_read_when_asked_for),
+        cmocka_unit_test(long_keys_and_numbers_are_read),
+        cmocka_unit_test(both_readers_agree),
         cmocka_unit_test(a_nul_in_a_string_is_written),
         cmocka_unit_test(indented_text_is_the_same_value),
         cmocka_unit_test(depth_is_bounded),
