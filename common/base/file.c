@@ -98,6 +98,10 @@ enum cor_code cor_file_write(const char *path, struct cor_view content, mode_t m
 
 enum cor_code cor_mkdirs(const char *path, mode_t mode, struct cor_err *err)
 {
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return COR_OK;
+    }
     auto_(cor_freep) char *partial = cor_strdup(path);
     for (char *c = partial + 1; *partial != '\0'; c++) {
         if (*c != '/' && *c != '\0') {
@@ -113,7 +117,6 @@ enum cor_code cor_mkdirs(const char *path, mode_t mode, struct cor_err *err)
             break;
         }
     }
-    struct stat st;
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
         return cor_err_set(err, COR_IO, "%s: not a folder", path);
     }
