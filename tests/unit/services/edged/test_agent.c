@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// What follows for Pods from what the cloud says, with a stand-in for metamanager: calls are
+// noted, the test gives the answers. Nothing is asked of a runtime.
+#include <ftw.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "common/bus/bus.h"
+#include "common/loop/loop.h"
+#include "fixture.h"
+#include "services/edged/agent.h"
+
+static struct {
+    size_t calls;
+    char key[64]; /* of the last one */
+    meta_fn fn;
+    void *self;
+} asked;
+
+/* ---- stand-ins ---- */
+
+bool meta_call(struct meta *meta, enum px_verb verb, const char *key, enum px_patch patch,
+               struct cor_view body, meta_fn fn, void *self)
+{
+    (void)meta;
+    (void)verb;
+    (void)patch;
+    (void)body;
+    asked.calls++;
+    (void)snprintf(asked.key, sizeof(asked.key), "%s", key);
+    asked.fn = fn;
+    asked.self = self;
+    return true;
+}
+
+void meta_forget(struct meta *meta, const void *self)
+{
+    (void)meta;
+    (void)self;
+}
+
+/* ---- tests ---- */
+
+struct set {
+    struct cor_service service;
+    struct edged_cfg cfg;
+    struct agent agent;
+    char dir[32];
+};
+
+static int setup(void **state)
+{
+    struct set *set = cor_alloc(sizeof(*set));
+    memset(&asked, 0, sizeof(asked));
+    set->cfg.node_name = cor_strdup("n1");
+    set->cfg.report_seconds = 600;
+    set->service.loop = cor_loop_new();
+    set->service.log = cor_log_new("edged", COR_LEVEL_ERROR);
+    (void)snprintf(set->dir, sizeof(set->dir), "/tmp/agent-XXXXXX");
+    assert_non_null(mkdtemp(set->dir));
+    struct cor_bus_spec spec = {.service = "edged",
+                                .run_dir = set->dir,
+                                .loop = set->service.loop,
+                                .log = set->service.log,
+                                .messages = px_messages()};
+    struct cor_err err = COR_ERR_NONE;
+    assert_int_equal(cor_bus_new(&spec, &set->service.bus, &err), COR_OK);
+    set->agent = (struct agent){.service = &set->service,
+                                .loop = set->service.loop,
+                                .log = set->service.log,
+                                .cfg = &set->cfg,
+                                .facts = test_facts,
+                                .pods = cor_map_new(agent_pod_free),
+                                .unclaimed = cor_map_new(NULL),
+                                .listed = true,
+                                .link = true};
+    books_open(&set->agent.books, NULL);
+    *state = set;
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    struct set *set = *state;
+    cor_map_free(&set->agent.pods);
+    cor_map_free(&set->agent.unclaimed);
+    books_close(&set->agent.books);
+    cor_bus_free(&set->service.bus);
+    (void)nftw(set->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    cor_log_free(&set->service.log);
+    cor_loop_free(&set->service.loop);
+    cor_free(set->cfg.node_name);
+    cor_free(set);
+    return 0;
+}
+
+static struct agent_pod *put(struct agent *agent, const char *name, const char *uid)
+{
+    auto_(cor_freep) char *body =
+        cor_sprintf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\",\"uid\":\"%s\"},"
+                    "\"spec\":{\"nodeName\":\"n1\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}"
+                    "]}}",
+                    name, uid);
+    agent_put_pod(agent, cor_view_of(body));
+    struct agent_pod *pod = agent_find(agent, uid);
+    assert_non_null(pod);
+    return pod;
+}
+
+/* It was deleted and made again while the node was away: only the new one is told. */
+static void a_name_is_one_pods_at_a_time(void **state)
+{
+    struct set *set = *state;
+    struct agent_pod *old = put(&set->agent, "web", "u1");
+    struct agent_pod *other = put(&set->agent, "db", "u2");
+    struct agent_pod *new = put(&set->agent, "web", "u3");
+    assert_false(old->desired);
+    assert_int_equal(old->run->want, RUN_WANT_GONE);
+    assert_true(old->dirty);
+    assert_true(other->desired && other->run->want == RUN_WANT_RUN);
+    assert_true(new->desired &&new->run->want == RUN_WANT_RUN);
+}
+
+/* The API has its status, and nothing has changed since. */
+static struct agent_pod *reported(struct agent *agent)
+{
+    struct agent_pod *pod = put(agent, "web", "u1");
+    report(pod);
+    assert_int_equal(asked.calls, 1);
+    assert_string_equal(asked.key, "default/podpatch/web");
+    asked.fn(asked.self, 200, COR_VIEW("{}"));
+    pod->dirty = false;
+    report(pod);
+    assert_int_equal(asked.calls, 1);
+    return pod;
+}
+
+/* It was deleted at once while the node was away, and nobody tells: the API's answer does. */
+static void a_pod_is_reported_again_when_the_link_is_back(void **state)
+{
+    struct set *set = *state;
+    struct agent_pod *pod = reported(&set->agent);
+    report_at_once(&set->agent);
+    assert_true(pod->dirty);
+    report(pod);
+    assert_int_equal(asked.calls, 2);
+    asked.fn(asked.self, 404, COR_VIEW(""));
+    report(pod);
+    assert_int_equal(asked.calls, 2); /* once is enough */
+}
+
+static void a_pod_is_reported_again_after_a_while(void **state)
+{
+    struct set *set = *state;
+    struct agent_pod *pod = reported(&set->agent);
+    report_old(&set->agent);
+    assert_false(pod->dirty);
+    pod->reported.us -= COR_SEC(set->cfg.report_seconds);
+    report_old(&set->agent);
+    assert_true(pod->dirty);
+    report(pod);
+    assert_int_equal(asked.calls, 2);
+}
+
+/* Not while there is no link: metamanager would only answer that. */
+static void nothing_is_reported_again_without_a_link(void **state)
+{
+    struct set *set = *state;
+    struct agent_pod *pod = reported(&set->agent);
+    set->agent.link = false;
+    report_at_once(&set->agent);
+    report(pod);
+    assert_int_equal(asked.calls, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_name_is_one_pods_at_a_time),
+        T(a_pod_is_reported_again_when_the_link_is_back),
+        T(a_pod_is_reported_again_after_a_while),
+        T(nothing_is_reported_again_without_a_link),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
