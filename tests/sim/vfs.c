@@ -10,13 +10,14 @@
 #include "common/base/must.h"
 #include "inner.h"
 
-enum { SECTOR = 512, REGION = 32 * 1024, REGIONS_MAX = 64 };
+enum { SECTOR = 512, REGION = 32 * 1024, REGIONS_MAX = 64, BLOCK = 32 * 1024 };
 
 /* A write that the disk need not have: what was there before, to take it back. */
 struct undo {
     struct cor_link link;
     size_t offset;
-    size_t len;      /* of both: old bytes, then new ones */
+    size_t len;      /* of the new bytes */
+    size_t old_len;  /* of the old ones, which come first: what lay within the file */
     size_t size_was; /* of the file */
     bool truncates;
     char bytes[];
@@ -26,9 +27,9 @@ struct file {
     struct cor_link link;
     char *path;
     enum sim_machine machine;
-    char *data;
+    char **blocks; /* behind size they may hold anything */
+    size_t block_count;
     size_t size;
-    size_t room;
     struct cor_link unsynced;
     struct cor_link handles;
     char *regions[REGIONS_MAX]; /* shared memory of the WAL index */
@@ -120,11 +121,49 @@ static void forget_unsynced(struct file *file)
 
 static void grow(struct file *file, size_t size)
 {
-    if (size > file->room) {
-        size_t room = size * 2 + 4096;
-        file->data = cor_realloc(file->data, room, 1);
-        memset(file->data + file->room, 0, room - file->room);
-        file->room = room;
+    size_t count = (size + BLOCK - 1) / BLOCK;
+    if (count > file->block_count) {
+        file->blocks = cor_realloc(file->blocks, count, sizeof(*file->blocks));
+        while (file->block_count < count) {
+            file->blocks[file->block_count++] = cor_alloc(BLOCK);
+        }
+    }
+}
+
+/* Bytes at, and after it in the same block; *n becomes at most their number. */
+static char *bytes_at(const struct file *file, size_t at, size_t *n)
+{
+    size_t left = BLOCK - at % BLOCK;
+    *n = *n < left ? *n : left;
+    return file->blocks[at / BLOCK] + at % BLOCK;
+}
+
+static void get(const struct file *file, size_t at, char *out, size_t len)
+{
+    while (len > 0) {
+        size_t n = len;
+        const char *from = bytes_at(file, at, &n);
+        memcpy(out, from, n);
+        at += n;
+        out += n;
+        len -= n;
+    }
+}
+
+/* bytes NULL: zeros. The file has room. */
+static void put(struct file *file, size_t at, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        size_t n = len;
+        char *to = bytes_at(file, at, &n);
+        if (bytes == NULL) {
+            memset(to, 0, n);
+        } else {
+            memcpy(to, bytes, n);
+            bytes += n;
+        }
+        at += n;
+        len -= n;
     }
 }
 
@@ -132,7 +171,7 @@ static void set_size(struct file *file, size_t size)
 {
     grow(file, size);
     if (size > file->size) {
-        memset(file->data + file->size, 0, size - file->size);
+        put(file, file->size, NULL, size - file->size);
     }
     file->size = size;
 }
@@ -154,7 +193,7 @@ static void redo_some(struct file *file, const struct undo *undo)
             if (undo->offset + at + n > file->size) {
                 set_size(file, undo->offset + at + n);
             }
-            memcpy(file->data + undo->offset + at, undo->bytes + undo->len + at, n);
+            put(file, undo->offset + at, undo->bytes + undo->old_len + at, n);
         }
     }
 }
@@ -163,9 +202,7 @@ static void power_cut(struct file *file)
 {
     for (struct cor_link *node = file->unsynced.prev; node != &file->unsynced; node = node->prev) {
         const struct undo *undo = COR_LIST_OBJECT(node, struct undo, link);
-        if (!undo->truncates) {
-            memcpy(file->data + undo->offset, undo->bytes, undo->len);
-        }
+        put(file, undo->offset, undo->bytes, undo->old_len);
         set_size(file, undo->size_was);
     }
     COR_LIST_EACH (node, &file->unsynced) {
@@ -214,7 +251,7 @@ static int on_read(sqlite3_file *base, void *out, int amount, sqlite3_int64 offs
     size_t have = at >= file->size ? 0 : file->size - at;
     size_t n = have < want ? have : want;
     if (n > 0) {
-        memcpy(out, file->data + at, n);
+        get(file, at, out, n);
     }
     memset((char *)out + n, 0, want - n);
     return n == want ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
@@ -236,13 +273,17 @@ static int verdict(const struct file *file, int error)
 
 static void remember(struct file *file, size_t at, const void *bytes, size_t n)
 {
-    struct undo *undo = cor_alloc(sizeof(*undo) + 2 * n);
-    undo->offset = at;
-    undo->len = n;
-    undo->size_was = file->size;
-    grow(file, at + n);
-    memcpy(undo->bytes, file->data + at, n);
-    memcpy(undo->bytes + n, bytes, n);
+    size_t old = at >= file->size ? 0 : file->size - at;
+    old = old < n ? old : n;
+    struct undo *undo = cor_realloc(NULL, 1, sizeof(*undo) + old + n);
+    *undo = (struct undo){.offset = at, .len = n, .old_len = old, .size_was = file->size};
+    get(file, at, undo->bytes, old);
+    if (bytes == NULL) {
+        get(file, at, undo->bytes + old, n); /* they stay, should the disk have them */
+    } else {
+        memcpy(undo->bytes + old, bytes, n);
+    }
+    cor_list_init(&undo->link);
     cor_list_add(&file->unsynced, &undo->link);
 }
 
@@ -257,11 +298,14 @@ static int on_write(sqlite3_file *base, const void *bytes, int amount, sqlite3_i
         return rc;
     }
     remember(file, at, bytes, n);
-    if (at > file->size) {
-        memset(file->data + file->size, 0, at - file->size);
+    if (at + n > file->size) {
+        grow(file, at + n);
+        if (at > file->size) {
+            put(file, file->size, NULL, at - file->size);
+        }
+        file->size = at + n;
     }
-    memcpy(file->data + at, bytes, n);
-    file->size = at + n > file->size ? at + n : file->size;
+    put(file, at, bytes, n);
     return SQLITE_OK;
 }
 
@@ -270,7 +314,7 @@ static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
     struct file *file = handle_of(base)->file;
     sim_point();
     if ((size_t)size < file->size) { /* the tail's bytes come back with a power cut */
-        remember(file, (size_t)size, file->data + size, file->size - (size_t)size);
+        remember(file, (size_t)size, NULL, file->size - (size_t)size);
     }
     struct undo *undo = cor_alloc(sizeof(*undo));
     undo->truncates = true;
