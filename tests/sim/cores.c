@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "inner.h"
+#include "seams.h"
 #include "services/cloudhub/cloudhub.h"
 #include "services/edgehub/edgehub.h"
 #include "services/kubelite/kubelite.h"
@@ -173,6 +174,7 @@ void sim_core_crash(struct sim_core *core, bool power)
     sim_http_died(core);
     sim_mqtt_died(core);
     sim_files_died(core);
+    sim_heap_died(core);
     forget(core);
     start_again(core, absence(power));
     if (is_self) {

@@ -2,6 +2,7 @@
 // sim [--seeds A-B] [--hours N] [--jobs N] [--results FILE] [--faults KIND,...]
 // [--calm] [--twice] [-v]: runs worlds, one a seed, each in a process of its own. Prints the seeds
 // that failed, each with the command that shows it again. Exit code 0: all clean.
+#include <dirent.h>
 #include <ftw.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -21,19 +22,12 @@
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "common/pki/cert.h"
-#include "inner.h"
+#include "life.h"
 #include "people.h"
 #include "seams.h"
+#include "world.h"
 
-/* Faults end before the world does; then all must agree within the bound. */
-enum {
-    LOOK_S = 120,
-    AGREE_S = 5,
-    BOUND_S = 480,
-    JOBS_MAX = 64,
-    SEED_LIMIT_S = 120,
-    LOG_MAX = 1 << 24
-};
+enum { JOBS_MAX = 64, SEED_LIMIT_S = 120, LOG_MAX = 1 << 24, FILES_MAX = 1 << 20 };
 
 struct options {
     uint64_t first;
@@ -47,13 +41,10 @@ struct options {
     bool verbose;
 };
 
-/* What a world tells its parent. */
-struct outcome {
-    uint64_t hash;
-    uint64_t events;
-    unsigned crashes;
-    double agreed_s; /* after the end of the faults */
-};
+static bool is_fresh(uint64_t seed)
+{
+    return seed % SIM_FRESH_EVERY == 0;
+}
 
 struct slot {
     pid_t pid;
@@ -62,75 +53,7 @@ struct slot {
     uint64_t hash;
 };
 
-static struct outcome *outcomes;
-
-/* ---- one world ---- */
-
-static struct {
-    bool agree;
-    bool asking;
-    char why[256];
-} state;
-
-static void on_verdict(bool agree, const char *why)
-{
-    state.agree = agree;
-    state.asking = false;
-    (void)snprintf(state.why, sizeof(state.why), "%s", why);
-}
-
-static void run_to(int64_t end)
-{
-    while (sim_now() < end) {
-        int64_t next = sim_now() + COR_SEC(LOOK_S);
-        sim_run_until(next < end ? next : end);
-        sim_check_always();
-    }
-}
-
-static void run_until_agreed(void)
-{
-    int64_t end = sim_now() + COR_SEC(BOUND_S);
-    while (!state.agree && sim_now() < end) {
-        if (!state.asking) {
-            state.asking = true;
-            sim_check(on_verdict);
-        }
-        sim_run_until(sim_now() + COR_SEC(AGREE_S));
-        sim_check_always();
-    }
-    if (!state.agree) {
-        sim_broken("convergence", "after %d s: %s", BOUND_S,
-                   state.asking ? "the API does not answer" : state.why);
-    }
-}
-
-/* The world of one seed; does not return. */
-static void live(const struct options *o, uint64_t seed, const char *dir, struct outcome *outcome)
-{
-    sim_begin(seed, dir, o->verbose);
-    int64_t end = (int64_t)(o->hours * 3600e6);
-    sim_people_begin();
-    if (!o->calm) {
-        sim_faults_begin(end, o->faults);
-    }
-    run_to(end);
-    if (!sim_people()->settled) {
-        sim_broken("set-up", "the cluster is not set up");
-    }
-    sim_people_rest();
-    sim_faults_end();
-    int64_t ended = sim_now();
-    run_until_agreed();
-    outcome->agreed_s = (double)(sim_now() - ended) / 1e6;
-    outcome->hash = sim_hash();
-    outcome->events = sim_events();
-    for (enum sim_id id = 0; id < SIM_CORES; id++) {
-        outcome->crashes += sim_core(id)->crashes;
-    }
-    (void)fflush(stderr);
-    _exit(sim_broken_count() == 0 ? 0 : 1);
-}
+static struct sim_outcome *outcomes;
 
 /* ---- many ---- */
 
@@ -147,10 +70,37 @@ static void remove_tree(const char *path)
     (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Folder to folder, with what is in it: the small files of services. */
+static void copy_files(const char *from, const char *to)
+{
+    DIR *dir = opendir(from);
+    must(dir != NULL);
+    for (const struct dirent *one = readdir(dir); one != NULL; one = readdir(dir)) {
+        if (strcmp(one->d_name, ".") == 0 || strcmp(one->d_name, "..") == 0) {
+            continue;
+        }
+        auto_(cor_freep) char *source = cor_sprintf("%s/%s", from, one->d_name);
+        auto_(cor_freep) char *target = cor_sprintf("%s/%s", to, one->d_name);
+        auto_(cor_buf_free) struct cor_buf bytes = {0};
+        struct stat st;
+        must(lstat(source, &st) == 0);
+        if (S_ISDIR(st.st_mode)) {
+            must(mkdir(target, st.st_mode & 0777) == 0);
+            copy_files(source, target);
+        } else if (S_ISREG(st.st_mode)) {
+            must(cor_file_read(source, FILES_MAX, &bytes, NULL) == COR_OK);
+            must(cor_file_write(target, cor_buf_as_view(&bytes), st.st_mode & 0777, NULL) ==
+                 COR_OK);
+        }
+    }
+    (void)closedir(dir);
+}
+
 struct campaign {
     const struct options *o;
     char top[64];
     uint64_t next;
+    bool booted; /* this process has a world to begin from: the fresh seeds are done */
     unsigned failed;
     unsigned done;
     uint64_t crashes;
@@ -190,9 +140,18 @@ static void start(struct campaign *c, size_t index)
     slot->pid = _Fork(); /* fork() is a service's, see seam_loop.c */
     must(slot->pid >= 0);
     if (slot->pid == 0) {
+        struct sim_plan plan = {.seed = slot->seed,
+                                .hours = c->o->hours,
+                                .faults = c->o->faults,
+                                .calm = c->o->calm,
+                                .verbose = c->o->verbose};
         keep_log(c->o, dir);
+        if (c->booted) {
+            copy_files(".", dir); /* this process stands in the folder of the boot */
+        }
+        must(chdir(dir) == 0);
         (void)alarm(SEED_LIMIT_S);
-        live(c->o, slot->seed, dir, &outcomes[index]);
+        _exit(sim_live(&plan, &outcomes[index]) ? 0 : 1);
     }
 }
 
@@ -208,7 +167,7 @@ static void tell_failure(const struct campaign *c, uint64_t seed, const char *wh
 static bool judge(struct campaign *c, size_t index, int status)
 {
     struct slot *slot = &c->slots[index];
-    const struct outcome *outcome = &outcomes[index];
+    const struct sim_outcome *outcome = &outcomes[index];
     char why[64] = "";
     if (WIFSIGNALED(status)) {
         (void)snprintf(why, sizeof(why), "%s", strsignal(WTERMSIG(status)));
@@ -239,9 +198,13 @@ static bool judge(struct campaign *c, size_t index, int status)
     return false;
 }
 
+/* The next one that begins as this process can begin it. */
 static void next_seed(struct campaign *c, size_t index)
 {
     c->slots[index] = (struct slot){0};
+    while (c->next <= c->o->last && is_fresh(c->next) == c->booted) {
+        c->next++;
+    }
     if (c->next <= c->o->last) {
         c->slots[index].seed = c->next++;
         start(c, index);
@@ -285,9 +248,13 @@ static void tell_sum(const struct campaign *c, struct cor_mono began)
 {
     struct rusage used;
     double s = (double)cor_mono_since(real_now(), began) / 1e6;
-    must(getrusage(RUSAGE_CHILDREN, &used) == 0);
-    double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-                 (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    double cpu = 0;
+    static const int whose[] = {RUSAGE_CHILDREN, RUSAGE_SELF};
+    for (size_t i = 0; i < COR_COUNT(whose); i++) {
+        must(getrusage(whose[i], &used) == 0);
+        cpu += (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+               (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    }
     printf("%s %u seeds of %g h, %u failed: %.1f s, %.1f s of processors, %.0f virtual hours a "
            "minute (%.0f a processor minute), %" PRIu64 " crashes, %" PRIu64 " events\n",
            c->failed == 0 ? "ok" : "not ok", c->done, c->o->hours, c->failed, s, cpu,
@@ -301,19 +268,36 @@ static const char *folder(void)
     return tmp != NULL ? tmp : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 }
 
+static void run_seeds(struct campaign *c)
+{
+    c->next = c->o->first;
+    for (size_t i = 0; i < c->o->jobs; i++) {
+        next_seed(c, i);
+    }
+    while (wait_one(c)) {}
+}
+
+static void boot(struct campaign *c)
+{
+    auto_(cor_freep) char *dir = cor_sprintf("%s/boot", c->top);
+    must(mkdir(dir, 0700) == 0 && chdir(dir) == 0);
+    sim_boot(c->o->verbose);
+    c->booted = true;
+}
+
 static int run_all(const struct options *o)
 {
     auto_(cor_freep) struct campaign *c = cor_alloc(sizeof(*c));
     struct cor_mono began = real_now();
     c->o = o;
-    c->next = o->first;
     c->results = o->results == NULL ? NULL : fopen(o->results, "ae");
     (void)snprintf(c->top, sizeof(c->top), "%s/sim-XXXXXX", folder());
     must(mkdtemp(c->top) != NULL);
-    for (size_t i = 0; i < o->jobs; i++) {
-        next_seed(c, i);
+    run_seeds(c);
+    if (o->last > o->first || !is_fresh(o->first)) {
+        boot(c);
+        run_seeds(c);
     }
-    while (wait_one(c)) {}
     remove_tree(c->top);
     tell_sum(c, began);
     if (c->results != NULL) {
@@ -401,8 +385,11 @@ int main(int argc, char **argv)
     outcomes = mmap(NULL, JOBS_MAX * sizeof(*outcomes), PROT_READ | PROT_WRITE,
                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must(outcomes != MAP_FAILED);
+    sim_heaps_begin();
     sim_vfs_register();
     sim_rand_register();
     warm_up();
-    return run_all(&o);
+    int code = run_all(&o);
+    (void)fflush(stdout);
+    _exit(code); /* the world of the boot is left as it stands */
 }

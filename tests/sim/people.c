@@ -207,8 +207,11 @@ static void start_edge(void)
         sim_people()->devices[i].offered = 1;
         sim_people()->devices[i].updates = cor_calloc(SIM_UPDATES_MAX, sizeof(struct sim_update));
     }
+    sim_devices_begin();
     sim_people()->settled = true;
-    sim_work_begin();
+    if (!sim_people()->waits) {
+        sim_work_begin();
+    }
 }
 
 static void on_token(void *self, const struct cor_kube_response *response)

@@ -30,6 +30,7 @@ struct sim_device {
 struct sim_people {
     struct cor_kube *kube;
     bool settled;   /* the cluster and the node are set up */
+    bool waits;     /* whoever set that up begins the work */
     bool quiet;     /* no new work */
     unsigned doing; /* requests under way */
     struct sim_device devices[SIM_DEVICES];
@@ -64,6 +65,9 @@ struct sim_wish {
     void *self;
 };
 void sim_ask(const struct sim_wish *wish);
+
+/* Devices are there and hear what is published for them (work.c). */
+void sim_devices_begin(void);
 
 /* Devices and desired state change now and then until sim_people_rest (work.c). */
 void sim_work_begin(void);

@@ -13,4 +13,11 @@ void sim_rand_register(void);
 void sim_wakeup_in(struct cor_wakeup *wakeup, int64_t us);
 bool sim_wakeup_is_due(const struct cor_wakeup *wakeup);
 
+/* Gives each core a heap for what libraries take for it, where the flavour has such heaps. Once per
+ * process, before SQLite is used. */
+void sim_heaps_begin(void);
+
+/* Core was killed: its heap begins anew. */
+void sim_heap_died(const struct sim_core *core);
+
 #endif

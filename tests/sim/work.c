@@ -233,9 +233,13 @@ static void start_job(void (*fn)(size_t index), size_t index, int64_t least_us, 
     plan(job);
 }
 
-void sim_work_begin(void)
+void sim_devices_begin(void)
 {
     sim_device_listen(on_heard, NULL);
+}
+
+void sim_work_begin(void)
+{
     for (size_t i = 0; i < SIM_DEVICES; i++) {
         start_job(report_some, i, COR_SEC(1), COR_SEC(200));
         start_job(desire, i, COR_SEC(5), COR_SEC(600));

@@ -326,17 +326,30 @@ void sim_run_until(int64_t us)
     sim_world()->now = us;
 }
 
-void sim_begin(uint64_t seed, const char *dir, bool verbose)
+static void throw_in(struct sim_world *w, uint64_t seed)
 {
-    struct sim_world *w = sim_world();
-    must(w->dir == NULL);
     w->seed = seed;
-    w->dir = cor_strdup(dir);
-    w->verbose = verbose;
-    w->hash = 0xcbf29ce484222325u;
     for (size_t i = 0; i < SIM_DICE; i++) {
         uint64_t state = seed * 0x100000001b3u + i;
         w->dice[i] = splitmix(&state);
     }
+}
+
+void sim_seed_again(uint64_t seed)
+{
+    struct sim_world *w = sim_world();
+    w->link_delay_us = 0;
+    mix(seed);
+    throw_in(w, seed);
+}
+
+void sim_begin(uint64_t seed, const char *dir, bool verbose)
+{
+    struct sim_world *w = sim_world();
+    must(w->dir == NULL);
+    w->dir = cor_strdup(dir);
+    w->verbose = verbose;
+    w->hash = 0xcbf29ce484222325u;
+    throw_in(w, seed);
     sim_cores_begin();
 }

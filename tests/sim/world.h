@@ -68,6 +68,9 @@ struct sim_event {
 /* The world begins: time, chance, cores that do not run yet. dir: folder of real files. */
 void sim_begin(uint64_t seed, const char *dir, bool verbose);
 
+/* The world goes on with the chance and the distances of another seed. */
+void sim_seed_again(uint64_t seed);
+
 /* Runs events until the given time of the virtual clock. */
 void sim_run_until(int64_t us);
 
