@@ -105,6 +105,7 @@ struct campaign {
     unsigned done;
     uint64_t crashes;
     uint64_t events;
+    double processors_before;
     FILE *results;
     struct slot slots[JOBS_MAX];
 };
@@ -244,17 +245,25 @@ static struct cor_mono real_now(void)
     return (struct cor_mono){COR_SEC(ts.tv_sec) + ts.tv_nsec / 1000};
 }
 
+/* Seconds of processors of this process and of those that it has waited for, which are also those
+ * of the program that it was before it became this one. */
+static double processors(void)
+{
+    static const int whose[] = {RUSAGE_CHILDREN, RUSAGE_SELF};
+    double s = 0;
+    for (size_t i = 0; i < COR_COUNT(whose); i++) {
+        struct rusage used;
+        must(getrusage(whose[i], &used) == 0);
+        s += (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+             (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    }
+    return s;
+}
+
 static void tell_sum(const struct campaign *c, struct cor_mono began)
 {
-    struct rusage used;
     double s = (double)cor_mono_since(real_now(), began) / 1e6;
-    double cpu = 0;
-    static const int whose[] = {RUSAGE_CHILDREN, RUSAGE_SELF};
-    for (size_t i = 0; i < COR_COUNT(whose); i++) {
-        must(getrusage(whose[i], &used) == 0);
-        cpu += (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-               (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-    }
+    double cpu = processors() - c->processors_before;
     printf("%s %u seeds of %g h, %u failed: %.1f s, %.1f s of processors, %.0f virtual hours a "
            "minute (%.0f a processor minute), %" PRIu64 " crashes, %" PRIu64 " events\n",
            c->failed == 0 ? "ok" : "not ok", c->done, c->o->hours, c->failed, s, cpu,
@@ -290,6 +299,7 @@ static int run_all(const struct options *o)
     auto_(cor_freep) struct campaign *c = cor_alloc(sizeof(*c));
     struct cor_mono began = real_now();
     c->o = o;
+    c->processors_before = processors();
     c->results = o->results == NULL ? NULL : fopen(o->results, "ae");
     (void)snprintf(c->top, sizeof(c->top), "%s/sim-XXXXXX", folder());
     must(mkdtemp(c->top) != NULL);
