@@ -11,7 +11,8 @@ enum { ALL, PUT };
 struct inbox_source {
     char *name; /* owned */
     uint64_t incarnation, seq;
-    uint64_t taken; /* last one that is written or on its way */
+    uint64_t taken;  /* last one that is written or on its way */
+    uint64_t opened; /* what its origin said is confirmed: the bus believes it */
     uint64_t accepted, duplicates;
 };
 
@@ -90,6 +91,7 @@ uint64_t cor_inbox_open(struct cor_inbox *inbox, const struct cor_wire_open *ope
         source->seq = 0;
         source->taken = 0;
     }
+    source->opened = open->after;
     cor_map_set(inbox->streams, key_of(&open->stream), source);
     return source->seq;
 }
@@ -174,7 +176,9 @@ void cor_inbox_books(struct cor_inbox *inbox, const struct cor_port *port,
                                            .accepted = source->accepted,
                                            .delivered = source->accepted,
                                            .duplicates = source->duplicates},
-                                     .at = {source->incarnation, source->seq}};
+                                     .at = {source->incarnation, source->seq > source->opened
+                                                                     ? source->seq
+                                                                     : source->opened}};
         cor_ledger_row(out, &row);
     }
 }

@@ -46,6 +46,7 @@ struct ec_flow {
     char *node;         /* owned */
     const char *stream; /* within name: what follows "NODE/bus/" */
     uint64_t incarnation;
+    uint64_t opened; /* what its origin said is confirmed: it is believed */
     uint64_t number; /* of the stream on hub-controller; 0: uploads of a node without streams */
     struct cor_ledger_counts *books; /* of the stream; the ledger's */
     struct ec_flow_queue queue;

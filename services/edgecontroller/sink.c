@@ -138,7 +138,9 @@ static void release(struct ec_flow *flow)
 
 static void put_place(const struct ec_flow *flow)
 {
-    struct cor_ledger_place at = {flow->incarnation, flow->queue.committed};
+    uint64_t committed = flow->queue.committed;
+    struct cor_ledger_place at = {flow->incarnation,
+                                  committed > flow->opened ? committed : flow->opened};
     cor_ledger_put_place(flow->books, &at);
 }
 
@@ -229,6 +231,7 @@ uint64_t ec_upload_committed(void *self, struct cor_port *port, const struct cor
     if (flow->queue.received < open->after) {
         flow->queue.received = open->after;
     }
+    flow->opened = open->after;
     rebind(flow, open->stream);
     put_place(flow);
     return flow->queue.committed;

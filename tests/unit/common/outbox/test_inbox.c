@@ -90,6 +90,37 @@ static void an_incarnation_begins_anew(void **state)
     close_inbox(w);
 }
 
+static void tell(void *self, struct cor_ledger_writer *out)
+{
+    cor_inbox_books(self, NULL, out);
+}
+
+static int64_t told(struct cor_inbox *inbox, const char *column)
+{
+    auto_(cor_ledger_free) struct cor_ledger *ledger = cor_ledger_new(NULL, "x");
+    cor_ledger_source(ledger, tell, inbox);
+    auto_(cor_json_free) struct cor_json *json = cor_ledger_json(ledger);
+    return cor_json_int_at(cor_json_item(cor_json_get(json, "rows"), 0), column, 0);
+}
+
+/* What the origin says is confirmed counts as a place, but not as accepted. */
+static void books_tell_the_place(void **state)
+{
+    struct world *w = *state;
+    struct cor_wire_open later = OPEN;
+    later.after = 5;
+    open_inbox(w);
+    (void)cor_inbox_open(w->inbox, &later);
+    assert_int_equal(told(w->inbox, "place"), 5);
+    assert_int_equal(told(w->inbox, "accepted"), 0);
+    struct cor_inbox_place place = cor_inbox_place(w->inbox, 7, 6);
+    assert_int_equal(told(w->inbox, "place"), 5);
+    cor_inbox_done(&place);
+    assert_int_equal(told(w->inbox, "place"), 6);
+    assert_int_equal(told(w->inbox, "accepted"), 1);
+    close_inbox(w);
+}
+
 static int setup(void **state)
 {
     struct world *w = cor_alloc(sizeof(*w));
@@ -111,6 +142,6 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {T(what_is_on_its_way_is_taken),
-                                       T(an_incarnation_begins_anew)};
+                                       T(an_incarnation_begins_anew), T(books_tell_the_place)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
