@@ -4,7 +4,7 @@
 #include "people.h"
 #include "runtime.h"
 
-enum { KINDS = 13 };
+enum { KINDS = 14 };
 
 struct temper {
     int64_t until;
@@ -149,6 +149,23 @@ static void lose_http(void)
     sim_post(NULL, some_time(), on_http_well, NULL);
 }
 
+static void on_clock_right(void *self)
+{
+    (void)self;
+    sim_say("the clock of the edge is right");
+    sim_clock_set(SIM_EDGE, SIM_CLOCK_RIGHT);
+}
+
+/* The cloud's clock is somebody's business; the edge's may have no battery. */
+static void shift_clock(void)
+{
+    static const enum sim_clock STATES[] = {SIM_CLOCK_AHEAD, SIM_CLOCK_BEHIND, SIM_CLOCK_1970};
+    enum sim_clock state = STATES[sim_pick(SIM_FAULT, COR_COUNT(STATES))];
+    sim_say("clock of the edge: %d", state);
+    sim_clock_set(SIM_EDGE, state);
+    sim_post(NULL, some_time(), on_clock_right, NULL);
+}
+
 static const struct {
     const char *name;
     void (*fn)(void);
@@ -166,6 +183,7 @@ static const struct {
     {"disk", hurt_disk},
     {"http", lose_http},
     {"exit", sim_runtime_exit_one},
+    {"clock", shift_clock},
 };
 
 static void on_fault(void *self);
@@ -230,6 +248,7 @@ void sim_faults_end(void)
     sim_net_set(SIM_LINK_UP);
     sim_http_lossy(0);
     on_disk_well(NULL);
+    on_clock_right(NULL);
     for (enum sim_id id = 0; id < SIM_CORES; id++) {
         sim_core_crash_in(sim_core(id), 0);
     }

@@ -26,6 +26,7 @@ struct sim_world {
     int64_t link_delay_us; /* of this world's distance between edge and cloud */
     uint64_t http_loss;
     enum sim_disk disks[SIM_MACHINES];
+    int64_t clock_off[SIM_MACHINES]; /* of the wall clock */
     /* Of the seams. */
     struct cor_link zsocks;
     struct cor_link ws;

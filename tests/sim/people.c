@@ -259,6 +259,9 @@ static void on_look(void *self)
     cor_timer_start(setup->timer, COR_MS(1));
 }
 
+/* No world lasts so long: nothing may be too old. */
+#define RULES_OF_AGE "queue-rules: [\"# max-age=2h\"]\n"
+
 static void write_config(const char *name, const char *text)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/%s.yaml", sim_dir(), name);
@@ -286,8 +289,9 @@ static void write_configs(void)
                                 "identity: %s/identity\ntoken-file: %s/token\n",
                                 d, d)},
         {"metamanager", cor_sprintf("database: %s/meta.db\n", d)},
-        {"devicetwin", cor_sprintf("database: %s/twin.db\nnode:\n  name: " SIM_NODE "\n", d)},
-        {"eventbus", cor_sprintf("database: %s/bus.db\n", d)},
+        {"devicetwin",
+         cor_sprintf("database: %s/twin.db\nnode:\n  name: " SIM_NODE "\n" RULES_OF_AGE, d)},
+        {"eventbus", cor_sprintf("database: %s/bus.db\n" RULES_OF_AGE, d)},
         {"edged", cor_sprintf("node:\n  name: " SIM_NODE "\n  status-seconds: 60\n  lease-seconds:"
                               " 30\npods:\n  dir: %s/pods\n  log-dir: %s/logs\n",
                               d, d)},

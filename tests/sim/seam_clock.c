@@ -24,7 +24,19 @@ struct cor_mono cor_mono_now(void)
 
 struct cor_wall cor_wall_now(void)
 {
-    return (struct cor_wall){sim_now() + EPOCH_US};
+    const struct sim_core *core = sim_self();
+    int64_t off = core == NULL ? 0 : sim_world()->clock_off[core->machine];
+    return (struct cor_wall){sim_now() + EPOCH_US + off};
+}
+
+void sim_clock_set(enum sim_machine machine, enum sim_clock state)
+{
+    int64_t years = COR_SEC((int64_t)10 * 365 * 86400);
+    const int64_t offs[] = {[SIM_CLOCK_RIGHT] = 0,
+                            [SIM_CLOCK_AHEAD] = years,
+                            [SIM_CLOCK_BEHIND] = -years,
+                            [SIM_CLOCK_1970] = -EPOCH_US - sim_now()};
+    sim_world()->clock_off[machine] = offs[state];
 }
 
 static void fill(void *out, size_t len)

@@ -176,6 +176,11 @@ enum sim_disk { SIM_DISK_WELL, SIM_DISK_FULL, SIM_DISK_ERROR_ONCE, SIM_DISK_SLOW
 void sim_disk_set(enum sim_machine machine, enum sim_disk state);
 enum sim_disk sim_disk_get(enum sim_machine machine);
 
+/* The machine's wall clock jumps: right, ten years ahead or behind, as after a start without a
+ * battery. */
+enum sim_clock { SIM_CLOCK_RIGHT, SIM_CLOCK_AHEAD, SIM_CLOCK_BEHIND, SIM_CLOCK_1970 };
+void sim_clock_set(enum sim_machine machine, enum sim_clock state);
+
 /* Registers the file system of the simulation with SQLite, once per process. */
 void sim_vfs_register(void);
 
