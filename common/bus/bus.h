@@ -221,7 +221,7 @@ COR_NODISCARD enum cor_code cor_origin_send(struct cor_origin *origin,
 uint64_t cor_origin_next(const struct cor_origin *origin);
 
 /* At the sink: everything up to seq of this stream is committed. The ack is sent at the end of the
- * round. */
+ * round, or within 20 ms when there are many (gather.h). */
 void cor_commit(struct cor_port *port, uint64_t stream, uint64_t seq);
 
 /* At the sink: with on, takes nothing of this stream for now: what comes is dropped unacknowledged,

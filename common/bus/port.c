@@ -392,6 +392,11 @@ static bool on_flush(void *self)
     return false;
 }
 
+static void on_gathered(void *self)
+{
+    cor_streams_flush(self);
+}
+
 /* Users of services are local: /etc/passwd is read without the name services, whose modules (of
  * systemd, of directories) would be loaded into every process. */
 static int uid_of_user(const char *prefix, const char *service)
@@ -464,6 +469,7 @@ enum cor_code cor_port_open(struct cor_bus *bus, const struct cor_endpoint *endp
     port->calls = cor_calls_new(CALLS_MAX);
     port->deadline = cor_timer_new(bus->spec.loop, on_deadline, port);
     port->probe = cor_timer_new(bus->spec.loop, on_probe, port);
+    port->gathering = cor_timer_new(bus->spec.loop, on_gathered, port);
     port->flush = cor_hook_new(bus->spec.loop, on_flush, port);
     cor_list_add(&bus->ports, &port->link);
     enum cor_code code = open_socket(port, err);
@@ -489,6 +495,7 @@ void cor_port_close(struct cor_port **port)
     cor_zsock_close(&self->z);
     cor_timer_free(&self->deadline);
     cor_timer_free(&self->probe);
+    cor_timer_free(&self->gathering);
     cor_calls_free(&self->calls);
     cor_waiting_free(&self->waiting);
     cor_streams_free(self);

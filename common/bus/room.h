@@ -7,6 +7,7 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/bus/bus.h"
+#include "common/bus/gather.h"
 #include "place.h"
 #include "session.h"
 #include "waiting.h"
@@ -66,9 +67,11 @@ struct cor_port {
     struct cor_link unopened;   /* origins to be opened */
     struct cor_link blocked;    /* origins that were told BUSY, in order */
     struct cor_link due;        /* sinks with something to acknowledge */
-    unsigned opening;           /* OPENs without an answer */
-    uint64_t owed;              /* messages consumed while paused: no credit was given for them */
-    int probes;                 /* that are left */
+    struct cor_gather gather;
+    struct cor_timer *gathering; /* runs while acks wait */
+    unsigned opening;            /* OPENs without an answer */
+    uint64_t owed;               /* messages consumed while paused: no credit was given for them */
+    int probes;                  /* that are left */
     int lock_fd;
     int peer_uid; /* allowed besides our own and root; -1: none */
     bool busy;    /* the owner was told COR_BUSY: call room() */

@@ -437,11 +437,22 @@ void cor_streams_refuse(struct cor_port *port, const struct cor_wire_header *hea
 
 void cor_streams_flush(struct cor_port *port)
 {
+    if (cor_list_empty(&port->due)) {
+        return;
+    }
+    int64_t wait = cor_gather_wait(&port->gather, cor_loop_now(port->bus->spec.loop));
+    if (wait > 0) {
+        if (!cor_timer_running(port->gathering)) {
+            cor_timer_start(port->gathering, wait);
+        }
+        return;
+    }
     while (!cor_list_empty(&port->due)) {
         struct cor_sink *sink = COR_LIST_OBJECT(port->due.next, struct cor_sink, due);
         cor_list_del(&sink->due);
         if (sink->place.open && cor_port_is_up(port)) {
             send_ack(port, sink, false);
+            port->gather.sent++;
         }
     }
 }

@@ -25,6 +25,10 @@ enum {
     BYTES_MAX = 16 << 20
 };
 
+/* A commit costs about the same for one message and for fifty. When many come, the next batch is
+ * given so long to grow, from the start of the one before; a single message never waits. */
+enum { MANY = 12, GATHER_US = 4000 };
+
 /* Nobody publishes here: unsubscribing from it makes the broker answer, in order. */
 static const char MARK[] = "coracle/eventbus/mark";
 
@@ -36,6 +40,7 @@ struct eb_mqtt {
     struct cor_io *io;
     struct cor_timer *misc;
     struct cor_timer *again;
+    struct cor_timer *gather; /* runs: nothing is read meanwhile */
     struct cor_hook *hook;
     struct cor_backoff backoff;
     char *host; /* owned */
@@ -46,6 +51,7 @@ struct eb_mqtt {
     bool waiting;    /* to connect, until the batch is committed */
     bool overflowed; /* messages of the batch were left out: the broker is to send them again */
     size_t batch_count, batch_bytes;
+    struct cor_mono batch_began;
 };
 
 static void lost(struct eb_mqtt *mqtt, int rc);
@@ -54,7 +60,8 @@ static void watch_socket(struct eb_mqtt *mqtt)
 {
     /* Nothing is read while acknowledgements wait: a slow broker must not fill our memory with
      * them. */
-    int events = mosquitto_want_write(mqtt->client) ? COR_WRITE : COR_READ;
+    int read = cor_timer_running(mqtt->gather) ? 0 : COR_READ;
+    int events = mosquitto_want_write(mqtt->client) ? COR_WRITE : read;
     cor_io_set(mqtt->io, mqtt->held ? 0 : events);
 }
 
@@ -94,6 +101,7 @@ static void on_socket(void *self, int fd, int events)
     }
     bool may_read = (events & COR_READ) != 0 && !mosquitto_want_write(mqtt->client);
     if (rc == MOSQ_ERR_SUCCESS && may_read) {
+        mqtt->batch_began = cor_loop_now(mqtt->spec.loop);
         rc = read_batch(mqtt);
     }
     mqtt->held = mqtt->batch_count > 0;
@@ -105,9 +113,24 @@ static void on_socket(void *self, int fd, int events)
     }
 }
 
+/* on_round, after it, watches the socket again. */
+static void on_gather(void *self)
+{
+    (void)self;
+}
+
+static void gather(struct eb_mqtt *mqtt)
+{
+    int64_t took = cor_mono_since(cor_loop_now(mqtt->spec.loop), mqtt->batch_began);
+    if (mqtt->batch_count >= MANY && took < GATHER_US) {
+        cor_timer_start(mqtt->gather, GATHER_US - took);
+    }
+}
+
 void eb_mqtt_committed(struct eb_mqtt *mqtt)
 {
     bool again = mqtt->overflowed;
+    gather(mqtt);
     mqtt->held = false;
     mqtt->overflowed = false;
     mqtt->batch_count = 0;
@@ -273,6 +296,7 @@ enum cor_code eb_mqtt_new(const struct eb_mqtt_spec *spec, const struct eb_mqtt_
     cor_timer_repeat(mqtt->misc, COR_SEC(spec->keepalive_s) / MISC_PART);
     mqtt->again = cor_timer_new(spec->loop, connect_now, mqtt);
     cor_timer_start(mqtt->again, 0);
+    mqtt->gather = cor_timer_new(spec->loop, on_gather, mqtt);
     mqtt->hook = cor_hook_new(spec->loop, on_round, mqtt);
     *mqtt_r = mqtt;
     return COR_OK;
@@ -288,6 +312,7 @@ void eb_mqtt_free(struct eb_mqtt **mqtt)
     cor_hook_free(&self->hook);
     cor_timer_free(&self->misc);
     cor_timer_free(&self->again);
+    cor_timer_free(&self->gather);
     cor_io_free(&self->io);
     if (self->client != NULL) {
         (void)mosquitto_disconnect(self->client);
