@@ -22,3 +22,14 @@ bool dt_pace_take(struct dt_pace *all, struct dt_pace *each, uint32_t limit, str
     each->count++;
     return true;
 }
+
+void dt_pace_count(struct dt_pace *pace, struct cor_mono now)
+{
+    enter(pace, now.us / COR_SEC(1));
+    pace->count++;
+}
+
+bool dt_pace_is_used(const struct dt_pace *pace, uint32_t limit, struct cor_mono now)
+{
+    return pace->second == now.us / COR_SEC(1) && pace->count >= limit;
+}

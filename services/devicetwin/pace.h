@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many answers a second: for everybody together, and for each one when that is used up. Pure.
+// How many a second: for everybody together, and for each one when that is used up. Pure.
 #ifndef DT_PACE_H
 #define DT_PACE_H
 
@@ -17,5 +17,11 @@ struct dt_pace {
 /* Gives one in turn of `each`, if less than limit were given to all in this second, or to this one
  * less than a tenth of limit. Both are counted. */
 bool dt_pace_take(struct dt_pace *all, struct dt_pace *each, uint32_t limit, struct cor_mono now);
+
+/* Counts one in the second that is running. */
+void dt_pace_count(struct dt_pace *pace, struct cor_mono now);
+
+/* Whether limit were counted in the second that is running. */
+bool dt_pace_is_used(const struct dt_pace *pace, uint32_t limit, struct cor_mono now);
 
 #endif

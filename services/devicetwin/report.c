@@ -10,9 +10,10 @@
  * travel within 5 s. A report that is only slow arrives twice, which does no harm (STATE). */
 enum { WITHIN_US = 2500 * 1000 };
 
-/* A device that has changed more than FEW times while its last report was under way is a fast one:
- * what it says is gathered for so long, for each report is two writes to the API. */
-enum { EVERY_US = 250 * 1000, FEW = 3 };
+/* Each report is two writes to the API. A device that has changed more than FEW times while its
+ * last report was under way, or was reported OFTEN in this second, is a fast one: what it says is
+ * gathered for so long. */
+enum { EVERY_US = 250 * 1000, FEW = 3, OFTEN = 8 };
 
 /* What a report under way said, to know what its confirmation confirms. */
 struct report {
@@ -186,14 +187,17 @@ static void send(struct dt *dt, struct dt_device *device, enum px_report kind,
     }
     device->reporting = true;
     device->reported = cor_loop_now(dt->service->loop);
+    dt_pace_count(&device->reports, device->reported);
     device->changes = 0;
 }
 
 /* Whether the device is fast and has just reported; then its turn comes. */
 static bool must_wait(struct dt *dt, const struct dt_device *device)
 {
-    int64_t since = cor_mono_since(cor_loop_now(dt->service->loop), device->reported);
-    if (device->reported.us == 0 || since >= EVERY_US || device->changes <= FEW) {
+    struct cor_mono now = cor_loop_now(dt->service->loop);
+    int64_t since = cor_mono_since(now, device->reported);
+    if (device->reported.us == 0 || since >= EVERY_US ||
+        (device->changes <= FEW && !dt_pace_is_used(&device->reports, OFTEN, now))) {
         return false;
     }
     if (!cor_timer_running(dt->pace)) {

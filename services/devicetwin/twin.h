@@ -45,6 +45,7 @@ struct dt_device {
     struct cor_mono reported; /* when the last one began; 0: never */
     unsigned changes;         /* since then */
     struct dt_pace answers;   /* to its updates */
+    struct dt_pace reports;   /* to the cloud */
 };
 
 /* A device without twins. Returns owned. */

@@ -53,12 +53,25 @@ static void the_own_part_is_of_the_whole(void **state)
     assert_int_equal(takes(&all, &quiet, 5, COR_SEC(7)), 0);
 }
 
+static void counts_begin_anew_with_each_second(void **state)
+{
+    (void)state;
+    struct dt_pace pace = {0};
+    for (int i = 0; i < 8; i++) {
+        assert_false(dt_pace_is_used(&pace, 8, (struct cor_mono){COR_SEC(7)}));
+        dt_pace_count(&pace, (struct cor_mono){COR_SEC(7) + i});
+    }
+    assert_true(dt_pace_is_used(&pace, 8, (struct cor_mono){COR_SEC(8) - 1}));
+    assert_false(dt_pace_is_used(&pace, 8, (struct cor_mono){COR_SEC(8)}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_has_its_limit),
         cmocka_unit_test(each_has_a_tenth),
         cmocka_unit_test(the_own_part_is_of_the_whole),
+        cmocka_unit_test(counts_begin_anew_with_each_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
