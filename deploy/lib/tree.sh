@@ -42,7 +42,9 @@ tree_scan() {
     tree_alive "$1" && return 0
     [ -z "$2" ] || prefix=(nsenter "--net=/run/netns/$2")
     [ $# -lt 3 ] || prefix+=("$BIN/coracle-sockets" "${@:3}" --)
-    (cd / && exec setsid "${prefix[@]}" s6-svscan -t 0 "$1" </dev/null 1<>"$1/log/fifo" 2>&1 9<&-) &
+    # The services have this environment, and what their run script adds.
+    (cd / && exec setsid env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "${prefix[@]}" \
+        s6-svscan -t 0 "$1" </dev/null 1<>"$1/log/fifo" 2>&1 9<&-) &
     until_true 5 tree_alive "$1" || die "supervisor" "s6-svscan does not answer in $1" "Run up again"
     if ! until_true 5 s6-svstat "$1/log" || ! s6-svwait -U -t 5000 "$1/log"; then
         die "supervisor" "the log process does not start" "See $1/log"
