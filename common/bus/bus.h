@@ -221,8 +221,12 @@ COR_NODISCARD enum cor_code cor_origin_send(struct cor_origin *origin,
 uint64_t cor_origin_next(const struct cor_origin *origin);
 
 /* At the sink: everything up to seq of this stream is committed. The ack is sent at the end of the
- * round, or within 20 ms when there are many (gather.h). */
+ * round. */
 void cor_commit(struct cor_port *port, uint64_t stream, uint64_t seq);
+
+/* The same for a sink that a repeat does not harm (its place is stored, or nothing is done with the
+ * message): when there are many acks they are sent within 20 ms, cumulated (gather.h). */
+void cor_commit_lazily(struct cor_port *port, uint64_t stream, uint64_t seq);
 
 /* At the sink: with on, takes nothing of this stream for now: what comes is dropped unacknowledged,
  * the origin keeps it. When the hold ends the origin is asked to send it again. */

@@ -67,6 +67,7 @@ struct cor_port {
     struct cor_link unopened;   /* origins to be opened */
     struct cor_link blocked;    /* origins that were told BUSY, in order */
     struct cor_link due;        /* sinks with something to acknowledge */
+    struct cor_link due_later;  /* the same, when there are few */
     struct cor_gather gather;
     struct cor_timer *gathering; /* runs while acks wait */
     unsigned opening;            /* OPENs without an answer */

@@ -58,6 +58,7 @@ void cor_streams_init(struct cor_port *port)
     cor_list_init(&port->unopened);
     cor_list_init(&port->blocked);
     cor_list_init(&port->due);
+    cor_list_init(&port->due_later);
 }
 
 void cor_streams_free(struct cor_port *port)
@@ -307,9 +308,8 @@ static void send_ack(struct cor_port *port, struct cor_sink *sink, bool resume)
 
 static void ack_later(struct cor_port *port, struct cor_sink *sink)
 {
-    if (cor_list_empty(&sink->due)) {
-        cor_list_add(&port->due, &sink->due);
-    }
+    cor_list_del(&sink->due);
+    cor_list_add(&port->due, &sink->due);
 }
 
 static struct cor_sink *sink_new(struct cor_port *port, uint64_t stream)
@@ -395,6 +395,14 @@ void cor_commit(struct cor_port *port, uint64_t stream, uint64_t seq)
     }
 }
 
+void cor_commit_lazily(struct cor_port *port, uint64_t stream, uint64_t seq)
+{
+    struct cor_sink *sink = sink_of(port, stream);
+    if (sink != NULL && cor_place_sink_commit(&sink->place, seq) && cor_list_empty(&sink->due)) {
+        cor_list_add(&port->due_later, &sink->due);
+    }
+}
+
 void cor_hold(struct cor_port *port, uint64_t stream, bool on)
 {
     struct cor_sink *sink = sink_of(port, stream);
@@ -435,25 +443,29 @@ void cor_streams_refuse(struct cor_port *port, const struct cor_wire_header *hea
     sink->place.held = true;
 }
 
-void cor_streams_flush(struct cor_port *port)
+static void send_due(struct cor_port *port, struct cor_link *due)
 {
-    if (cor_list_empty(&port->due)) {
-        return;
-    }
-    int64_t wait = cor_gather_wait(&port->gather, cor_loop_now(port->bus->spec.loop));
-    if (wait > 0) {
-        if (!cor_timer_running(port->gathering)) {
-            cor_timer_start(port->gathering, wait);
-        }
-        return;
-    }
-    while (!cor_list_empty(&port->due)) {
-        struct cor_sink *sink = COR_LIST_OBJECT(port->due.next, struct cor_sink, due);
+    while (!cor_list_empty(due)) {
+        struct cor_sink *sink = COR_LIST_OBJECT(due->next, struct cor_sink, due);
         cor_list_del(&sink->due);
         if (sink->place.open && cor_port_is_up(port)) {
             send_ack(port, sink, false);
             port->gather.sent++;
         }
+    }
+}
+
+void cor_streams_flush(struct cor_port *port)
+{
+    send_due(port, &port->due);
+    if (cor_list_empty(&port->due_later)) {
+        return;
+    }
+    int64_t wait = cor_gather_wait(&port->gather, cor_loop_now(port->bus->spec.loop));
+    if (wait == 0) {
+        send_due(port, &port->due_later);
+    } else if (!cor_timer_running(port->gathering)) {
+        cor_timer_start(port->gathering, wait);
     }
 }
 

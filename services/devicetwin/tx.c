@@ -255,7 +255,7 @@ static void tx_done(void *self, enum cor_code code, const struct cor_err *err)
     }
     for (size_t i = 0; i < tx->placed_count && code == COR_OK; i++) {
         cor_inbox_done(&tx->placed[i].place);
-        cor_commit(dt->bus, tx->placed[i].stream, tx->placed[i].place.seq);
+        cor_commit_lazily(dt->bus, tx->placed[i].stream, tx->placed[i].place.seq);
     }
     tx_free(tx);
     if (code == COR_OK && !dt->stopping) {

@@ -275,7 +275,7 @@ enum cor_code ec_on_stream_upload(void *self, struct cor_in *in, const void *bod
                                .len = message->payload.len};
     enum ec_taken taken = router->known ? take_in(flow, &upload) : EC_FULL;
     if (taken == EC_OVER) {
-        cor_commit(in->port, number, in->head->seq);
+        cor_commit_lazily(in->port, number, in->head->seq);
     } else if (taken == EC_FULL) {
         flow->held = true;
         return COR_BUSY; /* the bus holds the stream */

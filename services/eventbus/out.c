@@ -100,7 +100,7 @@ static void places_stored(void *self, enum cor_code code, const struct cor_err *
     for (size_t i = 0; i < placing->count; i++) {
         const struct placed *placed = &placing->items[i];
         cor_inbox_done(&placed->place);
-        cor_commit(eb->ports[placed->peer], placed->stream, placed->place.seq);
+        cor_commit_lazily(eb->ports[placed->peer], placed->stream, placed->place.seq);
     }
     cor_freep(&eb->placing);
     place(eb);
