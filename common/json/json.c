@@ -71,6 +71,7 @@ enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags, struct
                              struct cor_err *err)
 {
     *out_r = NULL;
+    text = text.ptr == NULL ? COR_VIEW("") : text; /* an absent one has no address to count from */
     if (text.len > max) {
         return cor_err_set(err, COR_TOOBIG, "JSON of %zu bytes, at most %zu", text.len, max);
     }
@@ -89,7 +90,7 @@ enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags, struct
                      ((flags & COR_JSON_NUL) != 0 ? JSON_ALLOW_NUL : 0) |
                      ((flags & COR_JSON_PREFIX) != 0 ? JSON_DISABLE_EOF_CHECK : 0);
     json_error_t why;
-    value = json_loadb(text.ptr == NULL ? "" : text.ptr, text.len, options, &why);
+    value = json_loadb(text.ptr, text.len, options, &why);
     if (value == NULL) {
         return cor_err_set(err, COR_INVALID, "JSON line %d column %d: %s", why.line, why.column,
                            why.text);

@@ -117,6 +117,17 @@ static void what_is_wrong_is_refused(void **state)
     }
 }
 
+static void nothing_is_no_value(void **state)
+{
+    (void)state;
+    static const struct cor_view nothing[] = {{NULL, 0}, {"", 0}, {" ", 1}};
+    for (size_t i = 0; i < COR_COUNT(nothing); i++) {
+        struct cor_json *value = NULL;
+        assert_int_equal(cor_json_parse(nothing[i], 100, 0, &value, NULL), COR_INVALID);
+        assert_null(value);
+    }
+}
+
 static void a_key_twice_is_the_last_one_or_refused(void **state)
 {
     (void)state;
@@ -278,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_written_compact),
         cmocka_unit_test(what_is_wrong_is_refused),
+        cmocka_unit_test(nothing_is_no_value),
         cmocka_unit_test(a_key_twice_is_the_last_one_or_refused),
         cmocka_unit_test(a_prefix_is_read_when_asked_for),
         cmocka_unit_test(long_keys_and_numbers_are_read),
