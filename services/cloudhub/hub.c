@@ -14,10 +14,29 @@ enum { SESSIONS_MAX = 100000 };
 
 void hub_tell(struct hub *hub, const struct session *session, bool up)
 {
-    struct px_node_session body = {
-        .node = cor_view_of(session->node), .up = up, .epoch = session->epoch};
+    struct px_node_session body = {.node = cor_view_of(session->node),
+                                   .up = up,
+                                   .epoch = session->epoch,
+                                   .records = session->coracle == NULL};
     if (cor_port_is_up(hub->port) && cor_send(hub->port, PX_node_session, &body) == COR_BUSY) {
         LOGE(hub->service->log, "hub.session.untold", "node=%s", session->node);
+    }
+}
+
+/* One that is not told, or lost with the controller, is sent to the node again by and by. */
+void hub_tell_stored(struct hub *hub, const struct session *session, const struct outbox_item *item)
+{
+    auto_(cor_freep) char *path = cor_sprintf("%s/%s", session->node, item->uid);
+    struct px_node_stored body = {.path = cor_view_of(path),
+                                  .node = cor_view_of(session->node),
+                                  .key = cor_view_of(item->key),
+                                  .uid = cor_view_of(item->uid),
+                                  .version = cor_view_of(item->version),
+                                  .gone = item->gone};
+    if (item->uid[0] != 0 && cor_port_peer_minor(hub->port) > 0 &&
+        cor_send(hub->port, PX_node_stored, &body) == COR_BUSY) {
+        LOGD(hub->service->log, "hub.stored.untold", "node=%s key=%s", session->node,
+             cor_log_esc(body.key));
     }
 }
 

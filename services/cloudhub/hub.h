@@ -107,6 +107,10 @@ void hub_free(struct hub **hub);
 /* Tells the controller that a node's link is up or down. */
 void hub_tell(struct hub *hub, const struct session *session, bool up);
 
+/* Tells the controller what a node that speaks KubeEdge's dialect has acknowledged. */
+void hub_tell_stored(struct hub *hub, const struct session *session,
+                     const struct outbox_item *item);
+
 /* Tells the controller that a node is alive: its edged asks for a Lease of so many seconds. */
 void hub_tell_alive(struct hub *hub, const struct session *session, uint64_t seconds);
 

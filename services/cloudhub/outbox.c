@@ -233,6 +233,12 @@ const struct outbox_item *outbox_next(struct outbox *outbox, struct cor_mono now
     return write_first(outbox, COR_LIST_OBJECT(outbox->ready.next, struct entry, link), now);
 }
 
+const struct outbox_item *outbox_flying_with(const struct outbox *outbox, struct cor_view id)
+{
+    const struct entry *entry = cor_map_get(outbox->ids, id);
+    return entry == NULL ? NULL : &first(entry)->item;
+}
+
 bool outbox_acked(struct outbox *outbox, struct cor_view id)
 {
     struct entry *entry = cor_map_get(outbox->ids, id);

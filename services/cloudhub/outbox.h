@@ -60,6 +60,9 @@ bool outbox_put(struct outbox *outbox, const struct outbox_put *put);
  * is overdue. NULL: nothing. Valid until the next call. */
 const struct outbox_item *outbox_next(struct outbox *outbox, struct cor_mono now);
 
+/* What is in flight with this id; NULL: nothing. Valid until the next call. */
+const struct outbox_item *outbox_flying_with(const struct outbox *outbox, struct cor_view id);
+
 /* The node has acknowledged the message with this id. False if none such is in flight. */
 bool outbox_acked(struct outbox *outbox, struct cor_view id);
 

@@ -68,7 +68,10 @@ static void control(struct session *session, const struct px_kubeedge_in *in)
 
 static void ack(struct session *session, const struct px_kubeedge_in *in)
 {
-    if (outbox_acked(session->outbox, cor_view_of(in->parent))) {
+    const struct outbox_item *item = outbox_flying_with(session->outbox, cor_view_of(in->parent));
+    if (item != NULL) {
+        hub_tell_stored(session->hub, session, item);
+        (void)outbox_acked(session->outbox, cor_view_of(in->parent));
         session->hub->stats.acked++;
         session_pump(session);
     }

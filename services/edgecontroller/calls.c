@@ -33,6 +33,7 @@ struct call {
     struct cor_json *refusal; /* what was answered to it first; owned */
     int first;                /* and its HTTP status */
     enum px_verb verb;
+    bool known; /* a Node that was to be made was there */
     uint64_t cause;
 };
 
@@ -76,6 +77,15 @@ static bool is_allowed(struct ec *ec, const char *node, const struct px_key *key
 /* ---- answers
  * --------------------------------------------------------------------------------------- */
 
+/* What the object itself says about whose it is. */
+static bool may_see(const struct call *call, const struct cor_json *object)
+{
+    struct ec_pods pods = {pod_of, next_pod, call->ec};
+    struct px_key key;
+    return call->verb != PX_VERB_GET || (px_key_parse(cor_view_of(call->key), &key) &&
+                                         ec_is_own_object(&pods, call->node, &key, object));
+}
+
 static void reply_with(const struct call *call, uint64_t status, const struct cor_json *body)
 {
     auto_(cor_buf_free) struct cor_buf text = {0};
@@ -90,13 +100,24 @@ static void reply_with(const struct call *call, uint64_t status, const struct co
     cor_ticket_reply(&call->ticket, &reply);
 }
 
+static void deny(const struct call *call)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    call->ec->denied++;
+    LOGW(call->ec->service->log, "controller.denied", "node=%s verb=%d key=%s", call->node,
+         (int)call->verb, cor_log_esc(cor_view_of(call->key)));
+    px_status(FORBIDDEN, "Forbidden", "a node may only touch what is its own", &text);
+    struct px_api_reply reply = {.status = FORBIDDEN, .body = cor_buf_as_view(&text)};
+    cor_ticket_reply(&call->ticket, &reply);
+}
+
 /* A node that is there already is told what the API knows of it (kubeedge-protocol: the kubelet of
  * an EdgeCore reads its Node from the edge's own store only). */
 static void on_known_node(void *self, const struct cor_kube_response *response)
 {
     struct call *call = self;
     if (response->code == COR_OK && response->body != NULL) {
-        ec_send(call->ec, call->node, EC_NODES, response->body, false);
+        ec_greet(call->ec, call->node, response->body, call->known);
     }
     call_free(call);
 }
@@ -135,7 +156,8 @@ static void on_pod_looked_at(void *self, const struct cor_kube_response *respons
     cor_bus_set_cause(call->ec->service->bus, call->cause);
     reply_with(call, (uint64_t)call->first, call->refusal);
     if ((other || is_no_pod(response)) && px_key_parse(cor_view_of(call->key), &key)) {
-        ec_send_no_pod(call->ec, call->node, key.ns, key.name, cor_view_of(call->uid));
+        struct ec_lost lost = {EC_PODS, key.ns, key.name, cor_view_of(call->uid)};
+        ec_send_gone(call->ec, call->node, &lost);
     }
     cor_bus_set_cause(call->ec->service->bus, 0);
     call_free(call);
@@ -173,17 +195,21 @@ static void finish(struct call *call, const struct cor_kube_response *response)
     } else if (is_pod && call->verb == PX_VERB_DELETE &&
                (status == NOT_FOUND || status == CONFLICT)) {
         reply_with(call, OK, NULL); /* it is gone: that was what was wanted */
-        ec_send_no_pod(ec, call->node, key.ns, key.name, cor_view_of(call->uid));
+        struct ec_lost lost = {EC_PODS, key.ns, key.name, cor_view_of(call->uid)};
+        ec_send_gone(ec, call->node, &lost);
     } else if (readable && may_be_no_more(call, &key, response->status)) {
         cor_bus_set_cause(ec->service->bus, 0);
         look_at_pod(call, &key, response);
         return;
+    } else if (status == OK && !may_see(call, response->body)) {
+        deny(call);
     } else {
         reply_with(call, status, response->body);
     }
     bool made_node = readable && cor_view_is(key.type, "node") && call->verb == PX_VERB_CREATE;
     cor_bus_set_cause(ec->service->bus, 0);
     if (made_node && (status == CREATED || status == CONFLICT)) {
+        call->known = status == CONFLICT;
         push_node(call);
         return;
     }

@@ -30,19 +30,11 @@ static bool model_is_used(const struct ec *ec, const char *node, const char *ns,
     return false;
 }
 
-static void send_membership(struct ec *ec, const char *node, const struct cor_json *device,
-                            bool added)
+/* entry: takes. */
+static void tell_membership(struct ec *ec, const char *node, struct cor_json *entry, bool added)
 {
     char uuid[COR_UUID_LEN + 1];
     cor_uuid_new(uuid);
-    struct cor_json *entry = cor_json_object();
-    cor_json_set(entry, "id", cor_json_fmt("%s/%s", ec_ns(device), ec_name(device)));
-    cor_json_set(entry, "name", cor_json_str(ec_name(device)));
-    const char *description =
-        cor_json_as_str(cor_json_get(cor_json_at(device, "metadata.labels"), "description"), "");
-    if (description[0] != '\0') {
-        cor_json_set(entry, "description", cor_json_str(description));
-    }
     struct cor_json *list = cor_json_array();
     cor_json_add(list, entry);
     auto_(cor_json_free) struct cor_json *payload = cor_json_object();
@@ -56,6 +48,28 @@ static void send_membership(struct ec *ec, const char *node, const struct cor_js
         cor_send(ec->hub, PX_node_membership, &message) == COR_BUSY) {
         LOGD(ec->service->log, "controller.membership-dropped", "node=%s", node);
     }
+}
+
+static void send_membership(struct ec *ec, const char *node, const struct cor_json *device,
+                            bool added)
+{
+    struct cor_json *entry = cor_json_object();
+    cor_json_set(entry, "id", cor_json_fmt("%s/%s", ec_ns(device), ec_name(device)));
+    cor_json_set(entry, "name", cor_json_str(ec_name(device)));
+    const char *description =
+        cor_json_as_str(cor_json_get(cor_json_at(device, "metadata.labels"), "description"), "");
+    if (description[0] != '\0') {
+        cor_json_set(entry, "description", cor_json_str(description));
+    }
+    tell_membership(ec, node, entry, added);
+}
+
+void ec_send_left(struct ec *ec, const char *node, struct cor_view ns, struct cor_view name)
+{
+    struct cor_json *entry = cor_json_object();
+    cor_json_set(entry, "id", cor_json_fmt("%.*s/%.*s", COR_VIEW_ARG(ns), COR_VIEW_ARG(name)));
+    cor_json_set(entry, "name", cor_json_view(name));
+    tell_membership(ec, node, entry, false);
 }
 
 static void send_device(struct ec *ec, const struct cor_json *device, bool is_new)

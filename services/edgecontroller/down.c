@@ -5,13 +5,9 @@
 
 #include "common/base/mem.h"
 #include "edgecontroller.h"
+#include "records.h"
 
-static const struct {
-    const char *type; /* in a key */
-    const char *api_version;
-    const char *kind;
-    const char *source;
-} KINDS[EC_KINDS] = {
+static const struct ec_kind_info KINDS[EC_KINDS] = {
     [EC_NODES] = {"node", "v1", "Node", "edgecontroller"},
     [EC_PODS] = {"pod", "v1", "Pod", "edgecontroller"},
     [EC_CONFIGMAPS] = {"configmap", "v1", "ConfigMap", "edgecontroller"},
@@ -19,6 +15,22 @@ static const struct {
     [EC_DEVICES] = {"device", "devices.kubeedge.io/v1beta1", "Device", "devicecontroller"},
     [EC_MODELS] = {"devicemodel", "devices.kubeedge.io/v1beta1", "DeviceModel", "devicecontroller"},
 };
+
+const struct ec_kind_info *ec_kind_info(enum ec_kind kind)
+{
+    return &KINDS[kind];
+}
+
+bool ec_kind_of(struct cor_view type, enum ec_kind *kind_r)
+{
+    for (unsigned i = 0; i < EC_KINDS; i++) {
+        if (KINDS[i].type != NULL && cor_view_is(type, KINDS[i].type)) {
+            *kind_r = (enum ec_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 void ec_session_drop(void *session)
 {
@@ -56,7 +68,8 @@ static char *text_of(const struct cor_json *object, enum ec_kind kind)
     return text;
 }
 
-static void send(struct ec *ec, struct ec_session *session, struct px_node_object *message)
+/* Whether it was handed to the hub. */
+static bool send(struct ec *ec, struct ec_session *session, struct px_node_object *message)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/%.*s", session->node, COR_VIEW_ARG(message->key));
     message->path = cor_view_of(path);
@@ -70,13 +83,15 @@ static void send(struct ec *ec, struct ec_session *session, struct px_node_objec
         LOGE(ec->service->log, "controller.too-big", "node=%s key=%s", session->node,
              cor_log_esc(message->key));
     }
+    return code == COR_OK;
 }
 
 void ec_send(struct ec *ec, const char *node, enum ec_kind kind, const struct cor_json *object,
              bool gone)
 {
     struct ec_session *session = session_of(ec, node);
-    if (session == NULL) {
+    if (session == NULL ||
+        (session->records && !session->whole && !gone && ec_records_cover(ec, node, object))) {
         return;
     }
     const char *ns = ec_ns(object);
@@ -91,30 +106,40 @@ void ec_send(struct ec *ec, const char *node, enum ec_kind kind, const struct co
         .source = cor_view_of(KINDS[kind].source),
         .body = cor_view_of(text),
     };
-    send(ec, session, &message);
+    if (send(ec, session, &message) && session->records && !gone && !ec->records_absent) {
+        ec_records_sent(ec->records, node, kind, object);
+    }
 }
 
-void ec_send_no_pod(struct ec *ec, const char *node, struct cor_view ns, struct cor_view name,
-                    struct cor_view uid)
+void ec_send_gone(struct ec *ec, const char *node, const struct ec_lost *lost)
 {
+    const struct ec_kind_info *info = ec_kind_info(lost->kind);
     struct ec_session *session = session_of(ec, node);
     if (session == NULL) {
         return;
     }
     auto_(cor_json_free) struct cor_json *object = cor_json_object();
-    cor_json_set_at(object, "metadata.namespace", cor_json_view(ns));
-    cor_json_set_at(object, "metadata.name", cor_json_view(name));
-    cor_json_set_at(object, "metadata.uid", cor_json_view(uid));
-    auto_(cor_freep) char *key = cor_sprintf("%.*s/pod/%.*s", COR_VIEW_ARG(ns), COR_VIEW_ARG(name));
+    bool of_cluster = lost->ns.len == 0;
+    if (!of_cluster) {
+        cor_json_set_at(object, "metadata.namespace", cor_json_view(lost->ns));
+    }
+    cor_json_set_at(object, "metadata.name", cor_json_view(lost->name));
+    cor_json_set_at(object, "metadata.uid", cor_json_view(lost->uid));
+    struct cor_view ns = of_cluster ? COR_VIEW("null") : lost->ns;
+    auto_(cor_freep) char *key =
+        cor_sprintf("%.*s/%s/%.*s", COR_VIEW_ARG(ns), info->type, COR_VIEW_ARG(lost->name));
     auto_(cor_freep) char *text = cor_json_text(object);
     struct px_node_object message = {
         .key = cor_view_of(key),
         .gone = true,
-        .uid = uid,
-        .source = COR_VIEW("edgecontroller"),
+        .uid = lost->uid,
+        .source = cor_view_of(info->source),
         .body = cor_view_of(text),
     };
-    send(ec, session, &message);
+    if (lost->kind == EC_DEVICES) {
+        ec_send_left(ec, node, lost->ns, lost->name);
+    }
+    (void)send(ec, session, &message);
 }
 
 /* ---- what Pods need -----------------------------------------------------------------------------
@@ -182,6 +207,9 @@ static void spread(struct ec *ec, enum ec_kind kind, const char *type, enum cor_
         cor_map_set(told, cor_view_of(node), ec);
         ec_send(ec, node, kind, object, change == COR_DELETED);
     }
+    if (change == COR_DELETED) {
+        ec_repair_gone(ec, kind, object, told);
+    }
 }
 
 void ec_on_configmap(void *self, enum cor_change change, struct cor_json *object,
@@ -202,6 +230,7 @@ void ec_on_node(void *self, enum cor_change change, struct cor_json *object, str
     struct ec *ec = self;
     if (change == COR_DELETED) {
         ec_send(ec, ec_name(object), EC_NODES, object, true);
+        ec_records_sweep(ec->records, ec_name(object));
     } else if (old == NULL || ec_differs(object, old)) {
         ec_send(ec, ec_name(object), EC_NODES, object, false);
     }
@@ -228,6 +257,20 @@ void ec_send_all(struct ec *ec, struct ec_session *session)
     ec_send_subscriptions(ec, session, true);
 }
 
+void ec_greet(struct ec *ec, const char *node, const struct cor_json *object, bool was_known)
+{
+    struct ec_session *session = session_of(ec, node);
+    if (session == NULL) {
+        return;
+    }
+    session->whole = true;
+    ec_send(ec, node, EC_NODES, object, false);
+    if (session->records && was_known) {
+        ec_send_all(ec, session);
+    }
+    session->whole = session->behind;
+}
+
 enum cor_code ec_on_session(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
     (void)in;
@@ -245,10 +288,13 @@ enum cor_code ec_on_session(void *self, struct cor_in *in, const void *body, str
     struct ec_session *session = cor_alloc(sizeof(*session));
     session->node = cor_view_dup(message->node);
     session->epoch = message->epoch;
+    session->records = message->records;
+    session->unrepaired = message->records;
     cor_map_set(ec->sessions, message->node, session);
     LOGI(ec->service->log, "controller.node-up", "node=%s epoch=%" PRIu64, session->node,
          session->epoch);
     ec_send_all(ec, session);
+    ec_repair(ec);
     return COR_OK;
 }
 
@@ -262,6 +308,7 @@ void ec_on_hub_room(void *self, struct cor_port *port)
         struct ec_session *session = value;
         if (session->behind) {
             ec_send_all(ec, session);
+            session->whole = session->whole && session->behind;
         }
     }
 }

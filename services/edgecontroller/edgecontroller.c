@@ -6,6 +6,8 @@
 #include "common/base/mem.h"
 #include "common/kube/path.h"
 #include "lease.h"
+#include "record.h"
+#include "records.h"
 
 static const struct cor_conf_row ROWS[] = {
     COR_SERVICE_ROWS(struct ec_cfg),
@@ -55,17 +57,29 @@ static const struct {
     [EC_NODES] = {.group_version = "v1",
                   .plural = "nodes",
                   .selector = EDGE_NODES,
-                  .changed = ec_on_node},
+                  .changed = ec_on_node,
+                  .synced = ec_on_records_synced},
     [EC_PODS] = {.group_version = "v1",
                  .plural = "pods",
                  .selector = BOUND_PODS,
-                 .changed = ec_on_pod},
-    [EC_CONFIGMAPS] = {.group_version = "v1", .plural = "configmaps", .changed = ec_on_configmap},
-    [EC_SECRETS] = {.group_version = "v1", .plural = "secrets", .changed = ec_on_secret},
-    [EC_DEVICES] = {.group_version = DEVICES_V1BETA1, .plural = "devices", .changed = ec_on_device},
+                 .changed = ec_on_pod,
+                 .synced = ec_on_records_synced},
+    [EC_CONFIGMAPS] = {.group_version = "v1",
+                       .plural = "configmaps",
+                       .changed = ec_on_configmap,
+                       .synced = ec_on_records_synced},
+    [EC_SECRETS] = {.group_version = "v1",
+                    .plural = "secrets",
+                    .changed = ec_on_secret,
+                    .synced = ec_on_records_synced},
+    [EC_DEVICES] = {.group_version = DEVICES_V1BETA1,
+                    .plural = "devices",
+                    .changed = ec_on_device,
+                    .synced = ec_on_records_synced},
     [EC_MODELS] = {.group_version = DEVICES_V1BETA1,
                    .plural = "devicemodels",
-                   .changed = ec_on_model},
+                   .changed = ec_on_model,
+                   .synced = ec_on_records_synced},
     [EC_STATUSES] = {.group_version = DEVICES_V1BETA1,
                      .plural = "devicestatuses",
                      .changed = ec_on_status},
@@ -79,6 +93,16 @@ static const struct {
                       .changed = ec_on_endpoint,
                       .synced = ec_on_rules_synced,
                       .absent = ec_on_rules_absent},
+    [EC_SYNCS] = {.group_version = EC_RECORD_API,
+                  .plural = "objectsyncs",
+                  .changed = ec_on_record,
+                  .synced = ec_on_records_synced,
+                  .absent = ec_on_records_absent},
+    [EC_CLUSTER_SYNCS] = {.group_version = EC_RECORD_API,
+                          .plural = "clusterobjectsyncs",
+                          .changed = ec_on_record,
+                          .synced = ec_on_records_synced,
+                          .absent = ec_on_records_absent},
 };
 
 struct cor_json *ec_get(const struct ec *ec, enum ec_kind kind, const char *ns, const char *name)
@@ -110,6 +134,7 @@ static const struct cor_handler HANDLERS[] = {
     {PX_node_session, ec_on_session}, {PX_node_call, ec_on_call},
     {PX_node_report, ec_on_report},   {PX_node_upload, ec_on_upload},
     {PX_upload, ec_on_stream_upload}, {PX_node_alive, ec_on_alive},
+    {PX_node_stored, ec_on_stored},
 };
 
 static const struct cor_port_ops HUB_OPS = {
@@ -153,6 +178,7 @@ static void add_stats(void *self, struct cor_buf *out)
                 ",\"denied\":%" PRIu64 ",\"reports\":%" PRIu64,
                 cor_map_count(ec->sessions), ec->sent, ec->calls, ec->denied, ec->reports);
     ec_router_stats(ec, out);
+    ec_records_stats(ec->records, out);
 }
 
 /* What the bus has dropped because it had come before. */
@@ -179,6 +205,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->report_books =
         cor_ledger_account(ec->ledger, "reports", COR_LEDGER_SINK, COR_VIEW("devices"));
     ec->leases = ec_leases_new(ec);
+    ec->records = ec_records_new(ec);
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
     code = code == COR_OK ? ec_router_open(ec, err) : code;
@@ -212,6 +239,7 @@ static void stop(void *self)
         cor_kube_free(&ec->kube);
     }
     ec_leases_free(&ec->leases);
+    ec_records_free(&ec->records);
     cor_map_free(&ec->overlays);
     cor_ledger_free(&ec->ledger);
     cor_map_free(&ec->sessions);

@@ -44,6 +44,8 @@ enum ec_kind {
     EC_STATUSES,
     EC_RULES,
     EC_ENDPOINTS,
+    EC_SYNCS,         /* ObjectSync: see records.h */
+    EC_CLUSTER_SYNCS, /* ClusterObjectSync */
     EC_KINDS
 };
 
@@ -53,9 +55,13 @@ struct ec_session {
     uint64_t epoch;
     char *subscriptions; /* topics sent last, one a line; owned; NULL: none yet */
     bool behind;         /* not everything could be sent: send all of it again when there is room */
+    bool records;        /* the node speaks KubeEdge's dialect: what it has is recorded */
+    bool unrepaired;     /* its records have not been looked at since it came */
+    bool whole;          /* what it should have already is sent, too */
 };
 
 struct ec_router;
+struct ec_records;
 
 /* Topics of rules for one node. */
 enum { EC_TOPICS_MAX = 1024 };
@@ -66,9 +72,11 @@ struct ec {
     struct cor_kube *kube;
     struct cor_port *hub;
     struct cor_informer *informers[EC_KINDS];
-    struct cor_map *sessions; /* node -> struct ec_session, owned */
-    struct cor_map *overlays; /* "<ns>/<name>" -> struct ec_overlay, owned: see reports.c */
-    struct ec_leases *leases; /* see lease.c */
+    struct cor_map *sessions;   /* node -> struct ec_session, owned */
+    struct cor_map *overlays;   /* "<ns>/<name>" -> struct ec_overlay, owned: see reports.c */
+    struct ec_leases *leases;   /* see lease.c */
+    struct ec_records *records; /* see records.h */
+    bool records_absent;        /* the cluster has no ObjectSyncs */
     struct cor_ledger *ledger;
     struct ec_router *router;               /* rules at work: see router.h */
     bool rules_absent;                      /* the cluster has no Rules or RuleEndpoints */
@@ -96,16 +104,42 @@ const char *ec_name(const struct cor_json *object);
 /* ---- down.c: objects to nodes -------------------------------------------------------------------
  */
 
-/* Sends an object of a kind to a node if it is connected; gone: it is deleted there. */
+/* How objects of a kind are called; all NULL: they are not sent to nodes. */
+struct ec_kind_info {
+    const char *type; /* in a key */
+    const char *api_version;
+    const char *kind;
+    const char *source; /* controller that sends it (KubeEdge's route.source) */
+};
+
+/* Never NULL. */
+const struct ec_kind_info *ec_kind_info(enum ec_kind kind);
+
+/* The kind with that type in its keys. False: there is none. */
+bool ec_kind_of(struct cor_view type, enum ec_kind *kind_r);
+
+/* Sends an object of a kind to a node if it is connected; gone: it is deleted there. Not what the
+ * node has already by its records. */
 void ec_send(struct ec *ec, const char *node, enum ec_kind kind, const struct cor_json *object,
              bool gone);
 
-/* Tells the node that there is no such Pod: only metadata is known. */
-void ec_send_no_pod(struct ec *ec, const char *node, struct cor_view ns, struct cor_view name,
-                    struct cor_view uid);
+/* Of an object that is no more only this is known. */
+struct ec_lost {
+    enum ec_kind kind;
+    struct cor_view ns; /* "": of the cluster */
+    struct cor_view name;
+    struct cor_view uid;
+};
+
+/* Tells the node, if it is connected, that there is no such object. */
+void ec_send_gone(struct ec *ec, const char *node, const struct ec_lost *lost);
 
 /* Sends everything a node needs. */
 void ec_send_all(struct ec *ec, struct ec_session *session);
+
+/* A node has asked for its Node to be made; object: the Node. If it was known, the node has started
+ * anew, perhaps without what it had: one with records is sent what it should have already, too. */
+void ec_greet(struct ec *ec, const char *node, const struct cor_json *object, bool was_known);
 
 /* Sinks of the informers. */
 void ec_on_node(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old);
@@ -135,6 +169,9 @@ void ec_make_status(struct ec *ec, const struct cor_json *device);
 
 /* Sends the devices of a node, their models and its membership. */
 void ec_send_devices(struct ec *ec, const char *node);
+
+/* Tells the node that a device is its no more. */
+void ec_send_left(struct ec *ec, const char *node, struct cor_view ns, struct cor_view name);
 
 /* ---- calls.c ------------------------------------------------------------------------------------
  */

@@ -55,6 +55,30 @@ static bool has_account(const struct ec_pods *pods, const char *node, const stru
     return false;
 }
 
+static bool has_claim(const struct cor_json *pod, struct cor_view name)
+{
+    const struct cor_json *volumes = cor_json_at(pod, "spec.volumes");
+    for (size_t i = 0; i < cor_json_count(volumes); i++) {
+        const struct cor_json *volume = cor_json_item(volumes, i);
+        if (cor_view_is(name, cor_json_str_at(volume, "persistentVolumeClaim.claimName", ""))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool claimed(const struct ec_pods *pods, const char *node, const struct px_key *key)
+{
+    size_t at = 0;
+    const struct cor_json *pod = NULL;
+    while ((pod = next_own(pods, node, key, &at)) != NULL) {
+        if (has_claim(pod, key->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool own_name(const struct ec_pods *pods, const char *node, const struct px_key *key)
 {
     (void)pods;
@@ -90,7 +114,8 @@ bool ec_is_own(const struct ec_pods *pods, const char *node, const struct px_key
         {"event", anything},
         {"serviceaccounttoken", has_account},
         {"persistentvolume", anything},
-        {"persistentvolumeclaim", anything},
+        {"persistentvolumeclaim", claimed},
+        {"volumeattachment", anything},
     };
     for (size_t i = 0; i < COR_COUNT(RULES); i++) {
         if (cor_view_is(key->type, RULES[i].type)) {
@@ -98,4 +123,19 @@ bool ec_is_own(const struct ec_pods *pods, const char *node, const struct px_key
         }
     }
     return false;
+}
+
+bool ec_is_own_object(const struct ec_pods *pods, const char *node, const struct px_key *key,
+                      const struct cor_json *object)
+{
+    if (cor_view_is(key->type, "volumeattachment")) {
+        return strcmp(cor_json_str_at(object, "spec.nodeName", ""), node) == 0;
+    }
+    if (cor_view_is(key->type, "persistentvolume")) {
+        struct px_key claim = {.ns =
+                                   cor_json_as_view(cor_json_at(object, "spec.claimRef.namespace")),
+                               .name = cor_json_as_view(cor_json_at(object, "spec.claimRef.name"))};
+        return claim.name.len > 0 && claimed(pods, node, &claim);
+    }
+    return true;
 }

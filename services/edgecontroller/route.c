@@ -33,6 +33,7 @@ static const struct kind {
     {"event", "v1", "events", true, NULL, CREATE | UPDATE | PATCH},
     {"persistentvolume", "v1", "persistentvolumes", false, NULL, GET},
     {"persistentvolumeclaim", "v1", "persistentvolumeclaims", true, NULL, GET},
+    {"volumeattachment", "storage.k8s.io/v1", "volumeattachments", false, NULL, GET},
     {"serviceaccounttoken", "v1", "serviceaccounts", true, NULL, GET | CREATE},
 };
 

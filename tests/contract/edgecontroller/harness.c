@@ -69,21 +69,15 @@ static enum cor_code on_publish(void *self, struct cor_in *in, const void *body,
     return COR_OK;
 }
 
-static enum cor_code ignore(void *self, struct cor_in *in, const void *body, struct cor_err *err)
-{
-    (void)self;
-    (void)in;
-    (void)body;
-    (void)err;
-    return COR_OK;
-}
-
 static enum cor_code on_object(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
     (void)in;
     (void)err;
     struct world *w = self;
     const struct px_node_object *m = body;
+    cor_buf_fmt(&w->objects, "%s %.*s %.*s %.*s %.*s %.*s\n", m->gone ? "gone" : "put",
+                COR_VIEW_ARG(m->node), COR_VIEW_ARG(m->key), COR_VIEW_ARG(m->uid),
+                COR_VIEW_ARG(m->version), COR_VIEW_ARG(m->source));
     if (m->gone) {
         w->gone++;
         (void)snprintf(w->gone_uid, sizeof(w->gone_uid), "%.*s", COR_VIEW_ARG(m->uid));
@@ -91,11 +85,22 @@ static enum cor_code on_object(void *self, struct cor_in *in, const void *body, 
     return COR_OK;
 }
 
+static enum cor_code on_membership(void *self, struct cor_in *in, const void *body,
+                                   struct cor_err *err)
+{
+    struct world *w = self;
+    const struct px_node_membership *m = body;
+    (void)in;
+    (void)err;
+    cor_buf_fmt(&w->members, "%.*s %.*s\n", COR_VIEW_ARG(m->node), COR_VIEW_ARG(m->body));
+    return COR_OK;
+}
+
 static const struct cor_handler HANDLERS[] = {
     {PX_node_subscriptions, on_subscriptions},
     {PX_node_publish, on_publish},
     {PX_node_object, on_object},
-    {PX_node_membership, ignore},
+    {PX_node_membership, on_membership},
 };
 
 static const struct cor_port_ops OPS = {.handlers = HANDLERS, .handler_count = COR_COUNT(HANDLERS)};
@@ -108,6 +113,13 @@ static bool is_up(void *self)
 void world_node(struct world *w, const char *node)
 {
     struct px_node_session session = {.node = cor_view_of(node), .up = true, .epoch = 1};
+    assert_int_equal(cor_send(w->hub, PX_node_session, &session), COR_OK);
+}
+
+void world_kubeedge(struct world *w, const char *node, uint64_t epoch, bool up)
+{
+    struct px_node_session session = {
+        .node = cor_view_of(node), .up = up, .epoch = epoch, .records = true};
     assert_int_equal(cor_send(w->hub, PX_node_session, &session), COR_OK);
 }
 
@@ -147,7 +159,7 @@ static bool is_taken(void *self)
     return w->status == 200;
 }
 
-static void add_crd(struct world *w, const char *file)
+void world_crd(struct world *w, const char *file)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/deploy/crds/%s", CORACLE_SOURCE_DIR, file);
     auto_(cor_buf_free) struct cor_buf text = {0};
@@ -203,8 +215,8 @@ struct world *world_new(bool crds)
     w->entrance_port = free_port();
     start_api(w);
     if (crds) {
-        add_crd(w, "rule.yaml");
-        add_crd(w, "ruleendpoint.yaml");
+        world_crd(w, "rule.yaml");
+        world_crd(w, "ruleendpoint.yaml");
         while (!is_taken(w)) {}
         add_endpoint(w, "broker", "eventbus");
         add_endpoint(w, "web", "rest");
@@ -248,6 +260,11 @@ int world_lost(const struct world *w)
 void world_kill(struct world *w)
 {
     (void)stage_end(w->controller, SIGKILL);
+    world_start(w);
+}
+
+void world_start(struct world *w)
+{
     start_controller(w);
     world_until(w, is_up, w);
     world_node(w, "n1");
@@ -265,6 +282,8 @@ void world_free(struct world **world)
     cor_json_free(&w->body);
     cor_buf_free(&w->topics);
     cor_buf_free(&w->published);
+    cor_buf_free(&w->objects);
+    cor_buf_free(&w->members);
     cutter_free(&w->cutter);
     stage_free(&w->stage);
     cor_freep(world);

@@ -33,7 +33,9 @@ struct world {
     bool publish_waits;          /* they are never answered */
     /* objects that the node was told to be gone */
     int gone;
-    char gone_uid[64]; /* of the last */
+    char gone_uid[64];      /* of the last */
+    struct cor_buf objects; /* that nodes were told: "put|gone NODE KEY UID VERSION SOURCE\n" */
+    struct cor_buf members; /* memberships that they were told, one a line */
     /* the API's last answer */
     bool answered;
     int status;
@@ -56,6 +58,9 @@ int world_lost(const struct world *w);
 /* Ends all; fails the test when edgecontroller did not end in order. */
 void world_free(struct world **world);
 
+/* Starts edgecontroller again after it was ended; node n1 is connected. */
+void world_start(struct world *w);
+
 /* Kills edgecontroller and starts it again. */
 void world_kill(struct world *w);
 
@@ -72,6 +77,12 @@ void world_rule(struct world *w, const char *name, const char *topic, const char
 
 /* Tells edgecontroller that node is connected. */
 void world_node(struct world *w, const char *node);
+
+/* The same of one that speaks KubeEdge's dialect, or that it is connected no more. */
+void world_kubeedge(struct world *w, const char *node, uint64_t epoch, bool up);
+
+/* Makes the API know the CRD in a file of deploy/crds. */
+void world_crd(struct world *w, const char *file);
 
 /* ---- targets ---- */
 

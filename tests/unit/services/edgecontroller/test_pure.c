@@ -10,6 +10,7 @@
 #include "common/base/mem.h"
 #include "services/edgecontroller/lease.h"
 #include "services/edgecontroller/own.h"
+#include "services/edgecontroller/record.h"
 #include "services/edgecontroller/refs.h"
 #include "services/edgecontroller/route.h"
 #include "services/edgecontroller/same.h"
@@ -182,11 +183,15 @@ static void a_node_may_touch_its_own_and_no_more(void **state)
         {"b/serviceaccounttoken/robot", false},
         {"a/deployment/x", false},
         {"a/volume/x", false},
+        {"a/persistentvolumeclaim/mine", true},
+        {"a/persistentvolumeclaim/theirs", false},
+        {"b/persistentvolumeclaim/mine", false},
     };
     auto_(cor_json_free) struct cor_json *list = json(
         "[{\"metadata\":{\"namespace\":\"a\",\"name\":\"mine\"},\"spec\":{\"nodeName\":\"n1\","
         "\"serviceAccountName\":\"robot\",\"volumes\":[{\"secret\":{\"secretName\":\"s1\"}},"
-        "{\"configMap\":{\"name\":\"c1\"}}]}},"
+        "{\"configMap\":{\"name\":\"c1\"}},"
+        "{\"persistentVolumeClaim\":{\"claimName\":\"mine\"}}]}},"
         "{\"metadata\":{\"namespace\":\"a\",\"name\":\"theirs\"},\"spec\":{\"nodeName\":\"n2\","
         "\"serviceAccountName\":\"other\",\"volumes\":[{\"secret\":{\"secretName\":\"s2\"}}]}}]");
     struct ec_pods pods = {pod_of, next_pod, list};
@@ -197,6 +202,73 @@ static void a_node_may_touch_its_own_and_no_more(void **state)
             fail_msg("%s", ROWS[i].key);
         }
     }
+}
+
+/* A volume and an attachment say themselves whose they are. */
+static void volumes_are_their_claimants(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *object;
+        bool own;
+    } ROWS[] = {
+        {"null/persistentvolume/v",
+         "{\"spec\":{\"claimRef\":{\"namespace\":\"a\",\"name\":\"c\"}}}", true},
+        {"null/persistentvolume/v",
+         "{\"spec\":{\"claimRef\":{\"namespace\":\"b\",\"name\":\"c\"}}}", false},
+        {"null/persistentvolume/v",
+         "{\"spec\":{\"claimRef\":{\"namespace\":\"a\",\"name\":\"d\"}}}", false},
+        {"null/persistentvolume/v", "{\"spec\":{}}", false},
+        {"a/volumeattachment/x", "{\"spec\":{\"nodeName\":\"n1\"}}", true},
+        {"a/volumeattachment/x", "{\"spec\":{\"nodeName\":\"n2\"}}", false},
+        {"a/volumeattachment/x", "[]", false},
+        {"a/configmap/x", "{}", true},
+    };
+    auto_(cor_json_free) struct cor_json *list =
+        json("[{\"metadata\":{\"namespace\":\"a\",\"name\":\"p\"},\"spec\":{\"nodeName\":\"n1\","
+             "\"volumes\":[{\"persistentVolumeClaim\":{\"claimName\":\"c\"}}]}}]");
+    struct ec_pods pods = {pod_of, next_pod, list};
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        struct px_key key;
+        auto_(cor_json_free) struct cor_json *object = json(ROWS[i].object);
+        assert_true(px_key_parse(cor_view_of(ROWS[i].key), &key));
+        if (ec_is_own_object(&pods, "n1", &key, object) != ROWS[i].own) {
+            fail_msg("%zu %s", i, ROWS[i].key);
+        }
+    }
+}
+
+static void records_are_named_and_compared(void **state)
+{
+    (void)state;
+    struct cor_view node;
+    struct cor_view uid;
+    assert_true(ec_record_split(COR_VIEW("a.b.123-4"), &node, &uid));
+    assert_true(cor_view_is(node, "a.b"));
+    assert_true(cor_view_is(uid, "123-4"));
+    static const char *const NONE[] = {"", ".", "a", ".u", "a.", "."};
+    for (size_t i = 0; i < COR_COUNT(NONE); i++) {
+        assert_false(ec_record_split(cor_view_of(NONE[i]), &node, &uid));
+    }
+    static const struct {
+        const char *has, *wants;
+        bool covers;
+    } ROWS[] = {{"5", "5", true},  {"6", "5", true}, {"5", "6", false},
+                {"10", "9", true}, {"", "5", false}, {"0", "5", false},
+                {"x", "5", false}, {"5", "", false}, {"5", "y", false}};
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        auto_(cor_json_free) struct cor_json *record = ec_record_patch(ROWS[i].has);
+        assert_int_equal(ec_record_covers(record, cor_view_of(ROWS[i].wants)), ROWS[i].covers);
+    }
+    assert_false(ec_record_covers(NULL, COR_VIEW("1")));
+    struct ec_subject of_cluster = {"n", "u", "", "v1", "Node", "n"};
+    auto_(cor_json_free) struct cor_json *record = ec_record_new(&of_cluster);
+    auto_(cor_freep) char *text = cor_json_text(record);
+    assert_string_equal(
+        text,
+        "{\"apiVersion\":\"reliablesyncs.kubeedge.io/v1alpha1\",\"kind\":\"ClusterObjectSync\","
+        "\"metadata\":{\"name\":\"n.u\"},\"spec\":{\"objectAPIVersion\":\"v1\","
+        "\"objectKind\":\"Node\",\"objectName\":\"n\"}}");
 }
 
 static void creations_are_recognised(void **state)
@@ -260,6 +332,8 @@ int main(void)
         cmocka_unit_test(odd_names_stay_in_their_place),
         cmocka_unit_test(reports_merge_into_the_list),
         cmocka_unit_test(a_node_may_touch_its_own_and_no_more),
+        cmocka_unit_test(volumes_are_their_claimants),
+        cmocka_unit_test(records_are_named_and_compared),
         cmocka_unit_test(leases_are_as_of_a_kubelet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
