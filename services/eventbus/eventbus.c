@@ -140,8 +140,10 @@ static void tell_books(void *self, struct cor_ledger_writer *out)
     struct cor_ledger_row broker = {.flow = "device-messages",
                                     .role = COR_LEDGER_ORIGIN,
                                     .stream = COR_VIEW("(the broker's)"),
-                                    .n = {.offered = eb->unfit,
+                                    .n = {.offered = eb->unfit + eb->broker_dropped,
                                           .refused = eb->unfit,
+                                          .accepted = eb->broker_dropped,
+                                          .dropped = eb->broker_dropped,
                                           .duplicates = eb->again,
                                           .received = eb->received + eb->again}};
     cor_ledger_row(out, &broker);
@@ -197,10 +199,11 @@ static void add_stats(void *self, struct cor_buf *out)
     const struct eb *eb = self;
     cor_buf_fmt(out,
                 ",\"broker\":%s,\"mqttReceived\":%" PRIu64 ",\"mqttAgain\":%" PRIu64
-                ",\"mqttDropped\":%" PRIu64 ",\"mqttPublished\":%" PRIu64
-                ",\"keptForTwin\":%" PRIu64 ",\"keptForCloud\":%" PRIu64,
+                ",\"mqttDropped\":%" PRIu64 ",\"brokerDropped\":%" PRIu64
+                ",\"mqttPublished\":%" PRIu64 ",\"keptForTwin\":%" PRIu64
+                ",\"keptForCloud\":%" PRIu64,
                 eb_mqtt_is_up(eb->mqtt) ? "true" : "false", eb->received, eb->again, eb->dropped,
-                eb->published, cor_outbox_count(eb->outboxes[EB_TWIN]),
+                eb->broker_dropped, eb->published, cor_outbox_count(eb->outboxes[EB_TWIN]),
                 cor_outbox_count(eb->outboxes[EB_HUB]));
 }
 

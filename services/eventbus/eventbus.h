@@ -49,6 +49,9 @@ struct eb {
     struct cor_timer *place_again;
     struct cor_ledger_counts *published_books; /* of calls; the ledger's */
     uint64_t received, again, dropped, unfit, published;
+    uint64_t
+        broker_dropped; /* publications, by the broker, of any client; broker_said: its number */
+    uint64_t broker_said;
 };
 
 /* The service's spec, for cor_service_main. */

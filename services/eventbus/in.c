@@ -219,6 +219,22 @@ static void take_message(struct eb *eb, enum eb_peer peer, const struct eb_mqtt_
     }
 }
 
+/* The broker's queues were full: devices have its word for messages that nobody gets. Its number
+ * begins at 0 with the broker. */
+static void broker_dropped(struct eb *eb, struct cor_view payload)
+{
+    uint64_t said = 0;
+    if (!cor_view_u64(payload, &said) || said == eb->broker_said) {
+        return;
+    }
+    eb->broker_dropped += said > eb->broker_said ? said - eb->broker_said : said;
+    eb->broker_said = said;
+    if (said > 0) {
+        LOGW(eb->service->log, "mqtt.broker-dropped", "messages=%llu",
+             (unsigned long long)eb->broker_dropped);
+    }
+}
+
 void eb_on_message(void *self, const struct eb_mqtt_message *message)
 {
     struct eb *eb = self;
@@ -227,9 +243,13 @@ void eb_on_message(void *self, const struct eb_mqtt_message *message)
         eb->again++;
         return;
     }
-    eb->received++;
     eb_recent_add(&eb->recent, message->number, hash);
     enum eb_way way = eb_topic_way(message->topic);
+    if (way == EB_DROPPED) {
+        broker_dropped(eb, message->payload);
+        return;
+    }
+    eb->received++;
     if (way == EB_NOWHERE || message->topic.len > TOPIC_MAX || message->payload.len > PAYLOAD_MAX) {
         eb->unfit++;
         drop(eb, way == EB_NOWHERE ? "topic" : "size", message->topic);

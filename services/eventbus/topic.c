@@ -6,10 +6,17 @@
 #include "common/base/attr.h"
 #include "common/base/mem.h"
 
+/* mosquitto(8), "Broker Status": retained, said when it has changed. */
+#define DROPPED "$SYS/broker/publish/messages/dropped"
+
 const char *const EB_TOPICS[] = {
-    "$hw/events/upload/#",          "$hw/events/device/+/+/state/update",
-    "$hw/events/device/+/+/twin/+", "$hw/events/node/+/membership/get",
-    "SYS/dis/upload_records",       "+/user/#",
+    "$hw/events/upload/#",
+    "$hw/events/device/+/+/state/update",
+    "$hw/events/device/+/+/twin/+",
+    "$hw/events/node/+/membership/get",
+    "SYS/dis/upload_records",
+    "+/user/#",
+    DROPPED,
 };
 const size_t EB_TOPIC_COUNT = COR_COUNT(EB_TOPICS);
 
@@ -24,6 +31,9 @@ enum eb_way eb_topic_way(struct cor_view topic)
     static const char *const TWIN[] = {"$hw/events/device", "$hw/events/node"};
     if (!eb_topic_is_name(topic)) {
         return EB_NOWHERE;
+    }
+    if (cor_view_eq(topic, COR_VIEW(DROPPED))) {
+        return EB_DROPPED;
     }
     for (size_t i = 0; i < COR_COUNT(TWIN); i++) {
         if (is_below(topic, TWIN[i])) {

@@ -13,6 +13,7 @@ enum eb_way {
     EB_NOWHERE,  /* not a topic */
     EB_TO_TWIN,  /* a device topic */
     EB_TO_CLOUD, /* an upload */
+    EB_DROPPED,  /* the broker says how many publications it has dropped since its start */
 };
 
 /* Where a message on topic goes. */

@@ -20,6 +20,7 @@
 #include "common/base/mem.h"
 #include "tests/support/stage/places.h"
 #include "tests/support/stage/stage.h"
+#include "tools/ctl/ctl.h"
 
 struct seen {
     char topic[128];
@@ -158,7 +159,8 @@ static int setup(void **state)
     (void)snprintf(w->heard, sizeof(w->heard), "%s/heard", w->stage->dir);
     auto_(cor_freep) char *conf =
         cor_sprintf("listener 0 %s\nallow_anonymous true\nuser root\nlog_dest none\n"
-                    "persistence true\npersistence_location %s/\n",
+                    "persistence true\npersistence_location %s/\n"
+                    "sys_interval 1\nmax_inflight_messages 0\nmax_queued_messages 1000\n",
                     w->socket, w->stage->dir);
     assert_int_equal(cor_file_write(w->broker_conf, cor_view_of(conf), 0644, &err), COR_OK);
     start_service(w); /* before its broker: it has to wait for it */
@@ -463,6 +465,33 @@ static void subscriptions_are_the_whole_set(void **state)
     assert_string_equal(w->up.payload, "6");
 }
 
+static bool books_tell(void *self)
+{
+    const struct world *w = self;
+    auto_(cor_freep) char *ctl = cor_sprintf("%s/run/ctl/eventbus", w->stage->dir);
+    auto_(cor_buf_free) struct cor_buf books = {0};
+    return tool_ask(ctl, "ledger", COR_VIEW("{}"), 5000, &books, NULL) == COR_OK &&
+           strstr(books.data, "\"dropped\":20") != NULL;
+}
+
+/* While eventbus is away the broker keeps 1,000 messages for it and acknowledges more: the books
+ * have what it dropped. */
+static void what_the_broker_drops_is_in_the_books(void **state)
+{
+    struct world *w = *state;
+    until_subscribed(w);
+    (void)stage_end(w->pid, SIGKILL);
+    auto_(cor_freep) char *script =
+        cor_sprintf("seq 1 1020 | mosquitto_pub --unix %s -q 1 -t foo/user/bar -l", w->socket);
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    assert_int_equal(stage_end(stage_spawn(argv), 0), 0);
+    start_service(w);
+    until(w, books_tell);
+    w->want = 1000;
+    assert_true(stage_until(w->stage, cloud_has, w));
+    assert_int_equal(w->up.count, 1000);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -471,6 +500,7 @@ int main(void)
         T(topics_lead_to_twin_and_cloud),         T(killed_it_keeps_what_was_not_committed),
         T(broker_restarts_lose_no_publication),   T(what_cannot_be_published_stops_nothing),
         T(a_call_is_done_when_the_broker_has_it), T(subscriptions_are_the_whole_set),
+        T(what_the_broker_drops_is_in_the_books),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

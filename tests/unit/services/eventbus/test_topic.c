@@ -21,6 +21,8 @@ static void topics_lead_where_they_should(void **state)
         {"$hw/events/upload/x", EB_TO_CLOUD},
         {"SYS/dis/upload_records", EB_TO_CLOUD},
         {"foo/user/bar", EB_TO_CLOUD},
+        {"$SYS/broker/publish/messages/dropped", EB_DROPPED},
+        {"$SYS/broker/publish/messages/droppedX", EB_TO_CLOUD},
         {"", EB_NOWHERE},
         {"a/+/b", EB_NOWHERE},
         {"a/#", EB_NOWHERE},
