@@ -11,6 +11,13 @@
  */
 enum { GREET_US = 10 * 1000 * 1000, TIGHT_BYTES = 1024 * 1024, TIGHT_ROOM = 320 };
 
+/* An outage of up to some 20 s is tried this often. */
+enum { QUICK_US = 600 * 1000, QUICK_TRIES = 40 };
+
+/* Time for a connection with its handshakes, in turn: short ones find a link soon that has
+ * swallowed the last try, and a slow link needs a long one. */
+static const int64_t DIAL_US[] = {COR_SEC(5), COR_SEC(10), COR_SEC(30)};
+
 struct link {
     struct link_spec spec;
     struct cor_timer *dial;
@@ -19,6 +26,7 @@ struct link {
     struct cor_ws_conn *conn;    /* dialling or up */
     struct cor_resolve *resolve; /* under way */
     char *path;
+    unsigned dials;
     bool up;
     bool is_coracle; /* this connection; from its begin */
     bool troubled;   /* logged that it fails */
@@ -104,6 +112,7 @@ static void become_up(struct link *link)
 {
     link->up = true;
     link->troubled = false;
+    link->dials = 0;
     link->epoch++;
     link->since = cor_loop_now(link->spec.loop);
     LOGI(link->spec.log, "link.up", "host=%s port=%d dialect=%s", link->spec.host, link->spec.port,
@@ -315,7 +324,7 @@ static void dial(struct link *link, const char *address)
                                    .path = link->path,
                                    .headers = headers,
                                    .tls = identity_tls(link->spec.identity),
-                                   .timeout_us = COR_SEC(30)};
+                                   .timeout_us = DIAL_US[link->dials++ % COR_COUNT(DIAL_US)]};
     link->conn = cor_ws_dial(link->spec.ws, &target, link->spec.keepalive_us, &EVENTS, link);
 }
 
@@ -353,7 +362,11 @@ struct link *link_new(const struct link_spec *spec)
 {
     struct link *link = cor_alloc(sizeof(*link));
     link->spec = *spec;
-    link->backoff = (struct cor_backoff){.first_us = spec->first_us, .last_us = spec->last_us};
+    link->backoff =
+        (struct cor_backoff){.first_us = spec->first_us,
+                             .last_us = spec->last_us,
+                             .quick_us = QUICK_US,
+                             .quick_tries = spec->first_us < QUICK_US ? QUICK_TRIES : 0};
     link->dial = cor_timer_new(spec->loop, begin, link);
     link->keepalive = cor_timer_new(spec->loop, on_keepalive, link);
     link->path = cor_sprintf("/%s/%s/events", spec->project, spec->identity->node);

@@ -55,12 +55,34 @@ static void begins_again_after_what_was_good(void **state)
     }
 }
 
+/* An outage of some seconds is tried often; a success that holds gives tries back, one that breaks
+ * at once does not. */
+static void quick_tries_before_it_doubles(void **state)
+{
+    (void)state;
+    static const int64_t half_ms[] = {50, 100, 200, 300, 300, 300, 600, 1200};
+    struct cor_backoff backoff = {
+        .first_us = COR_MS(100), .last_us = COR_SEC(30), .quick_us = COR_MS(600), .quick_tries = 3};
+    for (size_t i = 0; i < COR_COUNT(half_ms); i++) {
+        assert_int_equal(cor_backoff_next(&backoff, 0.0), COR_MS(half_ms[i]));
+    }
+    cor_backoff_lost(&backoff, COR_MS(299)); /* goes on to double */
+    assert_int_equal(cor_backoff_next(&backoff, 0.0), COR_MS(2400));
+    cor_backoff_lost(&backoff, COR_MS(700)); /* two tries */
+    assert_int_equal(cor_backoff_next(&backoff, 0.0), COR_MS(300));
+    assert_int_equal(cor_backoff_next(&backoff, 0.0), COR_MS(300));
+    assert_int_equal(cor_backoff_next(&backoff, 0.0), COR_MS(600));
+    cor_backoff_lost(&backoff, COR_SEC(10));
+    assert_int_equal(backoff.quick_used, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(doubles_to_the_last),
         cmocka_unit_test(jitter_stays_within_the_step),
         cmocka_unit_test(begins_again_after_what_was_good),
+        cmocka_unit_test(quick_tries_before_it_doubles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
