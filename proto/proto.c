@@ -67,3 +67,9 @@ bool px_key_parse(struct cor_view key, struct px_key *key_r)
     key_r->name = rest;
     return true;
 }
+
+bool px_key_returns(struct cor_view key)
+{
+    struct px_key parts;
+    return px_key_parse(key, &parts) && !cor_view_is(parts.type, "pod");
+}

@@ -84,4 +84,9 @@ struct px_key {
 /* Splits key. False when it has less than two parts or an empty type. */
 bool px_key_parse(struct cor_view key, struct px_key *key_r);
 
+/* Whether an object that a node was told is gone may be needed there again under its uid: a Device
+ * that moves to another node and back, a DeviceModel or ConfigMap that is named again. Not so a
+ * Pod, which is bound for life. False for what is no key. */
+bool px_key_returns(struct cor_view key);
+
 #endif

@@ -7,6 +7,7 @@
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
+#include "proto/proto.h"
 
 /* Versions of one object that wait in order: only another uid (deleted and made anew) makes a
  * second one; beyond this number the newest wins anyway. */
@@ -125,11 +126,11 @@ static bool is_stale(const struct outbox_item *item, const struct outbox_put *pu
     if (!same_uid(item, put) || put->gone) {
         return false;
     }
+    bool is_known = cor_view_u64(put->version, &a) && cor_view_u64(cor_view_of(item->version), &b);
     if (item->gone && item->uid[0] != 0 && put->uid.len > 0) {
-        return true; /* a uid does not come back */
+        return !px_key_returns(put->key) || (is_known && a < b);
     }
-    return !item->gone && cor_view_u64(put->version, &a) &&
-           cor_view_u64(cor_view_of(item->version), &b) && a <= b;
+    return !item->gone && is_known && a <= b;
 }
 
 static struct version *version_new(const struct outbox_put *put)

@@ -31,7 +31,8 @@ static enum meta_news deletion(const struct meta_state *stored, const struct met
     return same_uid(stored, said) ? META_NEWS : META_OLDER;
 }
 
-enum meta_news meta_decide(const struct meta_state *stored, const struct meta_state *said)
+enum meta_news meta_decide(const struct meta_state *stored, const struct meta_state *said,
+                           bool returns)
 {
     if (!stored->exists) {
         return META_NEWS;
@@ -40,10 +41,10 @@ enum meta_news meta_decide(const struct meta_state *stored, const struct meta_st
         return deletion(stored, said);
     }
     bool known_uid = stored->uid.len > 0 && cor_view_eq(stored->uid, said->uid);
-    if (stored->gone && known_uid) {
-        return META_OLDER;
-    }
     int order = meta_version_cmp(said->version, stored->version);
+    if (stored->gone && known_uid) {
+        return returns && order >= 0 ? META_NEWS : META_OLDER;
+    }
     if (order == 0 && !stored->gone) {
         return META_SAME;
     }

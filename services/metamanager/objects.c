@@ -187,7 +187,7 @@ static enum cor_code put_run(struct cor_db *db, void *self, struct cor_err *err)
     struct meta_state stored = {found, row.gone, cor_view_of(uid), cor_view_of(version)};
     struct px_object *o = &put->object;
     struct meta_state said = {true, o->gone, o->uid, o->version};
-    put->news = (int)meta_decide(&stored, &said);
+    put->news = (int)meta_decide(&stored, &said, px_key_returns(o->key));
     if (put->news != META_NEWS) {
         return COR_OK;
     }
