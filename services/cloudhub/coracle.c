@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "common/base/mem.h"
+#include "compare.h"
 #include "proto/kubeedge/id.h"
 #include "proto/link/end.h"
 #include "proto/status.h"
@@ -79,6 +80,11 @@ bool coracle_has_room(const struct coracle *coracle)
     return px_end_room(&coracle->end) > 0;
 }
 
+uint64_t coracle_minor(const struct coracle *coracle)
+{
+    return coracle->end.minor;
+}
+
 /* ---- sending ---- */
 
 enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header *head,
@@ -135,6 +141,7 @@ bool coracle_object(struct coracle *coracle, const struct outbox_item *item)
         .version = cor_view_of(item->version),
         .source = cor_view_of(item->source[0] == 0 ? "edgecontroller" : item->source),
         .body = {item->body, item->body == NULL ? 0 : item->body_len},
+        .content = item->content,
     };
     return coracle_put(coracle, &head, &object) == COR_OK;
 }
@@ -454,6 +461,12 @@ static enum cor_code on_open(struct coracle *coracle, const struct px_frame *fra
     return code == COR_OK ? relay_open(coracle->session, &open, err) : code;
 }
 
+static enum cor_code on_held(struct coracle *coracle, const struct px_frame *frame,
+                             struct cor_err *err)
+{
+    return compare_held(coracle->session->compare, frame, err);
+}
+
 static enum cor_code on_upload(struct coracle *coracle, const struct px_frame *frame,
                                struct cor_err *err)
 {
@@ -472,6 +485,7 @@ static const struct {
     {PX_api_call, false, on_api_call},   {PX_device_report, false, on_report},
     {COR_WIRE_OPEN, false, on_open},     {PX_done, false, on_done},
     {COR_WIRE_ERROR, false, on_error},   {PX_link_hello, false, on_hello},
+    {PX_held, false, on_held},
 };
 
 static enum cor_code dispatch(struct coracle *coracle, const struct px_frame *frame,

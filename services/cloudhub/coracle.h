@@ -28,6 +28,9 @@ void coracle_beat(struct coracle *coracle);
 /* Whether there is credit for something that may wait. */
 bool coracle_has_room(const struct coracle *coracle);
 
+/* Minor version of the dialect that the node speaks. */
+uint64_t coracle_minor(const struct coracle *coracle);
+
 /* Sends a frame: body is a struct of the number's table (borrows). COR_BUSY, COR_CLOSED. */
 COR_NODISCARD enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header *head,
                                         const void *body);

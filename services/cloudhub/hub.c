@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "compare.h"
 #include "coracle.h"
 #include "enrol.h"
 #include "proto/kubeedge/id.h"
@@ -89,6 +90,7 @@ static enum cor_code on_object(void *self, struct cor_in *in, const void *body, 
                              .version = object->version,
                              .source = object->source,
                              .body = object->body,
+                             .content = object->content,
                              .gone = object->gone,
                              .id = id};
     if (outbox_put(session->outbox, &put)) {
@@ -147,17 +149,39 @@ static void on_up(void *self, struct cor_port *port)
 {
     struct hub *hub = self;
     size_t at = 0;
-    void *session = NULL;
+    void *value = NULL;
     (void)port;
-    while (cor_map_next(hub->sessions, &at, NULL, &session)) {
+    while (cor_map_next(hub->sessions, &at, NULL, &value)) {
+        struct session *session = value;
         hub_tell(hub, session, true);
+        if (session->compare != NULL) {
+            session_enter(session);
+            compare_begin(session->compare);
+            (void)session_leave(session);
+        }
     }
     relay_begin(hub);
     tell_leases(hub);
     reports_again(hub->reports);
 }
 
+static enum cor_code on_synced(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    struct hub *hub = self;
+    const struct px_node_synced *synced = body;
+    struct session *session = session_of(hub, synced->node);
+    (void)in;
+    (void)err;
+    if (session != NULL && session->compare != NULL && session->epoch == synced->epoch) {
+        session_enter(session);
+        compare_synced(session->compare);
+        (void)session_leave(session);
+    }
+    return COR_OK;
+}
+
 static const struct cor_handler HANDLERS[] = {
+    {PX_node_synced, on_synced},
     {PX_node_object, on_object},
     {PX_node_membership, on_membership},
     {PX_node_publish, rules_publish},

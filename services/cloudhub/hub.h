@@ -35,7 +35,7 @@ struct hub_address {
 /* Counters since the start. */
 struct hub_stats {
     uint64_t accepted, refused, closed, resumed;
-    uint64_t down, resent, acked;
+    uint64_t down, resent, acked, held; /* held: objects that nodes had already */
     uint64_t up, up_bad, up_dropped;
     uint64_t calls, reports, uploads;
 };
@@ -72,6 +72,7 @@ struct hub {
 
 struct coracle;
 struct relay;
+struct compare;
 
 struct session {
     struct hub *hub;
@@ -87,6 +88,7 @@ struct session {
     size_t calls;            /* under way at the controller */
     struct coracle *coracle; /* the dialect; NULL: KubeEdge's. Owned */
     struct relay *relay;     /* of the Coracle dialect; owned */
+    struct compare *compare; /* likewise */
     struct cor_map *topics;  /* that a KubeEdge node was told to subscribe */
     unsigned inside;         /* session_enter */
     bool over;               /* closed; to be freed */

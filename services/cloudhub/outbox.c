@@ -143,6 +143,7 @@ static struct version *version_new(const struct outbox_put *put)
     version->item.source = cor_view_dup(put->source);
     version->item.body = put->body.ptr == NULL ? NULL : cor_view_dup(put->body);
     version->item.body_len = put->body.len;
+    version->item.content = put->content;
     version->item.gone = put->gone;
     must(strlen(put->id) == COR_UUID_LEN);
     memcpy(version->item.id, put->id, COR_UUID_LEN);
@@ -273,6 +274,60 @@ bool outbox_failed(struct outbox *outbox, struct cor_view id, struct cor_mono no
     }
     rest(outbox, entry, now);
     return true;
+}
+
+void outbox_each(const struct outbox *outbox,
+                 void (*fn)(void *self, const struct outbox_item *item), void *self)
+{
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(outbox->entries, &at, NULL, &value)) {
+        const struct entry *entry = value;
+        if (entry->count > 0 && !last(entry)->item.gone) {
+            fn(self, &last(entry)->item);
+        }
+    }
+}
+
+static size_t has_entry(struct outbox *outbox, struct entry *entry,
+                        bool (*is_had)(void *self, const struct outbox_item *item), void *self)
+{
+    if (entry->count == 0 || last(entry)->item.gone || !is_had(self, &last(entry)->item)) {
+        return 0;
+    }
+    move(outbox, entry, READY);
+    outbox->version_count -= entry->count;
+    outbox->n.delivered++;
+    outbox->n.superseded += entry->count - 1;
+    auto_(cor_freep) char *key = take(&entry->key);
+    cor_map_set(outbox->known, cor_view_of(key), outbox);
+    (void)cor_map_del(outbox->entries, cor_view_of(key));
+    return 1;
+}
+
+size_t outbox_has(struct outbox *outbox, bool (*is_had)(void *self, const struct outbox_item *item),
+                  void *self)
+{
+    size_t count = 0;
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(outbox->entries, &at, NULL, &value)) {
+        count += has_entry(outbox, value, is_had, self);
+    }
+    return count;
+}
+
+size_t outbox_has_one(struct outbox *outbox, struct cor_view key,
+                      bool (*is_had)(void *self, const struct outbox_item *item), void *self)
+{
+    struct entry *entry = cor_map_get(outbox->entries, key);
+    return entry == NULL ? 0 : has_entry(outbox, entry, is_had, self);
+}
+
+const struct outbox_item *outbox_find(const struct outbox *outbox, struct cor_view key)
+{
+    const struct entry *entry = cor_map_get(outbox->entries, key);
+    return entry == NULL || entry->count == 0 ? NULL : &last(entry)->item;
 }
 
 static int64_t until(const struct cor_link *list, int64_t after_us, struct cor_mono now)

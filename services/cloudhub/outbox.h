@@ -31,7 +31,8 @@ struct outbox_item {
     char *body; /* JSON; NULL: none */
     size_t body_len;
     bool gone;
-    bool fresh; /* the node has acknowledged no version of it in this session */
+    uint64_t content; /* hash; 0: not known */
+    bool fresh;       /* the node has acknowledged no version of it in this session */
     char id[COR_UUID_LEN + 1];
 };
 
@@ -42,6 +43,7 @@ struct outbox_put {
     struct cor_view version;
     struct cor_view source;
     struct cor_view body;
+    uint64_t content;
     bool gone;
     const char *id; /* message id on the link */
 };
@@ -68,6 +70,22 @@ bool outbox_acked(struct outbox *outbox, struct cor_view id);
 
 /* The node could not take the message with this id: the object steps back now. False as above. */
 bool outbox_failed(struct outbox *outbox, struct cor_view id, struct cor_mono now);
+
+/* Calls fn with the newest version of each object that is not gone. */
+void outbox_each(const struct outbox *outbox,
+                 void (*fn)(void *self, const struct outbox_item *item), void *self);
+
+/* The node has the newest version of each object that is not gone and that is_had says so of: it
+ * counts as delivered. Returns how many. */
+size_t outbox_has(struct outbox *outbox, bool (*is_had)(void *self, const struct outbox_item *item),
+                  void *self);
+
+/* The same of one object: 0 or 1. */
+size_t outbox_has_one(struct outbox *outbox, struct cor_view key,
+                      bool (*is_had)(void *self, const struct outbox_item *item), void *self);
+
+/* The newest version of an object that waits or is in flight; NULL: none. Borrowed. */
+const struct outbox_item *outbox_find(const struct outbox *outbox, struct cor_view key);
 
 /* Time from now until outbox_next may have something because of time alone; -1: never. */
 int64_t outbox_wait(const struct outbox *outbox, struct cor_mono now);

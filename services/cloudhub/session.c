@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "compare.h"
 #include "coracle.h"
 #include "hub.h"
 #include "proto/kubeedge/id.h"
@@ -38,6 +39,7 @@ static void session_free(struct session *session)
     outbox_end_books(session->outbox, session->hub->books.objects_ended);
     outbox_free(&session->outbox);
     relay_free(&session->relay);
+    compare_free(&session->compare);
     coracle_free(&session->coracle);
     cor_map_free(&session->topics);
     cor_free(session->node);
@@ -105,6 +107,9 @@ void session_begin(struct session *session)
     LOGI(hub->service->log, "hub.session.up", "node=%s address=%s dialect=%s", session->node,
          session->address, session->coracle == NULL ? "kubeedge" : "coracle");
     hub_tell(hub, session, true);
+    if (session->compare != NULL) {
+        compare_begin(session->compare);
+    }
     session_pump(session);
 }
 
@@ -119,6 +124,7 @@ static void on_opened(void *self, struct cor_ws_conn *conn)
     }
     session->coracle = coracle_new(session);
     session->relay = relay_new(session);
+    session->compare = compare_new(session);
     cor_timer_start(session->timer, coracle_patience_us(session->coracle));
 }
 
@@ -272,9 +278,11 @@ static void set_timer(struct session *session, struct cor_mono now)
 {
     int64_t keepalive = patience_of(session) - cor_mono_since(now, session->alive);
     int64_t wait = outbox_wait(session->outbox, now);
+    int64_t held = compare_wait(session->compare, now);
     int64_t cert = left_of_cert(session);
     int64_t next = keepalive < 0 ? 0 : keepalive;
     next = wait >= 0 && wait < next ? wait : next;
+    next = held >= 0 && held < next ? held : next;
     cor_timer_start(session->timer, cert < next ? cert : next);
 }
 
@@ -285,7 +293,7 @@ void session_pump(struct session *session)
     if (session->conn == NULL || session->epoch == 0) {
         return;
     }
-    while (cor_ws_queued(session->conn) < QUEUE_FULL &&
+    while (!compare_holds(session->compare) && cor_ws_queued(session->conn) < QUEUE_FULL &&
            (session->coracle == NULL || coracle_has_room(session->coracle)) &&
            (item = outbox_next(session->outbox, now)) != NULL) {
         if (!write_item(session, item)) {
@@ -321,6 +329,8 @@ static void on_timer(void *self)
         session_close(session, session->epoch == 0 ? "no hello" : "no keepalive");
     } else if (cor_wall_now().us >= session->cert_until.us) {
         session_close(session, "its certificate has expired");
+    } else if (compare_wait(session->compare, now) == 0) {
+        compare_tick(session->compare, now); /* pumps */
     } else {
         session_pump(session);
     }

@@ -105,6 +105,7 @@ void ec_send(struct ec *ec, const char *node, enum ec_kind kind, const struct co
         .version = cor_json_as_view(cor_json_at(object, "metadata.resourceVersion")),
         .source = cor_view_of(KINDS[kind].source),
         .body = cor_view_of(text),
+        .content = ec_content(object),
     };
     if (send(ec, session, &message) && session->records && !gone && !ec->records_absent) {
         ec_records_sent(ec->records, node, kind, object);
@@ -239,6 +240,38 @@ void ec_on_node(void *self, enum cor_change change, struct cor_json *object, str
 /* ---- sessions -----------------------------------------------------------------------------------
  */
 
+/* Says that the node has been sent everything, once that is so: then cloudhub may compare. */
+static void tell_synced(struct ec *ec, struct ec_session *session)
+{
+    static const enum ec_kind SENT[] = {EC_NODES,   EC_PODS,    EC_CONFIGMAPS,
+                                        EC_SECRETS, EC_DEVICES, EC_MODELS};
+    for (size_t i = 0; i < COR_COUNT(SENT); i++) {
+        if (!ec_is_synced(ec, SENT[i])) {
+            return; /* ec_on_synced */
+        }
+    }
+    if (session->synced || session->behind) {
+        return;
+    }
+    auto_(cor_freep) char *path = cor_sprintf("%s/%" PRIu64, session->node, session->epoch);
+    struct px_node_synced message = {
+        .path = cor_view_of(path), .node = cor_view_of(session->node), .epoch = session->epoch};
+    enum cor_code code = cor_send(ec->hub, PX_node_synced, &message);
+    session->synced = code == COR_OK;
+    session->behind = code == COR_BUSY;
+}
+
+void ec_on_synced(void *self)
+{
+    struct ec *ec = self;
+    size_t at = 0;
+    void *session = NULL;
+    while (cor_map_next(ec->sessions, &at, NULL, &session)) {
+        tell_synced(ec, session);
+    }
+    ec_on_records_synced(ec);
+}
+
 void ec_send_all(struct ec *ec, struct ec_session *session)
 {
     session->behind = false;
@@ -255,6 +288,7 @@ void ec_send_all(struct ec *ec, struct ec_session *session)
     }
     ec_send_devices(ec, session->node);
     ec_send_subscriptions(ec, session, true);
+    tell_synced(ec, session);
 }
 
 void ec_greet(struct ec *ec, const char *node, const struct cor_json *object, bool was_known)

@@ -58,28 +58,28 @@ static const struct {
                   .plural = "nodes",
                   .selector = EDGE_NODES,
                   .changed = ec_on_node,
-                  .synced = ec_on_records_synced},
+                  .synced = ec_on_synced},
     [EC_PODS] = {.group_version = "v1",
                  .plural = "pods",
                  .selector = BOUND_PODS,
                  .changed = ec_on_pod,
-                 .synced = ec_on_records_synced},
+                 .synced = ec_on_synced},
     [EC_CONFIGMAPS] = {.group_version = "v1",
                        .plural = "configmaps",
                        .changed = ec_on_configmap,
-                       .synced = ec_on_records_synced},
+                       .synced = ec_on_synced},
     [EC_SECRETS] = {.group_version = "v1",
                     .plural = "secrets",
                     .changed = ec_on_secret,
-                    .synced = ec_on_records_synced},
+                    .synced = ec_on_synced},
     [EC_DEVICES] = {.group_version = DEVICES_V1BETA1,
                     .plural = "devices",
                     .changed = ec_on_device,
-                    .synced = ec_on_records_synced},
+                    .synced = ec_on_synced},
     [EC_MODELS] = {.group_version = DEVICES_V1BETA1,
                    .plural = "devicemodels",
                    .changed = ec_on_model,
-                   .synced = ec_on_records_synced},
+                   .synced = ec_on_synced},
     [EC_STATUSES] = {.group_version = DEVICES_V1BETA1,
                      .plural = "devicestatuses",
                      .changed = ec_on_status},
@@ -134,7 +134,7 @@ static const struct cor_handler HANDLERS[] = {
     {PX_node_session, ec_on_session}, {PX_node_call, ec_on_call},
     {PX_node_report, ec_on_report},   {PX_node_upload, ec_on_upload},
     {PX_upload, ec_on_stream_upload}, {PX_node_alive, ec_on_alive},
-    {PX_node_stored, ec_on_stored},
+    {PX_node_stored, ec_on_stored},   {PX_node_surplus, ec_on_surplus},
 };
 
 static const struct cor_port_ops HUB_OPS = {
@@ -206,6 +206,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         cor_ledger_account(ec->ledger, "reports", COR_LEDGER_SINK, COR_VIEW("devices"));
     ec->leases = ec_leases_new(ec);
     ec->records = ec_records_new(ec);
+    ec->surplus = ec_surplus_new(ec);
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
     code = code == COR_OK ? ec_router_open(ec, err) : code;
@@ -240,6 +241,7 @@ static void stop(void *self)
     }
     ec_leases_free(&ec->leases);
     ec_records_free(&ec->records);
+    ec_surplus_free(&ec->surplus);
     cor_map_free(&ec->overlays);
     cor_ledger_free(&ec->ledger);
     cor_map_free(&ec->sessions);

@@ -54,6 +54,7 @@ struct ec_session {
     char *node; /* owned */
     uint64_t epoch;
     char *subscriptions; /* topics sent last, one a line; owned; NULL: none yet */
+    bool synced;         /* was told that it has been sent everything */
     bool behind;         /* not everything could be sent: send all of it again when there is room */
     bool records;        /* the node speaks KubeEdge's dialect: what it has is recorded */
     bool unrepaired;     /* its records have not been looked at since it came */
@@ -77,6 +78,7 @@ struct ec {
     struct ec_leases *leases;   /* see lease.c */
     struct ec_records *records; /* see records.h */
     bool records_absent;        /* the cluster has no ObjectSyncs */
+    struct ec_surplus *surplus; /* see surplus.c */
     struct cor_ledger *ledger;
     struct ec_router *router;               /* rules at work: see router.h */
     bool rules_absent;                      /* the cluster has no Rules or RuleEndpoints */
@@ -149,6 +151,9 @@ void ec_on_configmap(void *self, enum cor_change change, struct cor_json *object
 void ec_on_secret(void *self, enum cor_change change, struct cor_json *object,
                   struct cor_json *old);
 
+/* Of each informer whose objects go down: it has listed all. */
+void ec_on_synced(void *self);
+
 /* Handlers of hub-controller. */
 enum cor_code ec_on_session(void *self, struct cor_in *in, const void *body, struct cor_err *err);
 void ec_on_hub_room(void *self, struct cor_port *port);
@@ -177,6 +182,14 @@ void ec_send_left(struct ec *ec, const char *node, struct cor_view ns, struct co
  */
 
 enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+
+/* ---- surplus.c ----------------------------------------------------------------------------------
+ */
+
+struct ec_surplus;
+struct ec_surplus *ec_surplus_new(struct ec *ec);
+void ec_surplus_free(struct ec_surplus **surplus);
+enum cor_code ec_on_surplus(void *self, struct cor_in *in, const void *body, struct cor_err *err);
 
 /* ---- reports.c ----------------------------------------------------------------------------------
  */

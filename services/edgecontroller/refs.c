@@ -96,6 +96,56 @@ bool ec_differs(const struct cor_json *a, const struct cor_json *b)
     return !cor_json_equal(x, y);
 }
 
+static uint64_t mix(uint64_t h)
+{
+    h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9U;
+    h = (h ^ (h >> 27)) * 0x94d049bb133111ebU;
+    return h ^ (h >> 31);
+}
+
+static uint64_t hash_text(uint64_t seed, struct cor_view text)
+{
+    uint64_t h = seed ^ (text.len * 0x9e3779b97f4a7c15U);
+    for (size_t i = 0; i < text.len; i++) {
+        h = (h ^ (unsigned char)text.ptr[i]) * 0x100000001b3U;
+        h ^= h >> 29;
+    }
+    return mix(h);
+}
+
+/* Depth is bounded by the reader. NOLINTNEXTLINE(misc-no-recursion) */
+static uint64_t hash_json(const struct cor_json *value)
+{
+    uint64_t h = (uint64_t)cor_json_type(value) + 1;
+    if (cor_json_is_object(value)) {
+        void *at = NULL;
+        const char *key = NULL;
+        struct cor_json *member = NULL;
+        while (cor_json_each(value, &at, &key, &member)) {
+            h += hash_text(hash_json(member), cor_view_of(key));
+        }
+        return mix(h);
+    }
+    if (cor_json_is_array(value)) {
+        for (size_t i = 0; i < cor_json_count(value); i++) {
+            h = mix(h ^ hash_json(cor_json_item(value, i)));
+        }
+        return mix(h);
+    }
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    cor_json_write(value, &text);
+    return hash_text(h, cor_buf_as_view(&text));
+}
+
+uint64_t ec_content(const struct cor_json *object)
+{
+    auto_(cor_json_free) struct cor_json *rest = essence(object);
+    cor_json_del(rest, "kind");
+    cor_json_del(rest, "apiVersion"); /* items of lists have neither */
+    uint64_t h = hash_json(rest);
+    return h == 0 ? 1 : h;
+}
+
 const char *ec_node_of(const struct cor_json *object)
 {
     return cor_json_str_at(object, "spec.nodeName", "");

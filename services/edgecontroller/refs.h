@@ -22,6 +22,9 @@ bool ec_pod_has_ref(const struct cor_json *pod, const char *type, const char *na
  * managedFields: what KubeEdge's edgecontroller passes on. */
 bool ec_differs(const struct cor_json *a, const struct cor_json *b);
 
+/* Hash of what ec_differs looks at, whatever the order of members; never 0. */
+uint64_t ec_content(const struct cor_json *object);
+
 /* Name of the node that a Pod or Device is bound to; "" for none. Borrowed from object. */
 const char *ec_node_of(const struct cor_json *object);
 

@@ -35,6 +35,8 @@ static const struct kind {
     {"persistentvolumeclaim", "v1", "persistentvolumeclaims", true, NULL, GET},
     {"volumeattachment", "storage.k8s.io/v1", "volumeattachments", false, NULL, GET},
     {"serviceaccounttoken", "v1", "serviceaccounts", true, NULL, GET | CREATE},
+    {"device", "devices.kubeedge.io/v1beta1", "devices", true, NULL, 0},
+    {"devicemodel", "devices.kubeedge.io/v1beta1", "devicemodels", true, NULL, 0},
 };
 
 static const struct kind *kind_of(struct cor_view type)

@@ -326,6 +326,45 @@ static enum cor_code on_membership(struct hub *hub, const struct px_frame *frame
     return code;
 }
 
+/* ---- what the node has ---- */
+
+struct compared {
+    struct hub *hub;
+    uint64_t id;
+    uint64_t epoch;
+};
+
+/* A metamanager that is away or of v0.1.0 cannot say: the cloud sends everything. */
+static void on_held(void *self, const void *body, const struct cor_err *err)
+{
+    struct compared *compared = self;
+    struct hub *hub = compared->hub;
+    struct cor_wire_header head = {.number = PX_held, .re = compared->id, .cause = compared->id};
+    struct px_held nothing = {0};
+    (void)err;
+    if (hub->link != NULL && link_is_coracle(hub->link) &&
+        link_epoch(hub->link) == compared->epoch) {
+        link_control(hub->link, &head, body == NULL ? &nothing : body);
+    }
+    cor_free(compared);
+}
+
+static enum cor_code on_compare(struct hub *hub, const struct px_frame *frame, struct cor_err *err)
+{
+    struct px_compare compare;
+    enum cor_code code = px_frame_body(frame, hub->arena, &compare, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    struct compared *compared = cor_alloc(sizeof(*compared));
+    *compared = (struct compared){hub, frame->head.id, link_epoch(hub->link)};
+    if (cor_call(hub->meta, PX_compare, &compare, COR_MS(hub->cfg->call_ms), on_held, compared) !=
+        COR_OK) {
+        on_held(compared, NULL, NULL);
+    }
+    return COR_OK;
+}
+
 /* ---- rules ---- */
 
 /* A publication of the cloud that eventbus has been given. */
@@ -482,10 +521,15 @@ static const struct {
     uint64_t number;
     enum cor_code (*fn)(struct hub *hub, const struct px_frame *frame, struct cor_err *err);
 } FRAMES[] = {
-    {PX_object, on_object},       {PX_membership, on_membership},
-    {PX_publish, on_publish},     {PX_subscriptions, on_subscriptions},
-    {PX_api_reply, on_api_reply}, {PX_done, on_done},
-    {COR_WIRE_ERROR, on_error},   {COR_WIRE_ACK, on_ack},
+    {PX_object, on_object},
+    {PX_membership, on_membership},
+    {PX_compare, on_compare},
+    {PX_publish, on_publish},
+    {PX_subscriptions, on_subscriptions},
+    {PX_api_reply, on_api_reply},
+    {PX_done, on_done},
+    {COR_WIRE_ERROR, on_error},
+    {COR_WIRE_ACK, on_ack},
     {COR_WIRE_REOPEN, on_reopen},
 };
 

@@ -193,7 +193,8 @@ static void on_hub_down(void *self, struct cor_port *port)
 
 const struct cor_port_ops *meta_hub_ops(void)
 {
-    static const struct cor_handler HANDLERS[] = {{PX_object, on_object}, {PX_link, on_link}};
+    static const struct cor_handler HANDLERS[] = {
+        {PX_object, on_object}, {PX_link, on_link}, {PX_compare, meta_on_compare}};
     static const struct cor_port_ops OPS = {
         .down = on_hub_down, .handlers = HANDLERS, .handler_count = COR_COUNT(HANDLERS)};
     return &OPS;

@@ -62,6 +62,7 @@ void meta_objects_describe(struct cor_store_spec *spec);
 struct meta_row {
     struct cor_view key, uid, version, source, body;
     bool gone;
+    uint64_t content; /* as in OBJECT */
 };
 
 /* objects.c: the object under key. False: none, or deleted. Views valid until meta_row_end. */
@@ -79,6 +80,12 @@ void meta_row_end(struct meta *meta);
  */
 uint64_t meta_rows_list(struct meta *meta, struct cor_view ns, struct cor_view type,
                         struct cor_buf *out);
+
+/* objects.c: objects of the types that the cloud sends and readers have; calls fn with each (views
+ * valid during the call). */
+uint64_t meta_held_count(struct meta *meta);
+void meta_held_each(struct meta *meta, void (*fn)(void *self, const struct px_held_object *object),
+                    void *self);
 
 /* objects.c: stores what a message says, if it is news; done tells on the loop, news_r says what it
  * was. object is copied. */
@@ -114,6 +121,9 @@ void meta_books_close(struct meta *meta);
 
 /* down.c: handlers of hub-meta. */
 const struct cor_port_ops *meta_hub_ops(void);
+
+/* compare.c: handler of COMPARE. */
+enum cor_code meta_on_compare(void *self, struct cor_in *in, const void *body, struct cor_err *err);
 
 /* down.c: passes an object on to its readers. */
 void meta_pass_on(struct meta *meta, const struct px_object *object);

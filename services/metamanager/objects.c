@@ -15,6 +15,9 @@ enum statement {
     NEXT_TWIN,
     LIST_NS,
     LIST_ALL,
+    COUNT_HELD,
+    NEXT_HELD,
+    SET_CONTENT,
     TOKEN_GET,
     TOKEN_PUT,
     STATEMENTS
@@ -27,15 +30,19 @@ static const char *const MIGRATIONS[] = {
     "CREATE INDEX object_type ON object (type, key) WHERE gone = 0;"
     "CREATE TABLE token (name TEXT PRIMARY KEY, issued INTEGER NOT NULL, body BLOB NOT NULL)"
     " WITHOUT ROWID;",
+    "ALTER TABLE object ADD COLUMN content INTEGER NOT NULL DEFAULT 0;",
 };
 
-#define COLUMNS "key, uid, version, source, body, gone"
+#define COLUMNS "key, uid, version, source, body, gone, content"
+#define HELD                                                                                       \
+    " FROM object WHERE gone = 0 AND type IN ('pod', 'configmap', 'secret', 'node', 'device', "    \
+    "'devicemodel')"
 
 static const char *const SQL[STATEMENTS] = {
     [GET_ANY] = "SELECT " COLUMNS " FROM object WHERE key = ?",
     [GET_LIVE] = "SELECT " COLUMNS " FROM object WHERE key = ? AND gone = 0",
-    [PUT] = "INSERT OR REPLACE INTO object (key, ns, type, uid, version, source, gone, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    [PUT] = "INSERT OR REPLACE INTO object (key, ns, type, uid, version, source, gone, body,"
+            " content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [NEXT_EDGED] = "SELECT " COLUMNS " FROM object WHERE key > ? AND gone = 0"
                    " AND type IN ('pod', 'configmap', 'secret', 'node') ORDER BY key LIMIT 1",
     [NEXT_TWIN] = "SELECT " COLUMNS " FROM object WHERE key > ? AND gone = 0"
@@ -43,6 +50,9 @@ static const char *const SQL[STATEMENTS] = {
     [LIST_NS] = "SELECT " COLUMNS " FROM object WHERE type = ? AND ns = ? AND gone = 0"
                 " ORDER BY key",
     [LIST_ALL] = "SELECT " COLUMNS " FROM object WHERE type = ? AND gone = 0 ORDER BY key",
+    [COUNT_HELD] = "SELECT count(*)" HELD,
+    [NEXT_HELD] = "SELECT key, uid, content" HELD,
+    [SET_CONTENT] = "UPDATE object SET content = ? WHERE key = ?",
     [TOKEN_GET] = "SELECT issued, body FROM token WHERE name = ?",
     [TOKEN_PUT] = "INSERT OR REPLACE INTO token (name, issued, body) VALUES (?, ?, ?)",
 };
@@ -69,6 +79,7 @@ static void read_row(struct cor_stmt *stmt, struct meta_row *row)
         .source = cor_stmt_bytes(stmt, 3),
         .body = cor_stmt_bytes(stmt, 4),
         .gone = cor_stmt_i64(stmt, 5) != 0,
+        .content = (uint64_t)cor_stmt_i64(stmt, 6),
     };
 }
 
@@ -137,6 +148,27 @@ uint64_t meta_rows_list(struct meta *meta, struct cor_view ns, struct cor_view t
     return count;
 }
 
+uint64_t meta_held_count(struct meta *meta)
+{
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(meta->store), COUNT_HELD);
+    uint64_t count = step(meta, stmt) ? (uint64_t)cor_stmt_i64(stmt, 0) : 0;
+    cor_stmt_reset(stmt);
+    return count;
+}
+
+void meta_held_each(struct meta *meta, void (*fn)(void *self, const struct px_held_object *object),
+                    void *self)
+{
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(meta->store), NEXT_HELD);
+    while (step(meta, stmt)) {
+        struct px_held_object object = {.key = cor_stmt_bytes(stmt, 0),
+                                        .uid = cor_stmt_bytes(stmt, 1),
+                                        .content = (uint64_t)cor_stmt_i64(stmt, 2)};
+        fn(self, &object);
+    }
+    cor_stmt_reset(stmt);
+}
+
 /* ---- writing ----------------------------------------------------------------------------------
  */
 
@@ -160,6 +192,17 @@ static enum cor_code put_row(struct cor_db *db, const struct meta_put *put, stru
     cor_stmt_bind(stmt, 6, COR_TEXT(never_absent(o->source)));
     cor_stmt_bind(stmt, 7, COR_INT(o->gone ? 1 : 0));
     cor_stmt_bind(stmt, 8, o->gone ? COR_NIL : COR_BLOB(o->body));
+    cor_stmt_bind(stmt, 9, COR_INT((int64_t)o->content));
+    return cor_stmt_run(stmt, err);
+}
+
+/* The same version, of which it is known now what matters: it was asked for, or came from a cloud
+ * that did not say. */
+static enum cor_code put_content(struct cor_db *db, const struct meta_put *put, struct cor_err *err)
+{
+    struct cor_stmt *stmt = cor_db_use(db, SET_CONTENT);
+    cor_stmt_bind(stmt, 1, COR_INT((int64_t)put->object.content));
+    cor_stmt_bind(stmt, 2, COR_TEXT(put->object.key));
     return cor_stmt_run(stmt, err);
 }
 
@@ -189,7 +232,8 @@ static enum cor_code put_run(struct cor_db *db, void *self, struct cor_err *err)
     struct meta_state said = {true, o->gone, o->uid, o->version};
     put->news = (int)meta_decide(&stored, &said, px_key_returns(o->key));
     if (put->news != META_NEWS) {
-        return COR_OK;
+        bool same = put->news == META_SAME && !o->gone && o->content != 0;
+        return same && o->content != row.content ? put_content(db, put, err) : COR_OK;
     }
     struct px_object original = *o;
     if (o->gone && found) {

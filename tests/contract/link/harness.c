@@ -80,7 +80,21 @@ static enum cor_code on_session(void *self, struct cor_in *in, const void *body,
     struct bench *bench = self;
     (void)in;
     (void)err;
-    bench->node_up = ((const struct px_node_session *)body)->up;
+    const struct px_node_session *session = body;
+    bench->node_up = session->up;
+    bench->epoch = session->epoch;
+    bench->sessions += session->up;
+    return COR_OK;
+}
+
+static enum cor_code on_surplus(void *self, struct cor_in *in, const void *body,
+                                struct cor_err *err)
+{
+    const struct px_node_surplus *surplus = body;
+    (void)in;
+    (void)err;
+    cor_buf_fmt(&((struct bench *)self)->surplus, "%.*s %.*s\n", COR_VIEW_ARG(surplus->key),
+                COR_VIEW_ARG(surplus->uid));
     return COR_OK;
 }
 
@@ -132,8 +146,9 @@ static enum cor_code on_alive(void *self, struct cor_in *in, const void *body, s
 }
 
 static const struct cor_handler CONTROLLER[] = {
-    {PX_upload, on_upload},      {PX_node_session, on_session}, {PX_node_call, on_call},
-    {PX_node_report, on_report}, {PX_node_alive, on_alive},     {PX_node_upload, on_old_upload},
+    {PX_upload, on_upload},        {PX_node_session, on_session}, {PX_node_call, on_call},
+    {PX_node_report, on_report},   {PX_node_alive, on_alive},     {PX_node_upload, on_old_upload},
+    {PX_node_surplus, on_surplus},
 };
 
 static const struct cor_port_ops CONTROLLER_OPS = {
@@ -496,6 +511,7 @@ int bench_teardown(void **state)
     }
     proxy_free(&bench->proxy);
     cor_buf_free(&bench->seen);
+    cor_buf_free(&bench->surplus);
     test_dir_free(&bench->edge_dir);
     cor_free(bench->run_dir);
     cor_free(bench);

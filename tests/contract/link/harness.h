@@ -43,15 +43,18 @@ struct bench {
     struct cor_bus *buses[PEERS];
     struct cor_port *ports[PEERS];
     struct flow flows[STREAMS];
-    size_t size;          /* of a payload; 0: some 250 bytes */
-    bool node_up;         /* as the controller was told */
-    uint64_t old_uploads; /* NODE_UPLOAD */
-    uint64_t progress;    /* when it was last looked at */
-    uint64_t disorder;    /* messages that were not the next of their stream */
-    unsigned alive;       /* NODE_ALIVE */
-    unsigned lease_calls; /* NODE_CALLs about the node's Lease */
-    uint64_t seconds;     /* in the last one */
-    unsigned links_up;    /* LINK up, as the edge was told */
+    size_t size;            /* of a payload; 0: some 250 bytes */
+    bool node_up;           /* as the controller was told */
+    uint64_t epoch;         /* of the node's connection, likewise */
+    unsigned sessions;      /* told that it came, so often */
+    struct cor_buf surplus; /* NODE_SURPLUS: "key uid\n" each */
+    uint64_t old_uploads;   /* NODE_UPLOAD */
+    uint64_t progress;      /* when it was last looked at */
+    uint64_t disorder;      /* messages that were not the next of their stream */
+    unsigned alive;         /* NODE_ALIVE */
+    unsigned lease_calls;   /* NODE_CALLs about the node's Lease */
+    uint64_t seconds;       /* in the last one */
+    unsigned links_up;      /* LINK up, as the edge was told */
     bool link_up;
     struct cor_buf seen; /* what came to the edge's peers, one line each */
     uint64_t object_id;
