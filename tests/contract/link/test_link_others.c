@@ -32,7 +32,7 @@ static void on_opened(void *self, struct cor_ws_conn *conn)
     struct other *other = self;
     struct cor_wire_header head = {.number = PX_link_hello};
     struct px_link_hello hello = {
-        .major = PX_LINK_MAJOR, .minor = PX_LINK_MINOR, .heartbeat_ms = 600000, .window = 1024};
+        .major = PX_LINK_MAJOR, .minor = 0, .heartbeat_ms = 600000, .window = 1024};
     other->conn = conn;
     assert_non_null(cor_ws_subprotocol(conn));
     assert_int_equal(say(other, &head, &hello), COR_OK);
