@@ -311,6 +311,7 @@ static enum cor_code on_api_call(struct coracle *coracle, const struct px_frame 
                                 .verb = call.verb,
                                 .key = call.key,
                                 .patch = call.patch,
+                                .brief = call.brief,
                                 .body = call.body};
     struct question *question = question_new(coracle, frame->head.id);
     hub->stats.calls++;

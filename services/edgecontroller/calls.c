@@ -34,6 +34,7 @@ struct call {
     int first;                /* and its HTTP status */
     enum px_verb verb;
     bool known; /* a Node that was to be made was there */
+    bool brief; /* a success needs no body */
     uint64_t cause;
 };
 
@@ -89,7 +90,7 @@ static bool may_see(const struct call *call, const struct cor_json *object)
 static void reply_with(const struct call *call, uint64_t status, const struct cor_json *body)
 {
     auto_(cor_buf_free) struct cor_buf text = {0};
-    if (body != NULL) {
+    if (body != NULL && !(call->brief && status / 100 == 2)) {
         cor_json_write(body, &text);
     }
     struct px_api_reply reply = {
@@ -297,6 +298,7 @@ static void start_call(struct ec *ec, struct cor_in *in, const struct px_node_ca
     call->node = cor_view_dup(body->node);
     call->key = cor_view_dup(body->key);
     call->verb = (enum px_verb)body->verb;
+    call->brief = body->brief;
     call->uid = uid_in(body->body);
     if (call->verb == PX_VERB_CREATE && !cor_view_is(key->type, "serviceaccounttoken")) {
         call->sent = json_of(body->body);

@@ -115,7 +115,12 @@ bool meta_call(struct meta *meta, enum px_verb verb, const char *key, enum px_pa
         return false; /* closing */
     }
     const struct px_api_call request = {
-        .verb = verb, .key = cor_view_of(key), .patch = patch, .body = body};
+        .verb = verb,
+        .key = cor_view_of(key),
+        .patch = patch,
+        .body = body,
+        .brief = verb == PX_VERB_PATCH || verb == PX_VERB_DELETE, /* no fn reads it */
+    };
     struct call *call = cor_alloc(sizeof(*call));
     *call = (struct call){.fn = fn, .self = self};
     cor_list_add(&meta->calls, &call->link);

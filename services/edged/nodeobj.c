@@ -259,6 +259,24 @@ struct cor_json *node_patch(const struct cor_json *status)
     return out;
 }
 
+struct cor_json *node_patch_heartbeats(const struct cor_json *status)
+{
+    static const char *const KEPT[] = {"type", "lastHeartbeatTime"};
+    struct cor_json *out = cor_json_object();
+    struct cor_json *list = cor_json_array();
+    const struct cor_json *all = cor_json_get(status, "conditions");
+    for (size_t i = 0; i < cor_json_count(all); i++) {
+        struct cor_json *condition = cor_json_object();
+        for (size_t k = 0; k < COR_COUNT(KEPT); k++) {
+            struct cor_json *value = cor_json_get(cor_json_item(all, i), KEPT[k]);
+            cor_json_set(condition, KEPT[k], cor_json_ref(value));
+        }
+        cor_json_add(list, condition);
+    }
+    cor_json_set_at(out, "status.conditions", list);
+    return out;
+}
+
 struct cor_json *node_lease(const char *name, const char *node_uid, const struct cor_json *base,
                             struct cor_wall now)
 {

@@ -60,6 +60,10 @@ struct cor_json *node_object(const struct node_info *info, const struct cor_json
 /* Body of nodepatch: a strategic-merge patch of the status; status is borrowed. Returns owned. */
 struct cor_json *node_patch(const struct cor_json *status);
 
+/* The same when nothing but the times of heartbeats has changed since status was last reported: a
+ * few hundred bytes. Returns owned. */
+struct cor_json *node_patch_heartbeats(const struct cor_json *status);
+
 /* The Lease: base (borrowed, may be NULL) as the API gave it, with a new renewTime. node_uid may be
  * "". Returns owned. */
 struct cor_json *node_lease(const char *name, const char *node_uid, const struct cor_json *base,

@@ -72,10 +72,13 @@ static void on_status(void *self, int status, struct cor_view body)
     }
 }
 
-static void send_status(struct registrar *r, struct cor_json *status)
+/* whole: the API may have another one than what was reported last. */
+static void send_status(struct registrar *r, struct cor_json *status, bool whole)
 {
     auto_(cor_freep) char *key = node_key(r, "nodepatch");
-    auto_(cor_json_free) struct cor_json *patch = node_patch(status);
+    bool same = !whole && r->known != NULL && !node_status_differs(r->known, status);
+    auto_(cor_json_free) struct cor_json *patch =
+        same ? node_patch_heartbeats(status) : node_patch(status);
     auto_(cor_freep) char *text = cor_json_text(patch);
     r->sending = status;
     books_sent(r->agent->books.node, &r->book);
@@ -95,7 +98,7 @@ static void report_status(struct registrar *r, bool must)
     struct cor_json *status = status_now(r);
     bool old = cor_mono_since(now, r->reported) >= COR_SEC(r->agent->cfg->report_seconds);
     if (must || old || node_status_differs(r->known, status)) {
-        send_status(r, status);
+        send_status(r, status, must);
     } else {
         cor_json_free(&status);
     }

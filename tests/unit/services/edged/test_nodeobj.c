@@ -123,6 +123,11 @@ static void test_times_and_differences(void **state)
     auto_(cor_json_free) struct cor_json *patch = node_patch(down);
     const struct cor_json *list = cor_json_at(patch, "status.addresses");
     assert_string_equal(cor_json_str_at(cor_json_item(list, 2), "$patch", ""), "replace");
+    auto_(cor_json_free) struct cor_json *beats = node_patch_heartbeats(down);
+    auto_(cor_freep) char *text = cor_json_text(beats);
+    assert_non_null(
+        strstr(text, "{\"type\":\"Ready\",\"lastHeartbeatTime\":\"2001-09-09T01:47:40Z\"}"));
+    assert_true(strlen(text) < 320);
 }
 
 static void test_lease(void **state)
