@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the Kubernetes API is and who we are there: the current context of a kubeconfig.
-// Loading blocks on the disk: start-up only.
+// Where the Kubernetes API is and who we are there: the current context of a kubeconfig, or what a
+// Pod is given. Loading blocks on the disk: start-up only.
 #ifndef COR_KUBE_CONFIG_H
 #define COR_KUBE_CONFIG_H
 
@@ -18,6 +18,11 @@ struct cor_kube_config {
     char *token;      /* bearer token */
     char *token_file; /* read again when it is older than a minute; wins over token */
     char *ns;         /* namespace of the context */
+    /* Where ca_pem, cert_pem and key_pem were read, to be read again as the token is; NULL: they
+     * stood in the kubeconfig itself. */
+    char *ca_file;
+    char *cert_file;
+    char *key_file;
 };
 
 /* Reads the current context of a kubeconfig given as a tree (borrows); relative file names are seen
@@ -27,7 +32,15 @@ COR_NODISCARD enum cor_code cor_kube_config_read(const struct cor_json *tree, co
                                                  struct cor_kube_config *out_r,
                                                  struct cor_err *err);
 
-/* Loads a kubeconfig file, YAML or JSON. COR_NOTFOUND, COR_INVALID, COR_IO. */
+/* What a Pod is given: the API at host and port (as in KUBERNETES_SERVICE_HOST and _PORT), and the
+ * files token, ca.crt and namespace in folder (k8s.io/client-go/rest InClusterConfig). COR_INVALID:
+ * this is no Pod. COR_NOTFOUND, COR_IO. Fills *out_r. */
+COR_NODISCARD enum cor_code cor_kube_config_pod(const char *folder, const char *host,
+                                                const char *port, struct cor_kube_config *out_r,
+                                                struct cor_err *err);
+
+/* Loads a kubeconfig file, YAML or JSON; path "": what this Pod is given, in
+ * /var/run/secrets/kubernetes.io/serviceaccount. COR_NOTFOUND, COR_INVALID, COR_IO. */
 COR_NODISCARD enum cor_code cor_kube_config_load(const char *path, struct cor_kube_config *out_r,
                                                  struct cor_err *err);
 

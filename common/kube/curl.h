@@ -10,13 +10,19 @@
 #include "common/base/list.h"
 #include "common/kube/http.h"
 
+/* What connections show and trust; those that are open keep it when it is exchanged. */
+struct http_trust {
+    unsigned users;
+    char *ca_pem, *cert_pem, *key_pem; /* owned */
+};
+
 struct cor_http {
     struct cor_loop *loop; /* borrowed */
     CURLM *multi;          /* owned */
     struct cor_timer *timer;
-    struct cor_link calls;   /* all of them */
-    struct cor_link arrived; /* streams that have bytes to deliver */
-    char *ca_pem, *cert_pem, *key_pem;
+    struct cor_link calls;    /* all of them */
+    struct cor_link arrived;  /* streams that have bytes to deliver */
+    struct http_trust *trust; /* shared */
     unsigned per_host, idle;
     bool plain;
 };
@@ -25,6 +31,7 @@ struct cor_http_call {
     struct cor_link link;    /* in calls */
     struct cor_link arrived; /* in arrived, or in none */
     struct cor_http *http;
+    struct http_trust *trust;   /* shared */
     CURL *easy;                 /* owned */
     struct curl_slist *headers; /* owned */
     struct cor_buf send;        /* request body */

@@ -1,13 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/kube/http.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "common/kube/curl.h"
 
-enum { IDLE = 32, RETRY_AFTER_MAX_S = 3600 };
+enum {
+    IDLE = 32,
+    RETRY_AFTER_MAX_S = 3600,
+    PROBE_AFTER_S = 20,
+    PROBE_EVERY_S = 10,
+    SILENT_MS = 40000
+};
+
+static void trust_drop(struct http_trust **trust)
+{
+    struct http_trust *self = take(trust);
+    if (self == NULL || --self->users > 0) {
+        return;
+    }
+    if (self->key_pem != NULL) {
+        cor_wipe(self->key_pem, strlen(self->key_pem));
+    }
+    cor_free(self->ca_pem);
+    cor_free(self->cert_pem);
+    cor_free(self->key_pem);
+    cor_free(self);
+}
+
+void cor_http_trust(struct cor_http *http, const struct cor_http_spec *spec)
+{
+    trust_drop(&http->trust);
+    http->trust = cor_alloc(sizeof(*http->trust));
+    http->trust->users = 1;
+    http->trust->ca_pem = cor_strdup(spec->ca_pem);
+    http->trust->cert_pem = cor_strdup(spec->cert_pem);
+    http->trust->key_pem = cor_strdup(spec->key_pem);
+}
 
 enum cor_code cor_http_new(struct cor_loop *loop, const struct cor_http_spec *spec,
                            struct cor_http **http_r, struct cor_err *err)
@@ -16,9 +50,7 @@ enum cor_code cor_http_new(struct cor_loop *loop, const struct cor_http_spec *sp
     http->loop = loop;
     cor_list_init(&http->calls);
     cor_list_init(&http->arrived);
-    http->ca_pem = cor_strdup(spec->ca_pem);
-    http->cert_pem = cor_strdup(spec->cert_pem);
-    http->key_pem = cor_strdup(spec->key_pem);
+    cor_http_trust(http, spec);
     http->plain = spec->plain;
     http->per_host = spec->per_host;
     http->idle = spec->idle == 0 ? IDLE : spec->idle;
@@ -39,6 +71,7 @@ static void call_free(struct cor_http_call *call)
     curl_slist_free_all(call->headers);
     cor_buf_free(&call->send);
     cor_buf_free(&call->got);
+    trust_drop(&call->trust);
     cor_free(call);
 }
 
@@ -52,12 +85,7 @@ void cor_http_free(struct cor_http **http)
         call_free(COR_LIST_OBJECT(node, struct cor_http_call, link));
     }
     http_transport_close(self);
-    if (self->key_pem != NULL) {
-        cor_wipe(self->key_pem, strlen(self->key_pem));
-    }
-    cor_free(self->ca_pem);
-    cor_free(self->cert_pem);
-    cor_free(self->key_pem);
+    trust_drop(&self->trust);
     cor_freep(http);
 }
 
@@ -159,12 +187,19 @@ static enum cor_code code_of(const struct cor_http_call *call, CURLcode result)
     return call->too_big ? COR_TOOBIG : COR_RETRY;
 }
 
+static bool is_untrusted(CURLcode result)
+{
+    return result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CONNECT_ERROR ||
+           result == CURLE_SSL_CERTPROBLEM || result == CURLE_SSL_CACERT_BADFILE;
+}
+
 void http_call_done(struct cor_http_call *call, CURLcode result)
 {
     struct cor_http_response response = {
         .code = code_of(call, result),
         .status = status_of(call),
         .retry_after_us = retry_after(call->easy),
+        .untrusted = is_untrusted(result),
         .text = call->too_big ? "the answer is too big" : curl_easy_strerror(result),
     };
     if (response.code == COR_OK) {
@@ -212,20 +247,35 @@ static void set_blob(CURL *easy, CURLoption option, const char *pem)
     }
 }
 
+/* A peer that does not even acknowledge is gone. */
+static int on_socket(void *self, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)self;
+    (void)purpose;
+    unsigned silent_ms = SILENT_MS;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof(silent_ms));
+    return CURL_SOCKOPT_OK;
+}
+
 static void set_connection(struct cor_http_call *call)
 {
     CURL *easy = call->easy;
     const struct cor_http *http = call->http;
+    call->trust = http->trust;
+    call->trust->users++;
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, http->plain ? "https,http" : "https");
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)PROBE_AFTER_S);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)PROBE_EVERY_S);
+    (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
     (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    set_blob(easy, CURLOPT_CAINFO_BLOB, http->ca_pem);
-    set_blob(easy, CURLOPT_SSLCERT_BLOB, http->cert_pem);
-    set_blob(easy, CURLOPT_SSLKEY_BLOB, http->key_pem);
+    set_blob(easy, CURLOPT_CAINFO_BLOB, call->trust->ca_pem);
+    set_blob(easy, CURLOPT_SSLCERT_BLOB, call->trust->cert_pem);
+    set_blob(easy, CURLOPT_SSLKEY_BLOB, call->trust->key_pem);
 }
 
 static void set_request(struct cor_http_call *call, const struct cor_http_request *request)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP/1.1 client, guest of the loop; the door to libcurl. What the client of the Kubernetes API
 // stands on, and the requests of rules to their targets. Connections are kept and used again.
-// Certificates of servers are verified, redirects are not followed, no proxy is used. Requests end
-// in exactly one call of their function, unless cancelled. Answers are bounded. Loop thread only.
+// Certificates of servers are verified, redirects are not followed, no proxy is used. A peer whose
+// machine is gone is noticed within a minute, by TCP's probes. Requests end in exactly one call of
+// their function, unless cancelled. Answers are bounded. Loop thread only.
 #ifndef COR_KUBE_HTTP_H
 #define COR_KUBE_HTTP_H
 
@@ -34,6 +35,10 @@ enum { COR_HTTP_HEADERS_MAX = 64 << 10 };
 COR_NODISCARD enum cor_code cor_http_new(struct cor_loop *loop, const struct cor_http_spec *spec,
                                          struct cor_http **http_r, struct cor_err *err);
 
+/* From now on new connections show and trust what spec says (its PEM texts only, borrowed); those
+ * that are open go on. */
+void cor_http_trust(struct cor_http *http, const struct cor_http_spec *spec);
+
 /* Drops all calls without telling their functions, closes connections, frees. *http becomes NULL.
  */
 void cor_http_free(struct cor_http **http);
@@ -57,6 +62,7 @@ struct cor_http_response {
     int status;             /* HTTP, as soon as the headers were read; 0: no answer */
     struct cor_view body;   /* as far as it came and is kept */
     int64_t retry_after_us; /* what the server asked to wait; 0 */
+    bool untrusted;         /* the server's certificate was refused, or ours could not be used */
     const char *text;       /* why, one line; "" for COR_OK */
 };
 

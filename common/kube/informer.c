@@ -9,6 +9,8 @@ struct cor_informer {
     const struct cor_log *log;
     struct cor_reflector *reflector;
     struct cor_timer *timer;
+    struct cor_timer *silence; /* runs while a watch may not be silent for ever */
+    int64_t silence_us;        /* 0: as the reflector says */
     void (*absent)(void *self);
     void *self;
     struct cor_kube_call *call; /* under way; NULL: waiting */
@@ -38,13 +40,29 @@ static void go(struct cor_informer *informer, struct cor_reflector_step step)
     }
 }
 
-static void note_failure(struct cor_informer *informer, const struct cor_kube_response *response)
+static void note_failure(struct cor_informer *informer, int status, const char *text)
 {
-    if (!informer->troubled && response->status != 410) {
+    if (!informer->troubled && status != 410) {
         LOGW(informer->log, "kube.informer.fails", "path=%s status=%d reason=%s", informer->path,
-             response->status, cor_log_esc(cor_view_of(response->text)));
+             status, cor_log_esc(cor_view_of(text)));
         informer->troubled = true;
     }
+}
+
+static int64_t lasted(const struct cor_informer *informer)
+{
+    return cor_mono_since(cor_mono_now(), informer->started);
+}
+
+/* The list or watch under way has failed. */
+static void fail(struct cor_informer *informer, int status, int64_t retry_after_us)
+{
+    struct cor_reflector_end end = {.watch = informer->watch,
+                                    .status = status,
+                                    .retry_after_us = retry_after_us,
+                                    .lasted_us = lasted(informer)};
+    cor_timer_stop(informer->silence);
+    go(informer, cor_reflector_failed(informer->reflector, end, random_number()));
 }
 
 static void note_success(struct cor_informer *informer)
@@ -52,6 +70,19 @@ static void note_success(struct cor_informer *informer)
     if (informer->troubled) {
         LOGI(informer->log, "kube.informer.recovered", "path=%s", informer->path);
         informer->troubled = false;
+    }
+}
+
+static void bad_object(struct cor_informer *informer, struct cor_view text)
+{
+    LOGW(informer->log, "kube.informer.bad_event", "path=%s bytes=%zu", informer->path, text.len);
+}
+
+static void on_item(void *self, struct cor_view item)
+{
+    struct cor_informer *informer = self;
+    if (cor_reflector_item(informer->reflector, item) != COR_OK) {
+        bad_object(informer, item);
     }
 }
 
@@ -64,42 +95,57 @@ static void on_list(void *self, const struct cor_kube_response *response)
         go(informer, cor_reflector_listed(informer->reflector, response->body, random_number()));
         return;
     }
-    note_failure(informer, response);
+    note_failure(informer, response->status, response->text);
     if (response->status == 404 && informer->absent != NULL) {
         informer->absent(informer->self);
     }
-    go(informer, cor_reflector_failed(informer->reflector, false, response->status,
-                                      response->retry_after_us, random_number()));
+    fail(informer, response->status, response->retry_after_us);
+}
+
+static void watch_silence(struct cor_informer *informer)
+{
+    int64_t most = informer->silence_us != 0 ? informer->silence_us
+                                             : cor_reflector_silence_us(informer->reflector);
+    if (most > 0) {
+        cor_timer_start(informer->silence, most);
+    }
+}
+
+/* The server may be gone, or may have forgotten us: what it does not send we cannot know. */
+static void on_silence(void *self)
+{
+    struct cor_informer *informer = self;
+    note_failure(informer, 0, "the watch has fallen silent");
+    cor_kube_cancel(&informer->call);
+    fail(informer, 0, 0);
 }
 
 static void on_line(void *self, struct cor_view line)
 {
     struct cor_informer *informer = self;
     enum cor_code code = cor_reflector_line(informer->reflector, line);
+    watch_silence(informer);
     if (code == COR_OK) {
         note_success(informer);
     } else if (code == COR_INVALID) {
-        LOGW(informer->log, "kube.informer.bad_event", "path=%s bytes=%zu", informer->path,
-             line.len);
+        bad_object(informer, line);
     } else {
         cor_kube_cancel(&informer->call);
-        go(informer, cor_reflector_failed(informer->reflector, true, code == COR_GONE ? 410 : 500,
-                                          0, random_number()));
+        fail(informer, code == COR_GONE ? 410 : 500, 0);
     }
 }
 
 static void on_watch_end(void *self, const struct cor_kube_response *response)
 {
     struct cor_informer *informer = self;
-    int64_t lasted = cor_mono_since(cor_mono_now(), informer->started);
     informer->call = NULL;
+    cor_timer_stop(informer->silence);
     if (response->code == COR_OK) {
-        go(informer, cor_reflector_ended(informer->reflector, lasted, random_number()));
+        go(informer, cor_reflector_ended(informer->reflector, lasted(informer), random_number()));
         return;
     }
-    note_failure(informer, response);
-    go(informer, cor_reflector_failed(informer->reflector, true, response->status,
-                                      response->retry_after_us, random_number()));
+    note_failure(informer, response->status, response->text);
+    fail(informer, response->status, response->retry_after_us);
 }
 
 static void act(struct cor_informer *informer)
@@ -119,7 +165,10 @@ static void act(struct cor_informer *informer)
     informer->started = cor_mono_now();
     informer->call =
         informer->watch ? cor_kube_stream(informer->kube, &request, on_line, on_watch_end, informer)
-                        : cor_kube_send(informer->kube, &request, on_list, informer);
+                        : cor_kube_list(informer->kube, &request, on_item, on_list, informer);
+    if (informer->watch) {
+        watch_silence(informer);
+    }
 }
 
 static void on_timer(void *self)
@@ -134,8 +183,10 @@ struct cor_informer *cor_informer_new(struct cor_loop *loop, struct cor_kube *ku
     struct cor_informer *informer = cor_alloc(sizeof(*informer));
     informer->kube = kube;
     informer->log = log;
-    informer->reflector = cor_reflector_new(spec->sink);
+    informer->reflector = cor_reflector_new(spec->sink, spec->api_version, spec->kind);
     informer->timer = cor_timer_new(loop, on_timer, informer);
+    informer->silence = cor_timer_new(loop, on_silence, informer);
+    informer->silence_us = spec->silence_us;
     informer->absent = spec->absent;
     informer->self = spec->sink.self;
     informer->path = cor_strdup(spec->path);
@@ -149,6 +200,7 @@ void cor_informer_free(struct cor_informer **informer)
     if (*informer != NULL) {
         cor_kube_cancel(&(*informer)->call);
         cor_timer_free(&(*informer)->timer);
+        cor_timer_free(&(*informer)->silence);
         cor_reflector_free(&(*informer)->reflector);
         cor_free((*informer)->path);
         cor_free((*informer)->selector);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A live mirror of one collection of the Kubernetes API: a reflector fed by a client. Reconnects
-// and lists again by itself, for ever. Loop thread only.
+// and lists again by itself, for ever; a watch that has fallen silent is given up. Loop thread
+// only.
 #ifndef COR_KUBE_INFORMER_H
 #define COR_KUBE_INFORMER_H
 
@@ -12,8 +13,11 @@ struct cor_informer;
 
 /* Where and what. Strings are borrowed for the call only. */
 struct cor_informer_spec {
-    const char *path;     /* of the collection, without query; from cor_kube_path */
-    const char *selector; /* "labelSelector=...&fieldSelector=...", percent-encoded; NULL: all */
+    const char *path;        /* of the collection, without query; from cor_kube_path */
+    const char *selector;    /* "labelSelector=...&fieldSelector=...", percent-encoded; NULL: all */
+    const char *api_version; /* of the objects, and their kind: see cor_reflector_new */
+    const char *kind;
+    int64_t silence_us; /* instead of what cor_reflector_silence_us says; 0: not */
     struct cor_reflector_sink sink;
     /* The server knows no such collection (404); the informer goes on asking. May be NULL. */
     void (*absent)(void *self);

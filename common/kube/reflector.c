@@ -7,39 +7,44 @@
 #include "common/base/mem.h"
 #include "common/clock/backoff.h"
 #include "common/clock/clock.h"
+#include "common/kube/pack.h"
 #include "common/kube/path.h"
 
-/* Longest JSON text of one event; objects in etcd are far smaller. */
-enum { EVENT_MAX = 16 * 1024 * 1024, PAGE = 500 };
+/* Longest JSON text of one event or item; objects in etcd are far smaller. */
+enum { EVENT_MAX = 16 * 1024 * 1024, PAGE = 500, GONE = 410, TOO_MANY = 429, PAGES_LOST_MAX = 2 };
+enum { SILENCE_S = 150, LASTED_S = 5 };
 
 struct entry {
-    struct cor_json *object; /* owned reference */
-    uint64_t round;          /* the list that showed it last */
+    uint64_t round; /* the list that showed it last */
+    size_t len;
+    char packed[];
 };
 
 struct cor_reflector {
     struct cor_reflector_sink sink;
-    struct cor_map *entries; /* "ns/name" to struct entry */
-    char *version;           /* owned; watch from here */
-    char *next_page;         /* owned; NULL: the next list begins anew */
-    uint64_t round;          /* number of the list under way or done */
+    char *api_version, *kind; /* owned */
+    struct cor_map *entries;  /* "ns/name" to struct entry */
+    size_t bytes;             /* of all entries */
+    struct cor_buf work;      /* an object that is being packed */
+    char *version;            /* owned; watch from here */
+    char *next_page;          /* owned; NULL: the next list begins anew */
+    uint64_t round;           /* number of the list under way or done */
+    bool listing;             /* it is under way */
+    unsigned pages_lost;      /* 410 within a list, since the last complete one */
     bool synced;
+    bool has_bookmarks; /* the server sends them */
     struct cor_backoff backoff;
 };
 
-static void entry_free(void *value)
-{
-    struct entry *entry = value;
-    cor_json_free(&entry->object);
-    cor_free(entry);
-}
-
-struct cor_reflector *cor_reflector_new(struct cor_reflector_sink sink)
+struct cor_reflector *cor_reflector_new(struct cor_reflector_sink sink, const char *api_version,
+                                        const char *kind)
 {
     struct cor_reflector *r = cor_alloc(sizeof(*r));
     r->sink = sink;
-    r->entries = cor_map_new(entry_free);
-    r->backoff = (struct cor_backoff){.first_us = COR_MS(20), .last_us = COR_SEC(30)};
+    r->api_version = cor_strdup(api_version);
+    r->kind = cor_strdup(kind);
+    r->entries = cor_map_new(cor_free);
+    r->backoff = (struct cor_backoff){.first_us = COR_MS(20), .last_us = COR_SEC(10)};
     return r;
 }
 
@@ -47,6 +52,9 @@ void cor_reflector_free(struct cor_reflector **reflector)
 {
     if (*reflector != NULL) {
         cor_map_free(&(*reflector)->entries);
+        cor_buf_free(&(*reflector)->work);
+        cor_free((*reflector)->api_version);
+        cor_free((*reflector)->kind);
         cor_free((*reflector)->version);
         cor_free((*reflector)->next_page);
         cor_freep(reflector);
@@ -61,7 +69,7 @@ void cor_reflector_query(const struct cor_reflector *r, bool watch, struct cor_b
         cor_percent_encode(cor_view_of(r->version), out);
         return;
     }
-    cor_buf_fmt(out, "limit=%d", PAGE);
+    cor_buf_fmt(out, "limit=%d", r->pages_lost < PAGES_LOST_MAX ? PAGE : 0);
     if (r->next_page != NULL) {
         cor_buf_str(out, "&continue=");
         cor_percent_encode(cor_view_of(r->next_page), out);
@@ -100,16 +108,43 @@ static bool is_older(const struct cor_json *object, const struct cor_json *old)
            a < b;
 }
 
-static void put(struct cor_reflector *r, struct cor_view key, struct cor_json *object)
+static struct cor_json *object_of(const struct entry *entry)
 {
-    struct entry *entry = cor_map_get(r->entries, key);
-    if (entry == NULL) {
-        entry = cor_alloc(sizeof(*entry));
-        cor_map_set(r->entries, key, entry);
-    }
-    cor_json_free(&entry->object);
-    entry->object = cor_json_ref(object);
+    return cor_kube_unpack((struct cor_view){entry->packed, entry->len});
+}
+
+static void put(struct cor_reflector *r, struct cor_view key, const struct cor_json *object)
+{
+    const struct entry *old = cor_map_get(r->entries, key);
+    r->bytes -= old == NULL ? 0 : old->len;
+    cor_buf_clear(&r->work);
+    cor_kube_pack(object, &r->work);
+    struct entry *entry = cor_alloc(sizeof(*entry) + r->work.len);
     entry->round = r->round;
+    entry->len = r->work.len;
+    memcpy(entry->packed, r->work.data, r->work.len);
+    r->bytes += entry->len;
+    cor_map_set(r->entries, key, entry);
+}
+
+static void drop(struct cor_reflector *r, struct cor_view key)
+{
+    const struct entry *entry = cor_map_get(r->entries, key);
+    r->bytes -= entry == NULL ? 0 : entry->len;
+    (void)cor_map_del(r->entries, key);
+}
+
+/* Without what nobody reads, and with what items of lists lack. */
+static void prepare(const struct cor_reflector *r, struct cor_json *object)
+{
+    struct cor_json *metadata = cor_json_get(object, "metadata");
+    if (cor_json_is_object(metadata)) {
+        cor_json_del(metadata, "managedFields");
+    }
+    if (r->kind != NULL && cor_json_get(object, "kind") == NULL) {
+        cor_json_set(object, "kind", cor_json_str(r->kind));
+        cor_json_set(object, "apiVersion", cor_json_str(r->api_version));
+    }
 }
 
 /* object exists: from a list (listed) or a watch. False if it has no name. */
@@ -121,7 +156,7 @@ static bool apply(struct cor_reflector *r, struct cor_json *object, bool listed)
     }
     auto_(cor_freep) char *key = key_of(cor_json_str_at(object, "metadata.namespace", NULL), name);
     struct entry *entry = cor_map_get(r->entries, cor_view_of(key));
-    auto_(cor_json_free) struct cor_json *old = entry == NULL ? NULL : cor_json_ref(entry->object);
+    auto_(cor_json_free) struct cor_json *old = entry == NULL ? NULL : object_of(entry);
     bool replaced = old != NULL && !same(object, old, "metadata.uid");
     if (old != NULL && !replaced &&
         (same(object, old, "metadata.resourceVersion") || (!listed && is_older(object, old)))) {
@@ -131,6 +166,7 @@ static bool apply(struct cor_reflector *r, struct cor_json *object, bool listed)
     if (replaced) {
         tell(r, COR_DELETED, old, old);
     }
+    prepare(r, object);
     put(r, cor_view_of(key), object);
     tell(r, old == NULL || replaced ? COR_ADDED : COR_CHANGED, object, replaced ? NULL : old);
     return true;
@@ -148,8 +184,9 @@ static bool gone(struct cor_reflector *r, struct cor_json *object)
     if (entry == NULL) {
         return true;
     }
-    auto_(cor_json_free) struct cor_json *old = cor_json_ref(entry->object);
-    cor_map_del(r->entries, cor_view_of(key));
+    auto_(cor_json_free) struct cor_json *old = object_of(entry);
+    drop(r, cor_view_of(key));
+    prepare(r, object);
     tell(r, COR_DELETED, object, old);
     return true;
 }
@@ -163,24 +200,22 @@ static void sweep(struct cor_reflector *r)
     while (cor_map_next(r->entries, &at, &key, &value)) {
         struct entry *entry = value;
         if (entry->round != r->round) {
-            auto_(cor_json_free) struct cor_json *old = cor_json_ref(entry->object);
-            cor_map_del(r->entries, key);
+            auto_(cor_json_free) struct cor_json *old = object_of(entry);
+            drop(r, key);
             tell(r, COR_DELETED, old, old);
         }
     }
 }
 
-/* Items of a typed list come without kind and apiVersion; the list's own say them. */
-static void complete(const struct cor_json *list, struct cor_json *item)
+enum cor_code cor_reflector_item(struct cor_reflector *r, struct cor_view item)
 {
-    struct cor_view kind = cor_json_as_view(cor_json_get(list, "kind"));
-    if (!cor_json_is_object(item) || cor_json_get(item, "kind") != NULL ||
-        !cor_view_ends(kind, "List")) {
-        return;
+    auto_(cor_json_free) struct cor_json *object = NULL;
+    if (!r->listing) {
+        r->listing = true;
+        r->round++;
     }
-    kind.len -= 4;
-    cor_json_set(item, "kind", cor_json_view(kind));
-    cor_json_set(item, "apiVersion", cor_json_str(cor_json_str_at(list, "apiVersion", "v1")));
+    enum cor_code code = cor_json_parse(item, EVENT_MAX, 0, &object, NULL);
+    return code == COR_OK && apply(r, object, true) ? COR_OK : COR_INVALID;
 }
 
 struct cor_reflector_step cor_reflector_listed(struct cor_reflector *r, const struct cor_json *body,
@@ -189,22 +224,20 @@ struct cor_reflector_step cor_reflector_listed(struct cor_reflector *r, const st
     const struct cor_json *items = cor_json_get(body, "items");
     const char *version = cor_json_str_at(body, "metadata.resourceVersion", "");
     if (!cor_json_is_object(body) || version[0] == 0 ||
-        !(items == NULL || cor_json_is_null(items) || cor_json_is_array(items))) {
-        return cor_reflector_failed(r, false, 0, 0, random);
+        !(cor_json_is_null(items) || cor_json_is_array(items))) {
+        return cor_reflector_failed(r, (struct cor_reflector_end){0}, random);
     }
-    if (r->next_page == NULL) {
+    if (!r->listing) {
+        r->listing = true; /* it had no items */
         r->round++;
-    }
-    for (size_t i = 0; cor_json_is_array(items) && i < cor_json_count(items); i++) {
-        struct cor_json *item = cor_json_item(items, i);
-        complete(body, item);
-        (void)apply(r, item, true);
     }
     set_text(&r->next_page, cor_json_str_at(body, "metadata.continue", NULL));
     set_text(&r->version, version);
     if (r->next_page != NULL) {
         return (struct cor_reflector_step){.watch = false};
     }
+    r->listing = false;
+    r->pages_lost = 0;
     sweep(r);
     r->synced = true;
     if (r->sink.synced != NULL) {
@@ -227,6 +260,7 @@ static enum cor_code event(struct cor_reflector *r, const char *type, struct cor
         return error_event(object);
     }
     const char *version = cor_json_str_at(object, "metadata.resourceVersion", NULL);
+    r->has_bookmarks = r->has_bookmarks || strcmp(type, "BOOKMARK") == 0;
     bool done = strcmp(type, "BOOKMARK") == 0  ? version != NULL
                 : strcmp(type, "DELETED") == 0 ? gone(r, object)
                 : strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0
@@ -234,7 +268,6 @@ static enum cor_code event(struct cor_reflector *r, const char *type, struct cor
                     : false;
     if (done && version != NULL) {
         set_text(&r->version, version);
-        cor_backoff_reset(&r->backoff);
     }
     return done ? COR_OK : COR_INVALID;
 }
@@ -250,25 +283,39 @@ enum cor_code cor_reflector_line(struct cor_reflector *r, struct cor_view line)
     return event(r, cor_json_str_at(tree, "type", ""), object);
 }
 
-struct cor_reflector_step cor_reflector_failed(struct cor_reflector *r, bool watch, int status,
-                                               int64_t retry_after_us, double random)
+static void begin_list_anew(struct cor_reflector *r)
 {
+    set_text(&r->next_page, NULL);
+    r->listing = false;
+}
+
+struct cor_reflector_step cor_reflector_failed(struct cor_reflector *r,
+                                               struct cor_reflector_end end, double random)
+{
+    if (end.watch && end.lasted_us >= COR_SEC(LASTED_S)) {
+        cor_backoff_reset(&r->backoff);
+    }
     int64_t delay = cor_backoff_next(&r->backoff, random);
-    if (delay < retry_after_us) {
-        delay = retry_after_us + (int64_t)((double)delay * random);
+    if (delay < end.retry_after_us) {
+        delay = end.retry_after_us + (int64_t)((double)delay * random);
     }
     /* 410: the version, or the page of the list, is gone. Other refusals: perhaps so too. */
-    bool refused = status >= 400 && status < 500 && status != 429;
-    if (!watch || refused) {
-        set_text(&r->next_page, NULL);
+    bool refused = end.status >= 400 && end.status < 500 && end.status != TOO_MANY;
+    if (!end.watch && end.status == GONE) {
+        r->pages_lost += r->next_page == NULL ? 0 : 1;
     }
-    return (struct cor_reflector_step){.watch = watch && !refused, .delay_us = delay};
+    /* Of what the beginning of a list has shown, some may be gone when it is asked for again; later
+     * pages are of one moment. */
+    if (refused || end.watch || r->next_page == NULL) {
+        begin_list_anew(r);
+    }
+    return (struct cor_reflector_step){.watch = end.watch && !refused, .delay_us = delay};
 }
 
 struct cor_reflector_step cor_reflector_ended(struct cor_reflector *r, int64_t lasted_us,
                                               double random)
 {
-    if (lasted_us >= COR_SEC(5)) {
+    if (lasted_us >= COR_SEC(LASTED_S)) {
         cor_backoff_reset(&r->backoff);
         return (struct cor_reflector_step){.watch = true};
     }
@@ -276,22 +323,45 @@ struct cor_reflector_step cor_reflector_ended(struct cor_reflector *r, int64_t l
                                        .delay_us = cor_backoff_next(&r->backoff, random)};
 }
 
+int64_t cor_reflector_silence_us(const struct cor_reflector *r)
+{
+    return r->has_bookmarks ? COR_SEC(SILENCE_S) : 0;
+}
+
+bool cor_reflector_has(const struct cor_reflector *r, const char *ns, const char *name)
+{
+    auto_(cor_freep) char *key = key_of(ns, name);
+    return cor_map_get(r->entries, cor_view_of(key)) != NULL;
+}
+
 struct cor_json *cor_reflector_get(const struct cor_reflector *r, const char *ns, const char *name)
 {
     auto_(cor_freep) char *key = key_of(ns, name);
-    struct entry *entry = cor_map_get(r->entries, cor_view_of(key));
-    return entry == NULL ? NULL : entry->object;
+    const struct entry *entry = cor_map_get(r->entries, cor_view_of(key));
+    return entry == NULL ? NULL : object_of(entry);
 }
 
 struct cor_json *cor_reflector_next(const struct cor_reflector *r, size_t *at)
 {
     void *value = NULL;
-    return cor_map_next(r->entries, at, NULL, &value) ? ((struct entry *)value)->object : NULL;
+    return cor_map_next(r->entries, at, NULL, &value) ? object_of(value) : NULL;
+}
+
+bool cor_reflector_next_name(const struct cor_reflector *r, size_t *at, struct cor_view *ns_r,
+                             struct cor_view *name_r)
+{
+    *name_r = (struct cor_view){0};
+    return cor_map_next(r->entries, at, name_r, NULL) && cor_view_split(name_r, '/', ns_r);
 }
 
 size_t cor_reflector_count(const struct cor_reflector *r)
 {
     return cor_map_count(r->entries);
+}
+
+size_t cor_reflector_bytes(const struct cor_reflector *r)
+{
+    return r->bytes;
 }
 
 bool cor_reflector_is_synced(const struct cor_reflector *r)

@@ -56,35 +56,16 @@ static void refuse(struct cor_in *in, uint64_t code, const char *reason, const c
     cor_reply(in, &reply);
 }
 
-/* ---- whose is it? -------------------------------------------------------------------------------
- */
-
-static const struct cor_json *pod_of(void *self, const char *ns, const char *name)
-{
-    return ec_get(self, EC_PODS, ns, name);
-}
-
-static const struct cor_json *next_pod(void *self, size_t *at)
-{
-    return ec_next(self, EC_PODS, at);
-}
-
-static bool is_allowed(struct ec *ec, const char *node, const struct px_key *key)
-{
-    struct ec_pods pods = {pod_of, next_pod, ec};
-    return ec_is_own(&pods, node, key);
-}
-
 /* ---- answers
  * --------------------------------------------------------------------------------------- */
 
 /* What the object itself says about whose it is. */
 static bool may_see(const struct call *call, const struct cor_json *object)
 {
-    struct ec_pods pods = {pod_of, next_pod, call->ec};
     struct px_key key;
-    return call->verb != PX_VERB_GET || (px_key_parse(cor_view_of(call->key), &key) &&
-                                         ec_is_own_object(&pods, call->node, &key, object));
+    return call->verb != PX_VERB_GET ||
+           (px_key_parse(cor_view_of(call->key), &key) &&
+            ec_is_own_object(call->ec->pods, call->node, &key, object));
 }
 
 static void reply_with(const struct call *call, uint64_t status, const struct cor_json *body)
@@ -360,7 +341,7 @@ enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct
         refuse(in, UNAVAILABLE, "ServiceUnavailable", "the cloud side is still starting");
         return COR_OK;
     }
-    if (!is_allowed(ec, node, &key)) {
+    if (!ec_is_own(ec->pods, node, &key)) {
         ec->denied++;
         LOGW(ec->service->log, "controller.denied", "node=%s verb=%" PRIu64 " key=%s", node,
              call->verb, cor_log_esc(call->key));

@@ -15,21 +15,6 @@ static const char *model_of(const struct cor_json *device)
     return cor_json_str_at(device, "spec.deviceModelRef.name", "");
 }
 
-/* Whether another device of the node needs the model. */
-static bool model_is_used(const struct ec *ec, const char *node, const char *ns, const char *model,
-                          const char *except)
-{
-    size_t at = 0;
-    const struct cor_json *device = NULL;
-    while ((device = ec_next(ec, EC_DEVICES, &at)) != NULL) {
-        if (strcmp(ec_node_of(device), node) == 0 && strcmp(ec_ns(device), ns) == 0 &&
-            strcmp(model_of(device), model) == 0 && strcmp(ec_name(device), except) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* entry: takes. */
 static void tell_membership(struct ec *ec, const char *node, struct cor_json *entry, bool added)
 {
@@ -75,6 +60,9 @@ void ec_send_left(struct ec *ec, const char *node, struct cor_view ns, struct co
 static void send_device(struct ec *ec, const struct cor_json *device, bool is_new)
 {
     const char *node = ec_node_of(device);
+    if (cor_map_get(ec->sessions, cor_view_of(node)) == NULL) {
+        return;
+    }
     const struct cor_json *model = ec_get(ec, EC_MODELS, ec_ns(device), model_of(device));
     if (is_new) {
         send_membership(ec, node, device, true);
@@ -85,6 +73,7 @@ static void send_device(struct ec *ec, const struct cor_json *device, bool is_ne
     ec_send(ec, node, EC_DEVICES, device, false);
 }
 
+/* After it has left ec->devices. */
 static void remove_device(struct ec *ec, const struct cor_json *device)
 {
     const char *node = ec_node_of(device);
@@ -93,22 +82,25 @@ static void remove_device(struct ec *ec, const struct cor_json *device)
     }
     send_membership(ec, node, device, false);
     const struct cor_json *model = ec_get(ec, EC_MODELS, ec_ns(device), model_of(device));
-    if (model != NULL &&
-        !model_is_used(ec, node, ec_ns(device), model_of(device), ec_name(device))) {
+    if (model != NULL && !ec_bound_need(ec->devices, cor_view_of(node), cor_view_of(ec_ns(device)),
+                                        "model", cor_view_of(model_of(device)))) {
         ec_send(ec, node, EC_MODELS, model, true);
     }
     ec_send(ec, node, EC_DEVICES, device, true);
 }
 
+static void send_again(void *self, const char *ns, const char *name)
+{
+    struct ec *ec = self;
+    const struct cor_json *device = ec_get(ec, EC_DEVICES, ns, name);
+    if (device != NULL) {
+        send_device(ec, device, true);
+    }
+}
+
 void ec_send_devices(struct ec *ec, const char *node)
 {
-    size_t at = 0;
-    const struct cor_json *device = NULL;
-    while ((device = ec_next(ec, EC_DEVICES, &at)) != NULL) {
-        if (strcmp(ec_node_of(device), node) == 0) {
-            send_device(ec, device, true);
-        }
-    }
+    ec_bound_of(ec->devices, cor_view_of(node), send_again, ec);
 }
 
 /* ---- each Device has a DeviceStatus
@@ -125,8 +117,7 @@ static void on_status_made(void *self, const struct cor_kube_response *response)
 
 void ec_make_status(struct ec *ec, const struct cor_json *device)
 {
-    if (!ec_is_synced(ec, EC_STATUSES) ||
-        ec_get(ec, EC_STATUSES, ec_ns(device), ec_name(device)) != NULL) {
+    if (!ec_is_synced(ec, EC_STATUSES) || ec_has(ec, EC_STATUSES, ec_ns(device), ec_name(device))) {
         return;
     }
     auto_(cor_json_free) struct cor_json *status = cor_json_object();
@@ -165,9 +156,11 @@ void ec_on_device(void *self, enum cor_change change, struct cor_json *object, s
     if (change == COR_DELETED) {
         auto_(cor_freep) char *id = cor_sprintf("%s/%s", ec_ns(object), ec_name(object));
         (void)cor_map_del(ec->overlays, cor_view_of(id));
+        ec_bound_del(ec->devices, object);
         remove_device(ec, object);
         return;
     }
+    ec_bound_put(ec->devices, object);
     ec_make_status(ec, object);
     bool stays = old != NULL && strcmp(ec_node_of(old), ec_node_of(object)) == 0;
     if (old != NULL && !stays) {
@@ -178,6 +171,17 @@ void ec_on_device(void *self, enum cor_change change, struct cor_json *object, s
     }
 }
 
+struct news {
+    struct ec *ec;
+    const struct cor_json *model;
+};
+
+static void tell_model(void *self, const char *node)
+{
+    const struct news *news = self;
+    ec_send(news->ec, node, EC_MODELS, news->model, false);
+}
+
 /* KubeEdge sends nothing when only a model changes; its devices would keep the old one. */
 void ec_on_model(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)
 {
@@ -185,18 +189,8 @@ void ec_on_model(void *self, enum cor_change change, struct cor_json *object, st
     if (change == COR_DELETED || (old != NULL && same_spec(object, old))) {
         return;
     }
-    auto_(cor_map_free) struct cor_map *told = cor_map_new(NULL);
-    size_t at = 0;
-    const struct cor_json *device = NULL;
-    while ((device = ec_next(ec, EC_DEVICES, &at)) != NULL) {
-        const char *node = ec_node_of(device);
-        if (node[0] != '\0' && strcmp(ec_ns(device), ec_ns(object)) == 0 &&
-            strcmp(model_of(device), ec_name(object)) == 0 &&
-            cor_map_get(told, cor_view_of(node)) == NULL) {
-            cor_map_set(told, cor_view_of(node), ec);
-            ec_send(ec, node, EC_MODELS, object, false);
-        }
-    }
+    struct news news = {ec, object};
+    ec_bound_needing(ec->devices, ec_ns(object), "model", ec_name(object), tell_model, &news);
 }
 
 /* A DeviceStatus that somebody deleted is made again with the next report. */
@@ -204,8 +198,7 @@ void ec_on_status(void *self, enum cor_change change, struct cor_json *object, s
 {
     (void)old;
     struct ec *ec = self;
-    const struct cor_json *device = ec_get(ec, EC_DEVICES, ec_ns(object), ec_name(object));
-    if (change == COR_DELETED && device != NULL) {
+    if (change == COR_DELETED && ec_has(ec, EC_DEVICES, ec_ns(object), ec_name(object))) {
         auto_(cor_freep) char *id = cor_sprintf("%s/%s", ec_ns(object), ec_name(object));
         (void)cor_map_del(ec->overlays, cor_view_of(id));
     }

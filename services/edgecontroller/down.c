@@ -182,12 +182,32 @@ void ec_on_pod(void *self, enum cor_change change, struct cor_json *object, stru
     struct ec *ec = self;
     const char *node = ec_node_of(object);
     if (change == COR_DELETED) {
+        ec_bound_del(ec->pods, object);
         ec_send(ec, node, EC_PODS, object, true);
         return;
     }
     bool was_there = old != NULL && strcmp(ec_node_of(old), node) == 0;
     if (!was_there || ec_differs(object, old)) {
+        ec_bound_put(ec->pods, object);
         send_pod(ec, object, was_there ? old : NULL);
+    }
+}
+
+/* An object on its way to the nodes that need it. */
+struct spread {
+    struct ec *ec;
+    enum ec_kind kind;
+    const struct cor_json *object;
+    bool gone;
+    struct cor_map *told; /* owned: those nodes */
+};
+
+static void spread_to(void *self, const char *node)
+{
+    const struct spread *s = self;
+    if (session_of(s->ec, node) != NULL) {
+        cor_map_set(s->told, cor_view_of(node), s->ec);
+        ec_send(s->ec, node, s->kind, s->object, s->gone);
     }
 }
 
@@ -195,22 +215,12 @@ void ec_on_pod(void *self, enum cor_change change, struct cor_json *object, stru
 static void spread(struct ec *ec, enum ec_kind kind, const char *type, enum cor_change change,
                    struct cor_json *object)
 {
-    auto_(cor_map_free) struct cor_map *told = cor_map_new(NULL);
-    size_t at = 0;
-    const struct cor_json *pod = NULL;
-    while ((pod = ec_next(ec, EC_PODS, &at)) != NULL) {
-        const char *node = ec_node_of(pod);
-        if (session_of(ec, node) == NULL || strcmp(ec_ns(pod), ec_ns(object)) != 0 ||
-            cor_map_get(told, cor_view_of(node)) != NULL ||
-            !ec_pod_has_ref(pod, type, ec_name(object))) {
-            continue;
-        }
-        cor_map_set(told, cor_view_of(node), ec);
-        ec_send(ec, node, kind, object, change == COR_DELETED);
+    struct spread s = {ec, kind, object, change == COR_DELETED, cor_map_new(NULL)};
+    ec_bound_needing(ec->pods, ec_ns(object), type, ec_name(object), spread_to, &s);
+    if (s.gone) {
+        ec_repair_gone(ec, kind, object, s.told);
     }
-    if (change == COR_DELETED) {
-        ec_repair_gone(ec, kind, object, told);
-    }
+    cor_map_free(&s.told);
 }
 
 void ec_on_configmap(void *self, enum cor_change change, struct cor_json *object,
@@ -272,6 +282,15 @@ void ec_on_synced(void *self)
     ec_on_records_synced(ec);
 }
 
+static void send_again(void *self, const char *ns, const char *name)
+{
+    struct ec *ec = self;
+    const struct cor_json *pod = ec_get(ec, EC_PODS, ns, name);
+    if (pod != NULL) {
+        send_pod(ec, pod, NULL);
+    }
+}
+
 void ec_send_all(struct ec *ec, struct ec_session *session)
 {
     session->behind = false;
@@ -279,16 +298,11 @@ void ec_send_all(struct ec *ec, struct ec_session *session)
     if (node != NULL) {
         ec_send(ec, session->node, EC_NODES, node, false);
     }
-    size_t at = 0;
-    const struct cor_json *pod = NULL;
-    while ((pod = ec_next(ec, EC_PODS, &at)) != NULL) {
-        if (strcmp(ec_node_of(pod), session->node) == 0) {
-            send_pod(ec, pod, NULL);
-        }
-    }
+    ec_bound_of(ec->pods, cor_view_of(session->node), send_again, ec);
     ec_send_devices(ec, session->node);
     ec_send_subscriptions(ec, session, true);
     tell_synced(ec, session);
+    ec_give_back(ec);
 }
 
 void ec_greet(struct ec *ec, const char *node, const struct cor_json *object, bool was_known)

@@ -48,6 +48,7 @@ static const struct cor_conf_row ROWS[] = {
 static const struct {
     const char *group_version;
     const char *plural;
+    const char *kind;
     const char *selector;
     void (*changed)(void *self, enum cor_change change, struct cor_json *object,
                     struct cor_json *old);
@@ -56,63 +57,108 @@ static const struct {
 } WATCHES[EC_KINDS] = {
     [EC_NODES] = {.group_version = "v1",
                   .plural = "nodes",
+                  .kind = "Node",
                   .selector = EDGE_NODES,
                   .changed = ec_on_node,
                   .synced = ec_on_synced},
     [EC_PODS] = {.group_version = "v1",
                  .plural = "pods",
+                 .kind = "Pod",
                  .selector = BOUND_PODS,
                  .changed = ec_on_pod,
                  .synced = ec_on_synced},
     [EC_CONFIGMAPS] = {.group_version = "v1",
                        .plural = "configmaps",
+                       .kind = "ConfigMap",
                        .changed = ec_on_configmap,
                        .synced = ec_on_synced},
     [EC_SECRETS] = {.group_version = "v1",
                     .plural = "secrets",
+                    .kind = "Secret",
                     .changed = ec_on_secret,
                     .synced = ec_on_synced},
     [EC_DEVICES] = {.group_version = DEVICES_V1BETA1,
                     .plural = "devices",
+                    .kind = "Device",
                     .changed = ec_on_device,
                     .synced = ec_on_synced},
     [EC_MODELS] = {.group_version = DEVICES_V1BETA1,
                    .plural = "devicemodels",
+                   .kind = "DeviceModel",
                    .changed = ec_on_model,
                    .synced = ec_on_synced},
     [EC_STATUSES] = {.group_version = DEVICES_V1BETA1,
                      .plural = "devicestatuses",
+                     .kind = "DeviceStatus",
                      .changed = ec_on_status},
     [EC_RULES] = {.group_version = RULES_V1,
                   .plural = "rules",
+                  .kind = "Rule",
                   .changed = ec_on_rule,
                   .synced = ec_on_rules_synced,
                   .absent = ec_on_rules_absent},
     [EC_ENDPOINTS] = {.group_version = RULES_V1,
                       .plural = "ruleendpoints",
+                      .kind = "RuleEndpoint",
                       .changed = ec_on_endpoint,
                       .synced = ec_on_rules_synced,
                       .absent = ec_on_rules_absent},
     [EC_SYNCS] = {.group_version = EC_RECORD_API,
                   .plural = "objectsyncs",
+                  .kind = "ObjectSync",
                   .changed = ec_on_record,
                   .synced = ec_on_records_synced,
                   .absent = ec_on_records_absent},
     [EC_CLUSTER_SYNCS] = {.group_version = EC_RECORD_API,
                           .plural = "clusterobjectsyncs",
+                          .kind = "ClusterObjectSync",
                           .changed = ec_on_record,
                           .synced = ec_on_records_synced,
                           .absent = ec_on_records_absent},
 };
 
-struct cor_json *ec_get(const struct ec *ec, enum ec_kind kind, const char *ns, const char *name)
+/* The mirrors have objects packed; what is unpacked lives until the loop goes round. */
+void ec_give_back(struct ec *ec)
 {
-    return cor_reflector_get(cor_informer_mirror(ec->informers[kind]), ns, name);
+    cor_json_free(&ec->lent);
 }
 
-struct cor_json *ec_next(const struct ec *ec, enum ec_kind kind, size_t *at)
+static void on_round(void *self)
 {
-    return cor_reflector_next(cor_informer_mirror(ec->informers[kind]), at);
+    ec_give_back(self);
+}
+
+static struct cor_json *lend(struct ec *ec, struct cor_json *object)
+{
+    if (object != NULL && ec->lent == NULL) {
+        ec->lent = cor_json_array();
+        cor_timer_start(ec->round, 0);
+    }
+    if (object != NULL) {
+        cor_json_add(ec->lent, object);
+    }
+    return object;
+}
+
+struct cor_json *ec_get(struct ec *ec, enum ec_kind kind, const char *ns, const char *name)
+{
+    return lend(ec, cor_reflector_get(cor_informer_mirror(ec->informers[kind]), ns, name));
+}
+
+bool ec_has(const struct ec *ec, enum ec_kind kind, const char *ns, const char *name)
+{
+    return cor_reflector_has(cor_informer_mirror(ec->informers[kind]), ns, name);
+}
+
+struct cor_json *ec_next(struct ec *ec, enum ec_kind kind, size_t *at)
+{
+    return lend(ec, cor_reflector_next(cor_informer_mirror(ec->informers[kind]), at));
+}
+
+bool ec_next_name(const struct ec *ec, enum ec_kind kind, size_t *at, struct cor_view *ns_r,
+                  struct cor_view *name_r)
+{
+    return cor_reflector_next_name(cor_informer_mirror(ec->informers[kind]), at, ns_r, name_r);
 }
 
 bool ec_is_synced(const struct ec *ec, enum ec_kind kind)
@@ -154,6 +200,8 @@ static void start_informer(struct ec *ec, enum ec_kind kind)
     struct cor_informer_spec spec = {
         .path = path.data,
         .selector = WATCHES[kind].selector,
+        .api_version = WATCHES[kind].group_version,
+        .kind = WATCHES[kind].kind,
         .sink = {.self = ec, .changed = WATCHES[kind].changed, .synced = WATCHES[kind].synced},
         .absent = WATCHES[kind].absent,
     };
@@ -201,6 +249,9 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->cfg = service->cfg;
     ec->sessions = cor_map_new(ec_session_drop);
     ec->overlays = cor_map_new(ec_overlay_drop);
+    ec->pods = ec_bound_new();
+    ec->devices = ec_bound_new();
+    ec->round = cor_timer_new(service->loop, on_round, ec);
     ec->ledger = cor_ledger_new(service->bus, "edgecontroller");
     ec->report_books =
         cor_ledger_account(ec->ledger, "reports", COR_LEDGER_SINK, COR_VIEW("devices"));
@@ -245,6 +296,10 @@ static void stop(void *self)
     cor_map_free(&ec->overlays);
     cor_ledger_free(&ec->ledger);
     cor_map_free(&ec->sessions);
+    ec_bound_free(&ec->pods);
+    ec_bound_free(&ec->devices);
+    cor_timer_free(&ec->round);
+    cor_json_free(&ec->lent);
     cor_free(ec);
 }
 

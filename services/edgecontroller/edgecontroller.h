@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "bound.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/bus/bus.h"
@@ -73,9 +74,13 @@ struct ec {
     struct cor_kube *kube;
     struct cor_port *hub;
     struct cor_informer *informers[EC_KINDS];
-    struct cor_map *sessions;   /* node -> struct ec_session, owned */
-    struct cor_map *overlays;   /* "<ns>/<name>" -> struct ec_overlay, owned: see reports.c */
-    struct ec_leases *leases;   /* see lease.c */
+    struct cor_json *lent;    /* what ec_get and ec_next have handed out in this round, an array */
+    struct cor_timer *round;  /* runs while there is such */
+    struct ec_bound *pods;    /* which node needs what */
+    struct ec_bound *devices; /* the same of Devices */
+    struct cor_map *sessions; /* node -> struct ec_session, owned */
+    struct cor_map *overlays; /* "<ns>/<name>" -> struct ec_overlay, owned: see reports.c */
+    struct ec_leases *leases; /* see lease.c */
     struct ec_records *records; /* see records.h */
     bool records_absent;        /* the cluster has no ObjectSyncs */
     struct ec_surplus *surplus; /* see surplus.c */
@@ -91,10 +96,21 @@ struct ec {
 const struct cor_service_spec *ec_spec(void);
 
 /* Object of a kind in the mirror; NULL: none. Borrowed until the loop goes round. */
-struct cor_json *ec_get(const struct ec *ec, enum ec_kind kind, const char *ns, const char *name);
+struct cor_json *ec_get(struct ec *ec, enum ec_kind kind, const char *ns, const char *name);
 
-/* Walks the mirror of a kind. */
-struct cor_json *ec_next(const struct ec *ec, enum ec_kind kind, size_t *at);
+/* Frees what was borrowed in this round: at the end of what may borrow much. */
+void ec_give_back(struct ec *ec);
+
+/* Whether the mirror has it. */
+bool ec_has(const struct ec *ec, enum ec_kind kind, const char *ns, const char *name);
+
+/* Walks the mirror of a kind: *at starts at 0, NULL at the end. Borrowed as above. Each is
+ * unpacked: not for kinds of which there are many. */
+struct cor_json *ec_next(struct ec *ec, enum ec_kind kind, size_t *at);
+
+/* Walks the names of a kind in the same way, unpacking nothing. False at the end. */
+bool ec_next_name(const struct ec *ec, enum ec_kind kind, size_t *at, struct cor_view *ns_r,
+                  struct cor_view *name_r);
 
 /* Whether a kind has been listed. */
 bool ec_is_synced(const struct ec *ec, enum ec_kind kind);

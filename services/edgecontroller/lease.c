@@ -114,7 +114,7 @@ static void create(struct renewal *renewal)
 static void on_renewed(void *self, const struct cor_kube_response *response)
 {
     struct renewal *renewal = self;
-    bool is_known = ec_get(renewal->leases->ec, EC_NODES, "", renewal->node) != NULL;
+    bool is_known = ec_has(renewal->leases->ec, EC_NODES, "", renewal->node);
     if (response->status == NOT_FOUND && is_known) {
         create(renewal);
         return;

@@ -254,7 +254,7 @@ static struct entry *entry_of(struct ec_records *records, const char *ns, const 
     return entry;
 }
 
-static const struct cor_json *record_of(const struct ec *ec, const char *ns, const char *name)
+static const struct cor_json *record_of(struct ec *ec, const char *ns, const char *name)
 {
     return ec_get(ec, ns[0] == '\0' ? EC_CLUSTER_SYNCS : EC_SYNCS, ns, name);
 }
@@ -282,7 +282,7 @@ void ec_records_delete(struct ec_records *records, const char *ns, const char *n
     run(records);
 }
 
-bool ec_records_cover(const struct ec *ec, const char *node, const struct cor_json *object)
+bool ec_records_cover(struct ec *ec, const char *node, const struct cor_json *object)
 {
     auto_(cor_freep) char *name = ec_record_name(node, cor_json_str_at(object, "metadata.uid", ""));
     return ec_record_covers(record_of(ec, ec_ns(object), name),
@@ -342,11 +342,11 @@ enum cor_code ec_on_stored(void *self, struct cor_in *in, const void *body, stru
 
 /* ---- nodes that are no more ---- */
 
-static bool is_of(const struct cor_json *record, const char *node)
+static bool is_of(struct cor_view record_name, const char *node)
 {
     struct cor_view of;
     struct cor_view uid;
-    return ec_record_split(cor_view_of(ec_name(record)), &of, &uid) && cor_view_is(of, node);
+    return ec_record_split(record_name, &of, &uid) && cor_view_is(of, node);
 }
 
 static void on_node_looked_at(void *self, const struct cor_kube_response *response)
@@ -358,10 +358,13 @@ static void on_node_looked_at(void *self, const struct cor_kube_response *respon
     (void)cor_map_del(records->sweeps, cor_view_of(node));
     for (size_t i = 0; response->status == NOT_FOUND && i < COR_COUNT(KINDS); i++) {
         size_t at = 0;
-        const struct cor_json *record = NULL;
-        while ((record = ec_next(records->ec, KINDS[i], &at)) != NULL) {
-            if (is_of(record, node)) {
-                ec_records_delete(records, ec_ns(record), ec_name(record));
+        struct cor_view ns_view;
+        struct cor_view name_view;
+        while (ec_next_name(records->ec, KINDS[i], &at, &ns_view, &name_view)) {
+            if (is_of(name_view, node)) {
+                auto_(cor_freep) char *ns = cor_view_dup(ns_view);
+                auto_(cor_freep) char *name = cor_view_dup(name_view);
+                ec_records_delete(records, ns, name);
             }
         }
     }

@@ -14,7 +14,7 @@ struct ec_records *ec_records_new(struct ec *ec);
 void ec_records_free(struct ec_records **records);
 
 /* Whether the node has this version of the object already, as its record says. */
-bool ec_records_cover(const struct ec *ec, const char *node, const struct cor_json *object);
+bool ec_records_cover(struct ec *ec, const char *node, const struct cor_json *object);
 
 /* The object is on its way to the node. */
 void ec_records_sent(struct ec_records *records, const char *node, enum ec_kind kind,

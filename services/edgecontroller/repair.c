@@ -32,25 +32,42 @@ static bool has_left(enum ec_kind kind, const struct cor_json *object, const cha
     return kind == EC_DEVICES && strcmp(ec_node_of(object), node) != 0;
 }
 
-static void check_record(struct ec *ec, const struct cor_json *record)
+static void check_record(struct ec *ec, const struct ec_session *session, enum ec_kind of,
+                         const char *ns, const char *record_name, struct cor_view uid)
 {
-    struct cor_view node;
-    struct cor_view uid;
     enum ec_kind kind = EC_KINDS;
-    if (!ec_record_split(cor_view_of(ec_name(record)), &node, &uid) || !subject_of(record, &kind)) {
+    const struct cor_json *record = ec_get(ec, of, ns, record_name);
+    if (record == NULL || !subject_of(record, &kind)) {
         return;
     }
-    const struct ec_session *session = keeper_of(ec, node);
-    if (session == NULL || !session->unrepaired) {
-        return;
-    }
-    const char *ns = ec_ns(record);
     const char *name = cor_json_str_at(record, "spec.objectName", "");
     const struct cor_json *object = ec_get(ec, kind, ns, name);
     if (object == NULL || !cor_view_is(uid, cor_json_str_at(object, "metadata.uid", "")) ||
         has_left(kind, object, session->node)) {
         struct ec_lost lost = {kind, cor_view_of(ns), cor_view_of(name), uid};
         ec_send_gone(ec, session->node, &lost);
+    }
+}
+
+/* Only the records of nodes that have just come are looked at. */
+static void check_records(struct ec *ec, enum ec_kind of)
+{
+    size_t at = 0;
+    struct cor_view ns_view;
+    struct cor_view name_view;
+    while (ec_next_name(ec, of, &at, &ns_view, &name_view)) {
+        struct cor_view node;
+        struct cor_view uid;
+        if (!ec_record_split(name_view, &node, &uid)) {
+            continue;
+        }
+        const struct ec_session *session = keeper_of(ec, node);
+        if (session != NULL && session->unrepaired) {
+            auto_(cor_freep) char *ns = cor_view_dup(ns_view);
+            auto_(cor_freep) char *name = cor_view_dup(name_view);
+            check_record(ec, session, of, ns, name, uid);
+            ec_give_back(ec);
+        }
     }
 }
 
@@ -85,11 +102,7 @@ void ec_repair(struct ec *ec)
         return;
     }
     for (size_t i = 0; i < COR_COUNT(KINDS); i++) {
-        size_t at = 0;
-        const struct cor_json *record = NULL;
-        while ((record = ec_next(ec, KINDS[i], &at)) != NULL) {
-            check_record(ec, record);
-        }
+        check_records(ec, KINDS[i]);
     }
     size_t at = 0;
     void *value = NULL;
@@ -108,7 +121,7 @@ void ec_repair_gone(struct ec *ec, enum ec_kind kind, const struct cor_json *obj
         const struct ec_session *session = value;
         auto_(cor_freep) char *name = ec_record_name(session->node, uid);
         if (session->records && cor_map_get(told, cor_view_of(session->node)) == NULL &&
-            ec_get(ec, EC_SYNCS, ec_ns(object), name) != NULL) {
+            ec_has(ec, EC_SYNCS, ec_ns(object), name)) {
             ec_send(ec, session->node, kind, object, true);
         }
     }
@@ -116,20 +129,25 @@ void ec_repair_gone(struct ec *ec, enum ec_kind kind, const struct cor_json *obj
 
 /* Records of a node that is neither known nor connected are nobody's: CloudCore leaves some when a
  * node is deleted while it works. */
-void ec_on_record(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)
+static void look_after(struct ec *ec, struct cor_view record_name)
 {
-    struct ec *ec = self;
     struct cor_view node;
     struct cor_view uid;
-    (void)old;
-    if (change != COR_ADDED || !ec_is_synced(ec, EC_NODES) ||
-        !ec_record_split(cor_view_of(ec_name(object)), &node, &uid) ||
+    if (!ec_is_synced(ec, EC_NODES) || !ec_record_split(record_name, &node, &uid) ||
         cor_map_get(ec->sessions, node) != NULL) {
         return;
     }
     auto_(cor_freep) char *name = cor_view_dup(node);
-    if (ec_get(ec, EC_NODES, "", name) == NULL) {
+    if (!ec_has(ec, EC_NODES, "", name)) {
         ec_records_sweep(ec->records, name);
+    }
+}
+
+void ec_on_record(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)
+{
+    (void)old;
+    if (change == COR_ADDED) {
+        look_after(self, cor_view_of(ec_name(object)));
     }
 }
 
@@ -139,9 +157,10 @@ static void sweep_all(struct ec *ec)
     static const enum ec_kind KINDS[] = {EC_SYNCS, EC_CLUSTER_SYNCS};
     for (size_t i = 0; i < COR_COUNT(KINDS); i++) {
         size_t at = 0;
-        struct cor_json *record = NULL;
-        while ((record = ec_next(ec, KINDS[i], &at)) != NULL) {
-            ec_on_record(ec, COR_ADDED, record, NULL);
+        struct cor_view ns;
+        struct cor_view name;
+        while (ec_next_name(ec, KINDS[i], &at, &ns, &name)) {
+            look_after(ec, name);
         }
     }
 }

@@ -228,7 +228,7 @@ static struct ec_overlay *overlay_of(struct ec *ec, struct cor_view id)
     return overlay;
 }
 
-static const struct cor_json *reported_device(const struct ec *ec, struct cor_view id)
+static const struct cor_json *reported_device(struct ec *ec, struct cor_view id)
 {
     struct cor_view rest = id;
     struct cor_view ns_view;

@@ -70,7 +70,7 @@ static struct ec_rule_entry *entry_of(struct ec_router *router, const struct cor
     return entry;
 }
 
-static const struct cor_json *endpoint_of(const struct ec *ec, const struct cor_json *json,
+static const struct cor_json *endpoint_of(struct ec *ec, const struct cor_json *json,
                                           const char *which)
 {
     const char *name = cor_json_as_str(cor_json_get(cor_json_get(json, "spec"), which), "");

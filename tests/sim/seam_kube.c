@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "common/kube/client.h"
+#include "common/kube/items.h"
 #include "common/kube/lines.h"
 #include "common/kube/path.h"
 #include "common/pki/cert.h"
@@ -28,7 +29,9 @@ struct cor_kube_call {
     struct cor_timer *timer;
     struct cor_buf got;
     struct cor_lines lines;
-    cor_kube_line_fn on_line;
+    struct cor_items items;
+    cor_kube_line_fn on_line; /* NULL: no watch */
+    cor_kube_line_fn on_item; /* NULL: no list */
     cor_kube_fn fn;
     void *self;
     bool delivering;
@@ -62,6 +65,7 @@ static void call_free(struct cor_kube_call *call)
     cor_timer_free(&call->timer);
     cor_buf_free(&call->got);
     cor_lines_free(&call->lines);
+    cor_items_free(&call->items);
     cor_free(call);
 }
 
@@ -105,7 +109,9 @@ static void finish(struct cor_kube_call *call, int status, int64_t retry_after_u
     struct cor_json *tree = NULL;
     cor_kube_fn fn = call->fn;
     void *self = call->self;
-    if (cor_json_parse(cor_buf_as_view(&call->got), COR_KUBE_BODY_MAX, 0, &tree, NULL) != COR_OK) {
+    bool is_list = call->on_item != NULL && status >= 200 && status < 300;
+    const struct cor_buf *got = is_list ? &call->items.rest : &call->got;
+    if (cor_json_parse(cor_buf_as_view(got), COR_KUBE_BODY_MAX, 0, &tree, NULL) != COR_OK) {
         tree = NULL;
     }
     auto_(cor_json_free) struct cor_json *body = tree;
@@ -132,13 +138,30 @@ static void on_late(void *self)
     finish(call, 0, 0, "Timeout was reached");
 }
 
-/* False: the call is no more. */
-static bool deliver(struct cor_kube_call *call)
+static bool on_item(void *self, struct cor_view item)
+{
+    struct cor_kube_call *call = self;
+    call->on_item(call->self, item);
+    return !call->cancelled;
+}
+
+static void take_lines(struct cor_kube_call *call, struct cor_view bytes)
 {
     struct cor_view line;
-    call->delivering = true;
+    cor_lines_add(&call->lines, bytes);
     while (!call->cancelled && cor_lines_next(&call->lines, &line)) {
         call->on_line(call->self, line);
+    }
+}
+
+/* False: the call is no more. */
+static bool deliver(struct cor_kube_call *call, struct cor_view bytes)
+{
+    call->delivering = true;
+    if (call->on_item == NULL) {
+        take_lines(call, bytes);
+    } else {
+        (void)cor_items_add(&call->items, bytes, on_item, call);
     }
     call->delivering = false;
     if (call->cancelled) {
@@ -154,9 +177,9 @@ void sim_kube_take(void *self)
     struct cor_kube_call *call = part->flow->call;
     bool goes_on = call != NULL;
     sim_point();
-    if (goes_on && call->on_line != NULL && part->status >= 200 && part->status < 300) {
-        cor_lines_add(&call->lines, cor_buf_as_view(&part->bytes));
-        goes_on = deliver(call);
+    bool is_streamed = goes_on && (call->on_line != NULL || call->on_item != NULL);
+    if (is_streamed && part->status >= 200 && part->status < 300) {
+        goes_on = deliver(call, cor_buf_as_view(&part->bytes));
     } else if (goes_on) {
         cor_buf_view(&call->got, cor_buf_as_view(&part->bytes));
     }
@@ -190,15 +213,15 @@ static void refuse(struct sim_flow *flow)
     sim_post(flow->client, 500 + (int64_t)sim_pick(SIM_NET, COR_MS(2)), sim_kube_take, part);
 }
 
-struct cor_kube_call *cor_kube_stream(struct cor_kube *kube, const struct cor_kube_request *request,
-                                      cor_kube_line_fn line, cor_kube_fn fn, void *self)
+static struct cor_kube_call *start(struct cor_kube *kube, const struct cor_kube_request *request,
+                                   cor_kube_fn fn, void *self)
 {
     struct cor_kube_call *call = cor_alloc(sizeof(*call));
     call->kube = kube;
     call->fn = fn;
     call->self = self;
-    call->on_line = line;
     call->lines.max = COR_KUBE_LINE_MAX;
+    call->items.max = COR_KUBE_LINE_MAX;
     cor_list_init(&call->link);
     cor_list_add(&kube->calls, &call->link);
     call->timer = cor_timer_new(kube->loop, on_late, call);
@@ -218,10 +241,27 @@ struct cor_kube_call *cor_kube_stream(struct cor_kube *kube, const struct cor_ku
     return call;
 }
 
+/* Nothing is told before this returns. */
+struct cor_kube_call *cor_kube_stream(struct cor_kube *kube, const struct cor_kube_request *request,
+                                      cor_kube_line_fn line, cor_kube_fn fn, void *self)
+{
+    struct cor_kube_call *call = start(kube, request, fn, self);
+    call->on_line = line;
+    return call;
+}
+
+struct cor_kube_call *cor_kube_list(struct cor_kube *kube, const struct cor_kube_request *request,
+                                    cor_kube_line_fn item, cor_kube_fn fn, void *self)
+{
+    struct cor_kube_call *call = start(kube, request, fn, self);
+    call->on_item = item;
+    return call;
+}
+
 struct cor_kube_call *cor_kube_send(struct cor_kube *kube, const struct cor_kube_request *request,
                                     cor_kube_fn fn, void *self)
 {
-    return cor_kube_stream(kube, request, NULL, fn, self);
+    return start(kube, request, fn, self);
 }
 
 void sim_http_died(struct sim_core *core)

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "common/base/attr.h"
+#include "common/base/mem.h"
 #include "common/kube/config.h"
+#include "tests/support/process.h"
 
 static enum cor_code read_text(const char *text, struct cor_kube_config *config,
                                struct cor_err *err)
@@ -66,6 +68,12 @@ static void bad_configs_are_refused(void **state)
         {ONE("{\"server\":\"https://x\",\"certificate-authority\":\"ca.crt\"}", "{}"),
          COR_NOTFOUND},
         {ONE("{\"server\":\"https://x\"}", "{\"client-key-data\":\"a2V5\"}"), COR_INVALID},
+        {ONE("{\"server\":\"https://x\",\"proxy-url\":\"http://p\"}", "{}"), COR_UNSUPPORTED},
+        {ONE("{\"server\":\"https://x\"}", "{\"exec\":{\"command\":\"aws\"}}"), COR_UNSUPPORTED},
+        {ONE("{\"server\":\"https://x\"}", "{\"auth-provider\":{\"name\":\"gcp\"}}"),
+         COR_UNSUPPORTED},
+        {ONE("{\"server\":\"https://x\"}", "{\"username\":\"u\",\"password\":\"p\"}"),
+         COR_UNSUPPORTED},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         struct cor_kube_config config;
@@ -97,12 +105,50 @@ static void file_is_yaml(void **state)
     assert_int_equal(cor_kube_config_load(path, &none, NULL), COR_NOTFOUND);
 }
 
+/* The one line that somebody with a cloud's kubeconfig sees. */
+static void exec_is_refused_with_a_clear_word(void **state)
+{
+    (void)state;
+    struct cor_kube_config config;
+    struct cor_err err = COR_ERR_NONE;
+    assert_int_equal(
+        read_text(ONE("{\"server\":\"https://x\"}", "{\"exec\":{\"command\":\"aws\"}}"), &config,
+                  &err),
+        COR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "\"exec\" is not supported; use a client certificate"));
+}
+
+static void a_pod_is_given_what_it_needs(void **state)
+{
+    (void)state;
+    auto_(cor_freep) char *dir = test_dir_new();
+    auto_(cor_kube_config_free) struct cor_kube_config config = {0};
+    struct cor_err err = COR_ERR_NONE;
+    assert_int_equal(cor_kube_config_pod(dir, NULL, NULL, &config, &err), COR_INVALID);
+    assert_non_null(strstr(err.text, "KUBERNETES_SERVICE_HOST"));
+    assert_int_equal(cor_kube_config_pod(dir, "10.96.0.1", "443", &config, &err), COR_NOTFOUND);
+    test_write(dir, "token", "tok\n");
+    test_write(dir, "ca.crt", "ca");
+    test_write(dir, "namespace", "kubeedge");
+    assert_int_equal(cor_kube_config_pod(dir, "10.96.0.1", "443", &config, &err), COR_OK);
+    assert_string_equal(config.server, "https://10.96.0.1:443");
+    assert_string_equal(config.ca_pem, "ca");
+    assert_string_equal(config.ns, "kubeedge");
+    assert_true(strlen(config.token_file) > strlen(dir));
+    cor_kube_config_free(&config);
+    assert_int_equal(cor_kube_config_pod(dir, "fd00::1", "6443", &config, &err), COR_OK);
+    assert_string_equal(config.server, "https://[fd00::1]:6443");
+    test_dir_free(&dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(current_context_counts),
         cmocka_unit_test(bad_configs_are_refused),
         cmocka_unit_test(file_is_yaml),
+        cmocka_unit_test(exec_is_refused_with_a_clear_word),
+        cmocka_unit_test(a_pod_is_given_what_it_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,19 +34,26 @@ static struct {
 
 /* ---- stand-ins ---- */
 
-struct cor_json *ec_get(const struct ec *ec, enum ec_kind kind, const char *ns, const char *name)
+struct cor_json *ec_get(struct ec *ec, enum ec_kind kind, const char *ns, const char *name)
 {
     (void)ec;
     bool is = kind == EC_DEVICES && strcmp(ns, "default") == 0 && strcmp(name, "d0") == 0;
     return is ? set.device : NULL;
 }
 
-struct cor_json *ec_next(const struct ec *ec, enum ec_kind kind, size_t *at)
+struct cor_json *ec_next(struct ec *ec, enum ec_kind kind, size_t *at)
 {
     (void)ec;
     (void)kind;
     (void)at;
     return NULL;
+}
+
+bool ec_has(const struct ec *ec, enum ec_kind kind, const char *ns, const char *name)
+{
+    (void)ec;
+    return kind == EC_DEVICES && strcmp(ns, "default") == 0 && strcmp(name, "d0") == 0 &&
+           set.device != NULL;
 }
 
 bool ec_is_synced(const struct ec *ec, enum ec_kind kind)
@@ -184,8 +191,12 @@ static void a_status_that_is_missing_is_made(void **state)
     auto_(cor_map_free) struct cor_map *overlays = cor_map_new(ec_overlay_drop);
     auto_(cor_map_free) struct cor_map *sessions = cor_map_new(NULL);
     struct cor_ledger_counts books = {0};
-    struct ec ec = {
-        .service = &service, .overlays = overlays, .sessions = sessions, .report_books = &books};
+    auto_(ec_bound_free) struct ec_bound *devices = ec_bound_new();
+    struct ec ec = {.service = &service,
+                    .overlays = overlays,
+                    .sessions = sessions,
+                    .devices = devices,
+                    .report_books = &books};
     auto_(cor_json_free) struct cor_json *device =
         parsed("{\"metadata\":{\"namespace\":\"default\",\"name\":\"d0\",\"uid\":\"u\"},\"spec\":"
                "{\"nodeName\":\"n1\",\"properties\":[{\"name\":\"temperature\"}]}}");

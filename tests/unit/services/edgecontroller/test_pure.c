@@ -138,21 +138,53 @@ static void reports_merge_into_the_list(void **state)
                         "{\"propertyName\":\"s\",\"reported\":{\"value\":\"off\"}}]");
 }
 
-static const struct cor_json *pod_of(void *self, const char *ns, const char *name)
+static struct ec_bound *bound_of(const struct cor_json *list)
 {
-    for (size_t i = 0; i < cor_json_count(self); i++) {
-        const struct cor_json *pod = cor_json_item(self, i);
-        if (strcmp(cor_json_str_at(pod, "metadata.namespace", ""), ns) == 0 &&
-            strcmp(cor_json_str_at(pod, "metadata.name", ""), name) == 0) {
-            return pod;
-        }
+    struct ec_bound *bound = ec_bound_new();
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        ec_bound_put(bound, cor_json_item(list, i));
     }
-    return NULL;
+    return bound;
 }
 
-static const struct cor_json *next_pod(void *self, size_t *at)
+static void add_name(void *self, const char *ns, const char *name)
 {
-    return cor_json_item(self, (*at)++);
+    cor_buf_fmt(self, "%s/%s ", ns, name);
+}
+
+static void add_node(void *self, const char *node)
+{
+    cor_buf_fmt(self, "%s ", node);
+}
+
+/* Pods that change what they name, move (which none does) and go. */
+static void what_is_bound_follows_changes(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *list =
+        json("[{\"metadata\":{\"namespace\":\"a\",\"name\":\"x\"},\"spec\":{\"nodeName\":\"n1\","
+             "\"deviceModelRef\":{\"name\":\"m\"}}},"
+             "{\"metadata\":{\"namespace\":\"a\",\"name\":\"y\"},\"spec\":{\"nodeName\":\"n1\","
+             "\"imagePullSecrets\":[{\"name\":\"s\"}]}},"
+             "{\"metadata\":{\"namespace\":\"a\",\"name\":\"x\"},\"spec\":{\"nodeName\":\"n2\","
+             "\"imagePullSecrets\":[{\"name\":\"s\"}]}},"
+             "{\"metadata\":{\"namespace\":\"a\",\"name\":\"z\"},\"spec\":{}}]");
+    auto_(ec_bound_free) struct ec_bound *bound = bound_of(list);
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    ec_bound_of(bound, COR_VIEW("n1"), add_name, &text);
+    cor_buf_str(&text, "| ");
+    ec_bound_of(bound, COR_VIEW("n2"), add_name, &text);
+    cor_buf_str(&text, "| ");
+    ec_bound_needing(bound, "a", "secret", "s", add_node, &text);
+    cor_buf_str(&text, "| ");
+    ec_bound_needing(bound, "a", "model", "m", add_node, &text);
+    assert_string_equal(text.data, "a/y | a/x | n1 n2 | ");
+    assert_string_equal(ec_bound_node(bound, COR_VIEW("a"), COR_VIEW("x")), "n2");
+    assert_null(ec_bound_node(bound, COR_VIEW("a"), COR_VIEW("z")));
+    ec_bound_del(bound, cor_json_item(list, 1));
+    ec_bound_del(bound, cor_json_item(list, 1));
+    assert_false(ec_bound_need(bound, COR_VIEW("n1"), COR_VIEW("a"), "secret", COR_VIEW("s")));
+    assert_true(ec_bound_need(bound, COR_VIEW("n2"), COR_VIEW("a"), "secret", COR_VIEW("s")));
 }
 
 static void a_node_may_touch_its_own_and_no_more(void **state)
@@ -194,11 +226,11 @@ static void a_node_may_touch_its_own_and_no_more(void **state)
         "{\"persistentVolumeClaim\":{\"claimName\":\"mine\"}}]}},"
         "{\"metadata\":{\"namespace\":\"a\",\"name\":\"theirs\"},\"spec\":{\"nodeName\":\"n2\","
         "\"serviceAccountName\":\"other\",\"volumes\":[{\"secret\":{\"secretName\":\"s2\"}}]}}]");
-    struct ec_pods pods = {pod_of, next_pod, list};
+    auto_(ec_bound_free) struct ec_bound *pods = bound_of(list);
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
         struct px_key key;
         assert_true(px_key_parse(cor_view_of(ROWS[i].key), &key));
-        if (ec_is_own(&pods, "n1", &key) != ROWS[i].own) {
+        if (ec_is_own(pods, "n1", &key) != ROWS[i].own) {
             fail_msg("%s", ROWS[i].key);
         }
     }
@@ -227,12 +259,12 @@ static void volumes_are_their_claimants(void **state)
     auto_(cor_json_free) struct cor_json *list =
         json("[{\"metadata\":{\"namespace\":\"a\",\"name\":\"p\"},\"spec\":{\"nodeName\":\"n1\","
              "\"volumes\":[{\"persistentVolumeClaim\":{\"claimName\":\"c\"}}]}}]");
-    struct ec_pods pods = {pod_of, next_pod, list};
+    auto_(ec_bound_free) struct ec_bound *pods = bound_of(list);
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
         struct px_key key;
         auto_(cor_json_free) struct cor_json *object = json(ROWS[i].object);
         assert_true(px_key_parse(cor_view_of(ROWS[i].key), &key));
-        if (ec_is_own_object(&pods, "n1", &key, object) != ROWS[i].own) {
+        if (ec_is_own_object(pods, "n1", &key, object) != ROWS[i].own) {
             fail_msg("%zu %s", i, ROWS[i].key);
         }
     }
@@ -331,6 +363,7 @@ int main(void)
         cmocka_unit_test(calls_become_requests),
         cmocka_unit_test(odd_names_stay_in_their_place),
         cmocka_unit_test(reports_merge_into_the_list),
+        cmocka_unit_test(what_is_bound_follows_changes),
         cmocka_unit_test(a_node_may_touch_its_own_and_no_more),
         cmocka_unit_test(volumes_are_their_claimants),
         cmocka_unit_test(records_are_named_and_compared),

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A Kubernetes API in trouble, for test_kube_trouble: bad_api.py FOLDER reads server.pem and server.key
+there, and mode before each request: it does what its word says. Prints its port; writes each request, a
+line, to the file requests."""
+import http.server
+import json
+import os
+import socketserver
+import ssl
+import sys
+import threading
+import time
+
+folder = sys.argv[1]
+lock = threading.Lock()
+counts = {}
+
+
+def mode():
+    with open(os.path.join(folder, "mode"), encoding="utf-8") as file:
+        return file.read().split()
+
+
+def count(what):
+    with lock:
+        counts[what] = counts.get(what, 0) + 1
+        with open(os.path.join(folder, "requests"), "a", encoding="utf-8") as out:
+            out.write(what + "\n")
+        return counts[what]
+
+
+def status(code, reason):
+    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason}
+
+
+class Api(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def answer(self, code, body, headers=()):
+        text = json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        for key, value in headers:
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def chunk(self, event):
+        text = json.dumps(event).encode() + b"\n"
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
+        self.wfile.flush()
+
+    def line(self, kind, version, **more):
+        self.chunk({"type": kind, "object": {"metadata": {"resourceVersion": str(version), **more}}})
+
+    def begin(self):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def watch(self, word):
+        if word == "gone":
+            return self.answer(410, status(410, "Expired"))
+        self.begin()
+        self.line("BOOKMARK", 9)
+        if word == "gone-after":
+            self.chunk({"type": "ERROR", "object": status(410, "Expired")})
+        if word == "silent":
+            time.sleep(60)
+        if word == "well":
+            self.line("ADDED", 10, namespace="a", name=f"w{count('told')}")
+            time.sleep(60)
+        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
+    def do_GET(self):
+        words = mode()
+        if "watch=true" in self.path:
+            count("watch")
+            if words[0] in ("429", "500", "503"):
+                return self.refuse(words)
+            return self.watch(words[0])
+        number = count("list")
+        if words[0] in ("429", "500", "503"):
+            return self.refuse(words)
+        if words[0] == "lost-pages" and "continue" in self.path:
+            return self.answer(410, status(410, "Expired"))
+        more = "next" if "limit=0" not in self.path and words[0] == "lost-pages" else ""
+        items = [{"metadata": {"namespace": "a", "name": "one", "uid": "1", "resourceVersion": "3"}}]
+        return self.answer(200, {"kind": "PodList", "apiVersion": "v1", "items": items,
+                                 "metadata": {"resourceVersion": str(5 + number), "continue": more}})
+
+    def refuse(self, words):
+        headers = [("Retry-After", words[1])] if len(words) > 1 else []
+        self.answer(int(words[0]), status(int(words[0]), "Trouble"), headers)
+
+    def write(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.close_connection = True
+        count("write")
+        words = mode()
+        if words[0] in ("429", "500", "503"):
+            return self.refuse(words)
+        if words[0] == "token" and self.headers.get("Authorization") != f"Bearer {words[1]}":
+            return self.answer(401, status(401, "Unauthorized"))
+        return self.answer(200, {"kind": "Pod", "metadata": {"name": "x"}})
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = write
+
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def get_request(self):  # the certificate may have changed
+        connection, address = self.socket.accept()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.path.join(folder, "server.pem"), os.path.join(folder, "server.key"))
+        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+    def server_bind(self):  # without the look-up of our own name, which may take long
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def handle_error(self, *args):
+        pass
+
+
+server = Server(("127.0.0.1", 0), Api)
+print(server.server_address[1], flush=True)
+server.serve_forever()
