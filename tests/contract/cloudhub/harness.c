@@ -46,6 +46,18 @@ static enum cor_code on_call(void *self, struct cor_in *in, const void *body, st
     return COR_OK;
 }
 
+static enum cor_code on_stored(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    const struct px_node_stored *stored = body;
+    struct set *set = self;
+    (void)in;
+    (void)err;
+    cor_buf_fmt(&set->stored, "%s%.*s %.*s %.*s %.*s\n", stored->gone ? "-" : "",
+                COR_VIEW_ARG(stored->node), COR_VIEW_ARG(stored->key), COR_VIEW_ARG(stored->uid),
+                COR_VIEW_ARG(stored->version));
+    return COR_OK;
+}
+
 static enum cor_code on_report(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
     const struct px_node_report *report = body;
@@ -73,10 +85,8 @@ static enum cor_code on_upload(void *self, struct cor_in *in, const void *body, 
 }
 
 static const struct cor_handler HANDLERS[] = {
-    {PX_node_session, on_session},
-    {PX_node_call, on_call},
-    {PX_node_report, on_report},
-    {PX_node_upload, on_upload},
+    {PX_node_session, on_session}, {PX_node_call, on_call},     {PX_node_report, on_report},
+    {PX_node_stored, on_stored},   {PX_node_upload, on_upload},
 };
 
 static const struct cor_port_ops OPS = {.handlers = HANDLERS, .handler_count = COR_COUNT(HANDLERS)};
@@ -220,6 +230,7 @@ int hub_teardown(void **state)
     cor_buf_free(&set->calls);
     cor_buf_free(&set->reports);
     cor_buf_free(&set->uploads);
+    cor_buf_free(&set->stored);
     cor_buf_free(&set->body);
     test_certs_free(&set->api);
     for (size_t i = 0; i < COR_COUNT(set->held); i++) {

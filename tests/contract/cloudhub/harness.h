@@ -19,7 +19,7 @@
 #include "tests/support/certs.h"
 #include "tests/support/process.h"
 
-enum { FRAMES_MAX = 64 };
+enum { FRAMES_MAX = 256 };
 
 struct set;
 
@@ -51,6 +51,7 @@ struct set {
     struct cor_buf calls;    /* "verb key body\n" */
     struct cor_buf reports;
     struct cor_buf uploads;
+    struct cor_buf stored; /* "node key uid version\n"; "-" before what is gone */
     uint64_t call_cause;
     uint64_t reply_status;
     const char *reply_body;

@@ -85,6 +85,13 @@ static void sessions_survive_the_hub(void **state)
     hub_end(&node);
 }
 
+static bool is_told_gone(void *arg)
+{
+    const struct set *set = arg;
+    return set->stored.len > 0 &&
+           strstr(set->stored.data, "-n1 default/pod/p default/pod/p 8\n") != NULL;
+}
+
 static void objects_go_down_one_at_a_time(void **state)
 {
     struct set *set = *state;
@@ -121,6 +128,8 @@ static void objects_go_down_one_at_a_time(void **state)
     hub_frame(&node, 3, &third);
     assert_string_equal(third.operation, "delete");
     hub_ack(&node, &third);
+    hub_wait(set, is_told_gone, set); /* the newest of each object */
+    assert_true(cor_view_starts(cor_buf_as_view(&set->stored), "n1 default/pod/p default/pod/p "));
     hub_end(&node);
 }
 

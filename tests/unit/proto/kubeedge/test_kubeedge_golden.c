@@ -10,34 +10,15 @@
 
 #include <stdio.h>
 
-#include "common/base/file.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "proto/kubeedge/calls.h"
 #include "proto/kubeedge/rules.h"
+#include "tests/support/golden.h"
 
 /* Replays what a real EdgeCore and a real CloudCore said (tests/golden/kubeedge). */
-static const char *const FILES[] = {"link-1.txt", "link-2.txt"};
-
-typedef void (*line_fn)(void *self, bool up, struct cor_view text);
-
-static size_t each_line(const char *name, line_fn fn, void *self)
-{
-    auto_(cor_buf_free) struct cor_buf text = {0};
-    auto_(cor_freep) char *path = cor_sprintf(CORACLE_SOURCE_DIR "/tests/golden/kubeedge/%s", name);
-    assert_int_equal(cor_file_read(path, 10 * 1024 * 1024, &text, NULL), COR_OK);
-    struct cor_view rest = cor_buf_as_view(&text);
-    struct cor_view line;
-    size_t count = 0;
-    while (cor_view_split(&rest, '\n', &line)) {
-        if (line.len > 0) {
-            size_t skip = cor_view_starts(line, "up ") ? 3 : 5;
-            fn(self, skip == 3, (struct cor_view){line.ptr + skip, line.len - skip});
-            count++;
-        }
-    }
-    return count;
-}
+#define SESSION(n) CORACLE_SOURCE_DIR "/tests/golden/kubeedge/link-" #n ".txt"
+static const char *const FILES[] = {SESSION(1), SESSION(2)};
 
 /* Written again, a message reads as the same JSON. */
 static void round_trip(void *self, bool up, struct cor_view text)
@@ -74,7 +55,7 @@ static void every_frame_round_trips(void **state)
     (void)state;
     size_t count = 0;
     for (size_t i = 0; i < COR_COUNT(FILES); i++) {
-        count += each_line(FILES[i], round_trip, NULL);
+        count += test_golden(FILES[i], round_trip, NULL);
     }
     assert_int_equal(count, 161 + 86);
 }
@@ -160,7 +141,7 @@ static void both_roles_understand_everything(void **state)
     (void)state;
     for (size_t i = 0; i < COR_COUNT(FILES); i++) {
         struct replay replay = {.down = cor_map_new(NULL), .asked = cor_map_new(cor_free)};
-        (void)each_line(FILES[i], replay_line, &replay);
+        (void)test_golden(FILES[i], replay_line, &replay);
         assert_true(replay.acked > 10);
         assert_true(replay.calls > 5);
         assert_true(replay.answered > 5);
