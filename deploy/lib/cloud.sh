@@ -90,10 +90,18 @@ cloud_keys() {
     key_file "$made/cloud.kubeconfig" "$CORACLE_ETC/edgecontroller.kubeconfig" coracle-edgecontroller
 }
 
+# crd_is_kubeedge FILE: the cluster has it already, from KubeEdge, perhaps with versions that ours does not have.
+crd_is_kubeedge() {
+    kube get -f "$1" -o 'jsonpath={.metadata.annotations}' 2>/dev/null | grep -q 'controller-gen.kubebuilder.io/version'
+}
+
 apply_crds() {
-    local said
+    local said file
     step "applying CRDs"
-    said=$(kube apply -f "$TOP/deploy/crds" 2>&1) || die "CRDs" "${said//$'\n'/ }" "See $LOGS/cloud/current"
+    for file in "$TOP"/deploy/crds/*.yaml; do
+        crd_is_kubeedge "$file" && continue
+        said=$(kube apply -f "$file" 2>&1) || die "CRDs" "${said//$'\n'/ }" "See $LOGS/cloud/current"
+    done
     said=$(kube wait --for=condition=Established --timeout=20s -f "$TOP/deploy/crds" 2>&1) ||
         die "CRDs" "${said//$'\n'/ }" "See $LOGS/cloud/current"
 }
