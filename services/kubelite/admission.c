@@ -170,3 +170,90 @@ enum cor_code kl_admit_pod(struct kl_api *api, struct cor_json *pod, struct kl_f
     add_tolerations(spec);
     return COR_OK;
 }
+
+enum { NODE_PORT_FIRST = 30000, NODE_PORT_COUNT = 2768, HOST_COUNT = 65533, TRIES = 64 };
+
+static bool is_used(const struct cor_json *services, const char *address, int64_t node_port)
+{
+    for (size_t i = 0; i < cor_json_count(services); i++) {
+        const struct cor_json *spec = cor_json_get(cor_json_item(services, i), "spec");
+        const struct cor_json *ports = cor_json_get(spec, "ports");
+        if (address != NULL && strcmp(cor_json_str_at(spec, "clusterIP", ""), address) == 0) {
+            return true;
+        }
+        for (size_t p = 0; node_port != 0 && p < cor_json_count(ports); p++) {
+            if (cor_json_int_at(cor_json_item(ports, p), "nodePort", 0) == node_port) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static unsigned any_of(unsigned count)
+{
+    uint32_t random = 0;
+    cor_random((uint8_t *)&random, sizeof(random));
+    return random % count;
+}
+
+/* An address of 10.96.0.0/16 that no Service has; 10.96.0.1 is the API's own. */
+static void give_address(struct cor_json *spec, const struct cor_json *services)
+{
+    for (int i = 0; i < TRIES && cor_json_get(spec, "clusterIP") == NULL; i++) {
+        unsigned host = 2 + any_of(HOST_COUNT);
+        auto_(cor_freep) char *address = cor_sprintf("10.96.%u.%u", host >> 8, host & 255);
+        if (!is_used(services, address, 0)) {
+            struct cor_json *list = cor_json_array();
+            cor_json_add(list, cor_json_str(address));
+            cor_json_set(spec, "clusterIP", cor_json_str(address));
+            cor_json_set(spec, "clusterIPs", list);
+        }
+    }
+}
+
+static void give_node_port(struct cor_json *port, const struct cor_json *services)
+{
+    for (int i = 0; i < TRIES && cor_json_get(port, "nodePort") == NULL; i++) {
+        int64_t number = NODE_PORT_FIRST + (int64_t)any_of(NODE_PORT_COUNT);
+        if (!is_used(services, NULL, number)) {
+            cor_json_set(port, "nodePort", cor_json_int(number));
+        }
+    }
+}
+
+static enum cor_code check_address(const struct cor_json *service, const struct cor_json *services,
+                                   struct kl_fail *fail)
+{
+    auto_(kl_causes_free) struct kl_causes causes = {0};
+    const char *address = cor_json_str_at(service, "spec.clusterIP", "");
+    bool none = address[0] == '\0' || strcmp(address, "None") == 0;
+    if (!none && is_used(services, address, 0)) {
+        auto_(cor_freep) char *text = cor_sprintf("[]string{\"%s\"}", address);
+        auto_(cor_freep) char *detail = cor_sprintf(
+            "failed to allocated ip:%s with error:provided IP is already allocated", address);
+        kl_cause_invalid_text(&causes, "spec.clusterIPs", text, detail);
+    }
+    return kl_causes_end(&causes, kl_builtin(KL_SERVICE), kl_meta_str(service, "name"), fail);
+}
+
+enum cor_code kl_admit_service(struct kl_api *api, struct cor_json *service, struct kl_fail *fail)
+{
+    struct cor_json *spec = cor_json_get(service, "spec");
+    const char *type = cor_json_str_at(spec, "type", "");
+    const struct cor_json *ports = cor_json_get(spec, "ports");
+    if (strcmp(type, "ExternalName") == 0) {
+        return COR_OK;
+    }
+    auto_(cor_json_free) struct cor_json *services =
+        kl_storage_objects(api->storage, kl_builtin(KL_SERVICE), NULL);
+    enum cor_code code = check_address(service, services, fail);
+    if (code != COR_OK) {
+        return code;
+    }
+    give_address(spec, services);
+    for (size_t i = 0; strcmp(type, "ClusterIP") != 0 && i < cor_json_count(ports); i++) {
+        give_node_port(cor_json_item(ports, i), services);
+    }
+    return COR_OK;
+}

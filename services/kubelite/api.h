@@ -55,9 +55,11 @@ struct kl_request {
     enum kl_include include;
     enum kl_strict strict;
     bool dry_run;
-    int status;              /* of success: 200, or 201 */
-    bool unchanged;          /* answer is the object as it is: nothing had to be written */
-    bool show_status;        /* answer with a Status object: what was deleted */
+    int status;       /* of success: 200, or 201 */
+    bool unchanged;   /* answer is the object as it is: nothing had to be written */
+    bool show_status; /* answer with a Status object: what was deleted */
+    /* Answer with what this makes of the object (returns owned); NULL: the object itself. */
+    struct cor_json *(*shown)(const struct cor_json *object);
     struct cor_json *answer; /* object to answer with once it is committed; owned */
 };
 
@@ -83,11 +85,19 @@ void kl_read_object(struct kl_request *request);
 void kl_read_list(struct kl_request *request);
 void kl_read_watch(struct kl_request *request);
 
+/* What labelSelector and fieldSelector of the query select; fail->status is set when they are bad.
+ * Returns owned; NULL: everything. */
+struct kl_selector *kl_read_selector(const struct kl_request *request, struct kl_fail *fail);
+
 /* Writing: answers request once the change is committed. */
 void kl_write_create(struct kl_request *request);
 void kl_write_update(struct kl_request *request);
 void kl_write_patch(struct kl_request *request);
 void kl_write_delete(struct kl_request *request);
+void kl_write_delete_collection(struct kl_request *request);
+void kl_write_review(struct kl_request *request);
+void kl_read_scale(struct kl_request *request);
+void kl_write_scale(struct kl_request *request);
 void kl_write_binding(struct kl_request *request);
 void kl_write_token(struct kl_request *request);
 

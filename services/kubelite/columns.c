@@ -178,6 +178,57 @@ static const struct kl_column event_columns[] = {{"Last Seen", "string", 0},
                                                  {"Name", "string", 1},
                                                  END};
 
+static const struct kl_column deployment_columns[] = {
+    NAME, {"Ready", "string", 0},      {"Up-to-date", "string", 0}, {"Available", "string", 0},
+    AGE,  {"Containers", "string", 1}, {"Images", "string", 1},     {"Selector", "string", 1},
+    END};
+static const struct kl_column replicaset_columns[] = {
+    NAME, {"Desired", "integer", 0},   {"Current", "integer", 0}, {"Ready", "integer", 0},
+    AGE,  {"Containers", "string", 1}, {"Images", "string", 1},   {"Selector", "string", 1},
+    END};
+static const struct kl_column daemonset_columns[] = {NAME,
+                                                     {"Desired", "integer", 0},
+                                                     {"Current", "integer", 0},
+                                                     {"Ready", "integer", 0},
+                                                     {"Up-to-date", "integer", 0},
+                                                     {"Available", "integer", 0},
+                                                     {"Node Selector", "string", 0},
+                                                     AGE,
+                                                     {"Containers", "string", 1},
+                                                     {"Images", "string", 1},
+                                                     {"Selector", "string", 1},
+                                                     END};
+static const struct kl_column job_columns[] = {NAME,
+                                               {"Completions", "string", 0},
+                                               {"Duration", "string", 0},
+                                               AGE,
+                                               {"Containers", "string", 1},
+                                               {"Images", "string", 1},
+                                               {"Selector", "string", 1},
+                                               END};
+static const struct kl_column revision_columns[] = {
+    NAME, {"Controller", "string", 0}, {"Revision", "string", 0}, AGE, END};
+static const struct kl_column service_columns[] = {NAME,
+                                                   {"Type", "string", 0},
+                                                   {"Cluster-IP", "string", 0},
+                                                   {"External-IP", "string", 0},
+                                                   {"Port(s)", "string", 0},
+                                                   AGE,
+                                                   {"Selector", "string", 1},
+                                                   END};
+static const struct kl_column endpoints_columns[] = {NAME, {"Endpoints", "string", 0}, AGE, END};
+static const struct kl_column slice_columns[] = {
+    NAME, {"AddressType", "string", 0}, {"Ports", "string", 0}, {"Endpoints", "string", 0}, AGE,
+    END};
+static const struct kl_column role_columns[] = {NAME, {"Created At", "date", 0}, END};
+static const struct kl_column binding_columns[] = {NAME,
+                                                   {"Role", "string", 0},
+                                                   AGE,
+                                                   {"Users", "string", 1},
+                                                   {"Groups", "string", 1},
+                                                   {"ServiceAccounts", "string", 1},
+                                                   END};
+
 static const struct kl_columns by_kind[KL_BUILTIN_COUNT] = {
     [KL_NAMESPACE] = {namespace_columns, namespace_cells},
     [KL_NODE] = {node_columns, kl_node_cells},
@@ -188,6 +239,18 @@ static const struct kl_columns by_kind[KL_BUILTIN_COUNT] = {
     [KL_EVENT] = {event_columns, event_cells},
     [KL_LEASE] = {lease_columns, lease_cells},
     [KL_CRD] = {crd_columns, crd_cells},
+    [KL_SERVICE] = {service_columns, kl_service_cells},
+    [KL_ENDPOINTS] = {endpoints_columns, kl_endpoints_cells},
+    [KL_ENDPOINTSLICE] = {slice_columns, kl_slice_cells},
+    [KL_DEPLOYMENT] = {deployment_columns, kl_deployment_cells},
+    [KL_REPLICASET] = {replicaset_columns, kl_replicaset_cells},
+    [KL_DAEMONSET] = {daemonset_columns, kl_daemonset_cells},
+    [KL_CONTROLLERREVISION] = {revision_columns, kl_revision_cells},
+    [KL_JOB] = {job_columns, kl_job_cells},
+    [KL_ROLE] = {role_columns, kl_role_cells},
+    [KL_CLUSTERROLE] = {role_columns, kl_role_cells},
+    [KL_ROLEBINDING] = {binding_columns, kl_binding_cells},
+    [KL_CLUSTERROLEBINDING] = {binding_columns, kl_binding_cells},
 };
 
 const struct kl_columns *kl_columns_of(const struct kl_kind *kind)

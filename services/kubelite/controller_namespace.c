@@ -39,19 +39,6 @@ static void on_name(void *self, const char *key, const char *name)
     cor_json_add(content->found, pair);
 }
 
-static const struct kl_kind *kind_of_key(const struct kl_api *api, const char *wanted)
-{
-    const struct kl_kind *kind = NULL;
-    for (size_t i = 0; (kind = kl_kinds_at(api->kinds, i)) != NULL; i++) {
-        auto_(cor_buf_free) struct cor_buf key = {0};
-        kl_kind_key(kind, &key);
-        if (strcmp(key.data, wanted) == 0) {
-            return kind;
-        }
-    }
-    return NULL;
-}
-
 /* Pods on a node get their grace period; what has finalizers is marked and waits. */
 static void remove_one(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object)
 {
@@ -82,7 +69,8 @@ static void empty(struct kl_api *api, const char *ns)
     kl_storage_names(api->storage, ns, on_name, &content);
     for (size_t i = 0; i < cor_json_count(found); i++) {
         const struct cor_json *pair = cor_json_item(found, i);
-        const struct kl_kind *kind = kind_of_key(api, cor_json_as_str(cor_json_item(pair, 0), ""));
+        const struct kl_kind *kind =
+            kl_kinds_of_key(api->kinds, cor_json_as_str(cor_json_item(pair, 0), ""));
         if (kind == NULL) {
             continue;
         }

@@ -205,6 +205,24 @@ void kl_cause_invalid(struct kl_causes *causes, const char *field, const struct 
     add(causes, "FieldValueInvalid", field, cor_sprintf("Invalid value: %s: %s", text, detail));
 }
 
+void kl_cause_invalid_text(struct kl_causes *causes, const char *field, const char *value,
+                           const char *detail)
+{
+    add(causes, "FieldValueInvalid", field, cor_sprintf("Invalid value: %s: %s", value, detail));
+}
+
+void kl_causes_move(struct kl_causes *causes, struct kl_causes *from, const char *prefix)
+{
+    for (size_t i = 0; i < cor_json_count(from->list); i++) {
+        const struct cor_json *one = cor_json_item(from->list, i);
+        auto_(cor_freep) char *field =
+            cor_sprintf("%s%s", prefix, cor_json_str_at(one, "field", ""));
+        add(causes, cor_json_str_at(one, "reason", ""), field,
+            cor_strdup(cor_json_str_at(one, "message", "")));
+    }
+    cor_json_free(&from->list);
+}
+
 void kl_cause_invalid_str(struct kl_causes *causes, const char *field, const char *value,
                           const char *detail)
 {

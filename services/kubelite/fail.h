@@ -57,6 +57,9 @@ void kl_cause_invalid(struct kl_causes *causes, const char *field, const struct 
                       const char *detail);
 void kl_cause_invalid_str(struct kl_causes *causes, const char *field, const char *value,
                           const char *detail);
+/* value is written as it is. */
+void kl_cause_invalid_text(struct kl_causes *causes, const char *field, const char *value,
+                           const char *detail);
 void kl_cause_unsupported(struct kl_causes *causes, const char *field, const char *value,
                           const char *const *supported);
 /* metadata.resourceVersion is missing in an update. */
@@ -64,6 +67,9 @@ void kl_cause_unversioned(struct kl_causes *causes);
 void kl_cause_duplicate(struct kl_causes *causes, const char *field, const char *value);
 void kl_cause_forbidden(struct kl_causes *causes, const char *field, const char *detail);
 void kl_cause_notfound(struct kl_causes *causes, const char *field, const char *value);
+
+/* Moves the causes of from to causes, their fields below prefix. */
+void kl_causes_move(struct kl_causes *causes, struct kl_causes *from, const char *prefix);
 
 /* COR_OK without causes; else fills *fail with 422 Invalid of kind/name. */
 enum cor_code kl_causes_end(const struct kl_causes *causes, const struct kl_kind *kind,

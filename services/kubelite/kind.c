@@ -13,6 +13,11 @@ static const char *const cm_shorts[] = {"cm", NULL};
 static const char *const sa_shorts[] = {"sa", NULL};
 static const char *const event_shorts[] = {"ev", NULL};
 static const char *const crd_shorts[] = {"crd", "crds", NULL};
+static const char *const svc_shorts[] = {"svc", NULL};
+static const char *const ep_shorts[] = {"ep", NULL};
+static const char *const deploy_shorts[] = {"deploy", NULL};
+static const char *const rs_shorts[] = {"rs", NULL};
+static const char *const ds_shorts[] = {"ds", NULL};
 static const char *const all_category[] = {"all", NULL};
 static const char *const api_category[] = {"api-extensions", NULL};
 
@@ -29,6 +34,8 @@ static const char *const pod_fields[] = {"spec.nodeName",
                                          "status.nominatedNodeName",
                                          NULL};
 static const char *const secret_fields[] = {"type", NULL};
+static const char *const rs_fields[] = {"status.replicas", NULL};
+static const char *const job_fields[] = {"status.successful", NULL};
 static const char *const event_fields[] = {"involvedObject.kind",
                                            "involvedObject.namespace",
                                            "involvedObject.name",
@@ -131,6 +138,133 @@ static const struct kl_kind builtins[KL_BUILTIN_COUNT] = {
                 .categories = api_category,
                 .subs = KL_SUB_STATUS,
                 .type = &k8s_apiextensions_v1_CustomResourceDefinition},
+    [KL_SERVICE] = {.group = "",
+                    .version = "v1",
+                    .kind = "Service",
+                    .list_kind = "ServiceList",
+                    .plural = "services",
+                    .singular = "service",
+                    .shorts = svc_shorts,
+                    .categories = all_category,
+                    .namespaced = true,
+                    .subs = KL_SUB_STATUS,
+                    .type = &k8s_core_v1_Service},
+    [KL_ENDPOINTS] = {.group = "",
+                      .version = "v1",
+                      .kind = "Endpoints",
+                      .list_kind = "EndpointsList",
+                      .plural = "endpoints",
+                      .singular = "endpoints",
+                      .shorts = ep_shorts,
+                      .namespaced = true,
+                      .type = &k8s_core_v1_Endpoints},
+    [KL_ENDPOINTSLICE] = {.group = "discovery.k8s.io",
+                          .version = "v1beta1",
+                          .kind = "EndpointSlice",
+                          .list_kind = "EndpointSliceList",
+                          .plural = "endpointslices",
+                          .singular = "endpointslice",
+                          .namespaced = true,
+                          .type = &k8s_discovery_v1beta1_EndpointSlice},
+    [KL_DEPLOYMENT] = {.group = "apps",
+                       .version = "v1",
+                       .kind = "Deployment",
+                       .list_kind = "DeploymentList",
+                       .plural = "deployments",
+                       .singular = "deployment",
+                       .shorts = deploy_shorts,
+                       .categories = all_category,
+                       .namespaced = true,
+                       .subs = KL_SUB_STATUS | KL_SUB_SCALE,
+                       .type = &k8s_apps_v1_Deployment},
+    [KL_REPLICASET] = {.group = "apps",
+                       .version = "v1",
+                       .kind = "ReplicaSet",
+                       .list_kind = "ReplicaSetList",
+                       .plural = "replicasets",
+                       .singular = "replicaset",
+                       .shorts = rs_shorts,
+                       .categories = all_category,
+                       .namespaced = true,
+                       .subs = KL_SUB_STATUS | KL_SUB_SCALE,
+                       .fields = rs_fields,
+                       .type = &k8s_apps_v1_ReplicaSet},
+    [KL_DAEMONSET] = {.group = "apps",
+                      .version = "v1",
+                      .kind = "DaemonSet",
+                      .list_kind = "DaemonSetList",
+                      .plural = "daemonsets",
+                      .singular = "daemonset",
+                      .shorts = ds_shorts,
+                      .categories = all_category,
+                      .namespaced = true,
+                      .subs = KL_SUB_STATUS,
+                      .type = &k8s_apps_v1_DaemonSet},
+    [KL_CONTROLLERREVISION] = {.group = "apps",
+                               .version = "v1",
+                               .kind = "ControllerRevision",
+                               .list_kind = "ControllerRevisionList",
+                               .plural = "controllerrevisions",
+                               .singular = "controllerrevision",
+                               .namespaced = true,
+                               .type = &k8s_apps_v1_ControllerRevision},
+    [KL_JOB] = {.group = "batch",
+                .version = "v1",
+                .kind = "Job",
+                .list_kind = "JobList",
+                .plural = "jobs",
+                .singular = "job",
+                .categories = all_category,
+                .namespaced = true,
+                .subs = KL_SUB_STATUS,
+                .fields = job_fields,
+                .type = &k8s_batch_v1_Job},
+    [KL_ROLE] = {.group = "rbac.authorization.k8s.io",
+                 .version = "v1",
+                 .kind = "Role",
+                 .list_kind = "RoleList",
+                 .plural = "roles",
+                 .singular = "role",
+                 .namespaced = true,
+                 .type = &k8s_rbac_v1_Role},
+    [KL_CLUSTERROLE] = {.group = "rbac.authorization.k8s.io",
+                        .version = "v1",
+                        .kind = "ClusterRole",
+                        .list_kind = "ClusterRoleList",
+                        .plural = "clusterroles",
+                        .singular = "clusterrole",
+                        .type = &k8s_rbac_v1_ClusterRole},
+    [KL_ROLEBINDING] = {.group = "rbac.authorization.k8s.io",
+                        .version = "v1",
+                        .kind = "RoleBinding",
+                        .list_kind = "RoleBindingList",
+                        .plural = "rolebindings",
+                        .singular = "rolebinding",
+                        .namespaced = true,
+                        .type = &k8s_rbac_v1_RoleBinding},
+    [KL_CLUSTERROLEBINDING] = {.group = "rbac.authorization.k8s.io",
+                               .version = "v1",
+                               .kind = "ClusterRoleBinding",
+                               .list_kind = "ClusterRoleBindingList",
+                               .plural = "clusterrolebindings",
+                               .singular = "clusterrolebinding",
+                               .type = &k8s_rbac_v1_ClusterRoleBinding},
+    [KL_SELF_ACCESS_REVIEW] = {.group = "authorization.k8s.io",
+                               .version = "v1",
+                               .kind = "SelfSubjectAccessReview",
+                               .list_kind = "SelfSubjectAccessReviewList",
+                               .plural = "selfsubjectaccessreviews",
+                               .singular = "selfsubjectaccessreview",
+                               .review = true,
+                               .type = &k8s_authorization_v1_SelfSubjectAccessReview},
+    [KL_ACCESS_REVIEW] = {.group = "authorization.k8s.io",
+                          .version = "v1",
+                          .kind = "SubjectAccessReview",
+                          .list_kind = "SubjectAccessReviewList",
+                          .plural = "subjectaccessreviews",
+                          .singular = "subjectaccessreview",
+                          .review = true,
+                          .type = &k8s_authorization_v1_SubjectAccessReview},
 };
 
 enum { CUSTOM_MAX = 512 };
@@ -211,6 +345,33 @@ const struct kl_kind *kl_kinds_find(const struct kl_kinds *kinds, struct cor_vie
     for (size_t i = 0; (kind = kl_kinds_at(kinds, i)) != NULL; i++) {
         if (cor_view_is(group, kind->group) && cor_view_is(version, kind->version) &&
             cor_view_is(plural, kind->plural)) {
+            return kind;
+        }
+    }
+    return NULL;
+}
+
+const struct kl_kind *kl_kinds_named(const struct kl_kinds *kinds, const char *api_version,
+                                     const char *name)
+{
+    const struct kl_kind *kind = NULL;
+    for (size_t i = 0; (kind = kl_kinds_at(kinds, i)) != NULL; i++) {
+        auto_(cor_buf_free) struct cor_buf version = {0};
+        kl_kind_api_version(kind, &version);
+        if (strcmp(kind->kind, name) == 0 && strcmp(version.data, api_version) == 0) {
+            return kind;
+        }
+    }
+    return NULL;
+}
+
+const struct kl_kind *kl_kinds_of_key(const struct kl_kinds *kinds, const char *key)
+{
+    const struct kl_kind *kind = NULL;
+    for (size_t i = 0; (kind = kl_kinds_at(kinds, i)) != NULL; i++) {
+        auto_(cor_buf_free) struct cor_buf own = {0};
+        kl_kind_key(kind, &own);
+        if (strcmp(own.data, key) == 0) {
             return kind;
         }
     }

@@ -20,6 +20,7 @@ enum kl_sub {
     KL_SUB_TOKEN = 4,
     KL_SUB_FINALIZE = 8,
     KL_SUB_UNKNOWN = 16,
+    KL_SUB_SCALE = 32,
 };
 
 struct kl_kind {
@@ -32,6 +33,7 @@ struct kl_kind {
     const char *const *shorts;     /* ends with NULL; or NULL */
     const char *const *categories; /* likewise */
     bool namespaced;
+    bool review;                         /* never stored: POST answers a question */
     unsigned subs;                       /* enum kl_sub, or-ed */
     const struct k8s_type *type;         /* NULL for custom resources */
     const char *const *fields;           /* selectable by fieldSelector beside name and namespace */
@@ -48,6 +50,20 @@ enum kl_builtin {
     KL_EVENT,
     KL_LEASE,
     KL_CRD,
+    KL_SERVICE,
+    KL_ENDPOINTS,
+    KL_ENDPOINTSLICE,
+    KL_DEPLOYMENT,
+    KL_REPLICASET,
+    KL_DAEMONSET,
+    KL_CONTROLLERREVISION,
+    KL_JOB,
+    KL_ROLE,
+    KL_CLUSTERROLE,
+    KL_ROLEBINDING,
+    KL_CLUSTERROLEBINDING,
+    KL_SELF_ACCESS_REVIEW,
+    KL_ACCESS_REVIEW,
     KL_BUILTIN_COUNT
 };
 
@@ -81,6 +97,14 @@ void kl_kinds_remove(struct kl_kinds *kinds, const char *group, const char *plur
 /* Kind of a path; NULL when not served. Borrowed. */
 const struct kl_kind *kl_kinds_find(const struct kl_kinds *kinds, struct cor_view group,
                                     struct cor_view version, struct cor_view plural);
+
+/* Kind of an owner reference or of a body: apiVersion ("apps/v1") and kind; NULL when not served.
+ */
+const struct kl_kind *kl_kinds_named(const struct kl_kinds *kinds, const char *api_version,
+                                     const char *name);
+
+/* Any version of the kind with that storage key; NULL when there is none. */
+const struct kl_kind *kl_kinds_of_key(const struct kl_kinds *kinds, const char *key);
 
 /* Walk by index; NULL at the end. */
 const struct kl_kind *kl_kinds_at(const struct kl_kinds *kinds, size_t index);

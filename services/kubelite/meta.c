@@ -17,6 +17,10 @@ const char *const kl_text_label =
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
     "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used "
     "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+static const char text_1035[] =
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
+    "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 static const char text_qualified[] =
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
     "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
@@ -25,6 +29,45 @@ static const char text_label_value[] =
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
     "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  "
     "or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+const char *const kl_finalizer_orphan = "orphan";
+const char *const kl_finalizer_foreground = "foregroundDeletion";
+
+void kl_meta_drop_finalizer(struct cor_json *object, const char *finalizer)
+{
+    struct cor_json *list = cor_json_at(object, "metadata.finalizers");
+    for (size_t i = cor_json_count(list); i > 0; i--) {
+        if (strcmp(cor_json_as_str(cor_json_item(list, i - 1), ""), finalizer) == 0) {
+            cor_json_put(list, i - 1, NULL);
+        }
+    }
+    if (list != NULL && cor_json_count(list) == 0) {
+        cor_json_del(cor_json_get(object, "metadata"), "finalizers");
+    }
+}
+
+bool kl_meta_has_finalizer(const struct cor_json *object, const char *finalizer)
+{
+    const struct cor_json *list = cor_json_at(object, "metadata.finalizers");
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        if (strcmp(cor_json_as_str(cor_json_item(list, i), ""), finalizer) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct cor_json *kl_meta_controller(const struct cor_json *object)
+{
+    const struct cor_json *list = cor_json_at(object, "metadata.ownerReferences");
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        const struct cor_json *one = cor_json_item(list, i);
+        if (cor_json_bool_at(one, "controller", false)) {
+            return one;
+        }
+    }
+    return NULL;
+}
 
 struct cor_json *kl_meta(struct cor_json *object)
 {
@@ -172,21 +215,50 @@ static void check_owners(const struct cor_json *list, struct kl_causes *causes)
     }
 }
 
-static void check_name(struct cor_view name, bool label_name, struct kl_causes *causes)
+/* path.IsValidPathSegmentName of k8s.io/apimachinery/pkg/api/validation. */
+static const char *bad_segment(struct cor_view name)
 {
-    auto_(cor_json_free) struct cor_json *value = cor_json_view(name);
-    size_t max = label_name ? LABEL_MAX : PREFIX_MAX;
+    if (cor_view_is(name, ".")) {
+        return "may not be '.'";
+    }
+    if (cor_view_is(name, "..")) {
+        return "may not be '..'";
+    }
+    if (memchr(name.ptr, '/', name.len) != NULL) {
+        return "may not contain '/'";
+    }
+    return memchr(name.ptr, '%', name.len) != NULL ? "may not contain '%'" : NULL;
+}
+
+static const char *bad_name(struct cor_view name, enum kl_name_rule rule)
+{
+    size_t max = rule == KL_NAME_SUBDOMAIN ? PREFIX_MAX : LABEL_MAX;
+    if (rule == KL_NAME_PATH) {
+        return bad_segment(name);
+    }
     if (name.len > max) {
-        kl_cause_invalid(causes, "metadata.name", value,
-                         label_name ? "must be no more than 63 characters"
-                                    : "must be no more than 253 characters");
-    } else if (!(label_name ? cor_is_dns_label(name) : cor_is_dns_subdomain(name))) {
-        kl_cause_invalid(causes, "metadata.name", value,
-                         label_name ? kl_text_label : kl_text_subdomain);
+        return rule == KL_NAME_SUBDOMAIN ? "must be no more than 253 characters"
+                                         : "must be no more than 63 characters";
+    }
+    if (rule == KL_NAME_SUBDOMAIN) {
+        return cor_is_dns_subdomain(name) ? NULL : kl_text_subdomain;
+    }
+    if (rule == KL_NAME_LABEL) {
+        return cor_is_dns_label(name) ? NULL : kl_text_label;
+    }
+    return cor_is_dns_label(name) && (name.ptr[0] < '0' || name.ptr[0] > '9') ? NULL : text_1035;
+}
+
+static void check_name(struct cor_view name, enum kl_name_rule rule, struct kl_causes *causes)
+{
+    const char *text = bad_name(name, rule);
+    if (text != NULL) {
+        auto_(cor_json_free) struct cor_json *value = cor_json_view(name);
+        kl_cause_invalid(causes, "metadata.name", value, text);
     }
 }
 
-void kl_meta_check(const struct cor_json *object, bool namespaced, bool label_name,
+void kl_meta_check(const struct cor_json *object, bool namespaced, enum kl_name_rule rule,
                    struct kl_causes *causes)
 {
     const struct cor_json *meta = cor_json_get(object, "metadata");
@@ -195,7 +267,7 @@ void kl_meta_check(const struct cor_json *object, bool namespaced, bool label_na
     if (name.len == 0) {
         kl_cause_required(causes, "metadata.name", "name or generateName is required");
     } else {
-        check_name(name, label_name, causes);
+        check_name(name, rule, causes);
     }
     if (namespaced && !cor_is_dns_label(ns)) {
         auto_(cor_json_free) struct cor_json *value = cor_json_view(ns);

@@ -11,6 +11,27 @@
 extern const char *const kl_text_subdomain;
 extern const char *const kl_text_label;
 
+/* Finalizers that the garbage collector works off. */
+extern const char *const kl_finalizer_orphan;
+extern const char *const kl_finalizer_foreground;
+
+/* Takes a finalizer out of object; harmless when it is not there. */
+void kl_meta_drop_finalizer(struct cor_json *object, const char *finalizer);
+
+/* Whether metadata.finalizers holds finalizer. */
+bool kl_meta_has_finalizer(const struct cor_json *object, const char *finalizer);
+
+/* The owner reference with controller: true; NULL when there is none. Borrowed. */
+const struct cor_json *kl_meta_controller(const struct cor_json *object);
+
+/* What a name must be. */
+enum kl_name_rule {
+    KL_NAME_SUBDOMAIN,
+    KL_NAME_LABEL,
+    KL_NAME_SERVICE, /* a label of RFC 1035 */
+    KL_NAME_PATH,    /* anything that can stand in a path */
+};
+
 /* metadata of object, made when absent. Borrowed. */
 struct cor_json *kl_meta(struct cor_json *object);
 
@@ -30,9 +51,8 @@ void kl_meta_generate_name(struct cor_json *object, const uint8_t random[5]);
 void kl_meta_update(struct cor_json *object, const struct cor_json *old);
 
 /* Checks metadata of a new or changed object
- * (k8s.io/apimachinery/pkg/api/validation/objectmeta.go). label_name: the name is a DNS label, not
- * a subdomain. */
-void kl_meta_check(const struct cor_json *object, bool namespaced, bool label_name,
+ * (k8s.io/apimachinery/pkg/api/validation/objectmeta.go). */
+void kl_meta_check(const struct cor_json *object, bool namespaced, enum kl_name_rule rule,
                    struct kl_causes *causes);
 
 /* Checks labels (borrows) at the field path. */

@@ -262,7 +262,9 @@ struct cor_json *kl_openapi_document(const struct kl_kinds *kinds)
             cor_json_set(definitions, name.data, custom_schema(kind));
         }
         mark(cor_json_get(definitions, name.data), kind->group, kind->version, kind->kind);
-        add_path(paths, kind);
+        if (!kind->review) {
+            add_path(paths, kind);
+        }
     }
     cor_json_set(document, "paths", paths);
     cor_json_set(document, "definitions", definitions);

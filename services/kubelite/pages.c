@@ -142,13 +142,18 @@ static const struct {
     {KL_SUB_BINDING, "binding", "Binding", NULL, {"create"}},
     {KL_SUB_TOKEN, "token", "TokenRequest", "authentication.k8s.io", {"create"}},
     {KL_SUB_FINALIZE, "finalize", NULL, NULL, {"update"}},
+    {KL_SUB_SCALE, "scale", "Scale", "autoscaling", {"get", "patch", "update"}},
 };
 
 static void add_kind(struct cor_json *list, const struct kl_kind *kind)
 {
-    static const char *const verbs[] = {"create", "delete", "get",   "list",
+    static const char *const verbs[] = {
+        "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch", NULL};
+    static const char *const apart[] = {"create", "delete", "get",   "list",
                                         "patch",  "update", "watch", NULL};
-    add_resource(list, kind, NULL, verbs);
+    static const char *const asks[] = {"create", NULL};
+    bool single = kl_is(kind, KL_NAMESPACE) || kl_is(kind, KL_SERVICE);
+    add_resource(list, kind, NULL, kind->review ? asks : single ? apart : verbs);
     for (size_t i = 0; i < COR_COUNT(subs); i++) {
         if ((kind->subs & subs[i].sub) == 0) {
             continue;

@@ -5,6 +5,7 @@
 #include "api.h"
 
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/httpd/uri.h"
 #include "table.h"
 #include "watch.h"
@@ -37,7 +38,7 @@ void kl_read_object(struct kl_request *request)
     cor_buf_free(&text);
 }
 
-static struct kl_selector *selector_of(const struct kl_request *request, struct kl_fail *fail)
+struct kl_selector *kl_read_selector(const struct kl_request *request, struct kl_fail *fail)
 {
     auto_(cor_freep) char *labels = cor_query_get(request->query, "labelSelector");
     auto_(cor_freep) char *fields = cor_query_get(request->query, "fieldSelector");
@@ -53,67 +54,47 @@ struct listing {
     const struct kl_request *request;
     const struct kl_selector *selector;
     struct cor_buf items;   /* "{..},{..}" */
+    struct cor_buf type;    /* what built-in kinds leave out of items */
     struct cor_json *table; /* instead, when a Table is wanted */
     struct cor_wall now;
 };
 
-static void on_row(void *self, struct cor_view text)
+/* Items of built-in kinds do not say what they are: the list does. Stored texts have both words at
+ * one end. */
+static void add_item(struct listing *listing, struct cor_view text)
+{
+    struct cor_view type = cor_buf_as_view(&listing->type);
+    if (type.len > 0 && text.len > type.len + 2) {
+        const char *end = text.ptr + text.len - type.len - 1;
+        if (memcmp(text.ptr + 1, type.ptr, type.len) == 0 && text.ptr[type.len + 1] == ',') {
+            cor_buf_str(&listing->items, "{");
+            text = (struct cor_view){text.ptr + type.len + 2, text.len - type.len - 2};
+        } else if (memcmp(end, type.ptr, type.len) == 0 && end[-1] == ',') {
+            cor_buf_add(&listing->items, text.ptr, text.len - type.len - 2);
+            text = COR_VIEW("}");
+        }
+    }
+    cor_buf_view(&listing->items, text);
+}
+
+static bool on_row(void *self, struct cor_view text)
 {
     struct listing *listing = self;
     auto_(cor_json_free) struct cor_json *object = NULL;
     if (listing->selector != NULL || listing->table != NULL) {
         if (cor_json_parse(text, SIZE_MAX, 0, &object, NULL) != COR_OK ||
             !kl_selector_matches(listing->selector, object)) {
-            return;
+            return false;
         }
     }
     if (listing->table != NULL) {
         kl_table_add(listing->table, listing->request->route.kind, object,
                      listing->request->include, listing->now);
-        return;
+        return true;
     }
     cor_buf_str(&listing->items, listing->items.len == 0 ? "" : ",");
-    cor_buf_view(&listing->items, text);
-}
-
-static void reply_items(struct kl_request *request, struct listing *listing, int64_t rv)
-{
-    const struct kl_kind *kind = request->route.kind;
-    auto_(cor_buf_free) struct cor_buf version = {0};
-    struct cor_buf text = {0};
-    kl_kind_api_version(kind, &version);
-    cor_buf_fmt(&text,
-                "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":"
-                "\"%lld\"},\"items\":[",
-                kind->list_kind, version.data, (long long)rv);
-    (void)cor_buf_room(&text, listing->items.len + 4);
-    cor_buf_view(&text, cor_buf_as_view(&listing->items));
-    cor_buf_free(&listing->items);
-    cor_buf_str(&text, "]}\n");
-    kl_reply_text(request, 200, &text);
-}
-
-void kl_read_list(struct kl_request *request)
-{
-    auto_(kl_fail_free) struct kl_fail fail = {0};
-    auto_(kl_selector_free) struct kl_selector *selector = selector_of(request, &fail);
-    if (fail.status != 0) {
-        kl_reply_fail(request, &fail);
-        return;
-    }
-    const struct kl_route *route = &request->route;
-    struct listing listing = {.request = request, .selector = selector, .now = cor_wall_now()};
-    if (request->show != KL_SHOW_JSON) {
-        listing.table = kl_table_new(route->kind, request->show);
-    }
-    int64_t rv = kl_storage_list(request->api->storage, route->kind, route->ns, on_row, &listing);
-    if (listing.table == NULL) {
-        reply_items(request, &listing, rv);
-        return;
-    }
-    cor_json_set_at(listing.table, "metadata.resourceVersion", cor_json_fmt("%lld", (long long)rv));
-    kl_reply(request, 200, NULL, listing.table);
-    cor_json_free(&listing.table);
+    add_item(listing, text);
+    return true;
 }
 
 static bool number_of(const struct kl_request *request, const char *name, int64_t *number_r,
@@ -124,10 +105,201 @@ static bool number_of(const struct kl_request *request, const char *name, int64_
         return true;
     }
     if (!cor_view_i64(cor_view_of(text), number_r) || *number_r < 0) {
-        (void)kl_fail_bad(fail, "Invalid value: \"%s\": %s must be a number", text, name);
+        bool version = strcmp(name, "resourceVersion") == 0;
+        (void)kl_fail_bad(fail,
+                          version ? "Invalid value: \"%s\": resourceVersion must be a number"
+                                  : "strconv.ParseInt: parsing \"%s\": invalid syntax",
+                          text);
         return false;
     }
     return true;
+}
+
+/* Where a list is to go on (continueToken of k8s.io/apiserver/pkg/storage/etcd3). */
+struct place {
+    int64_t rv;
+    char *ns;   /* owned */
+    char *name; /* owned */
+};
+
+static void place_free(struct place *place)
+{
+    cor_freep(&place->ns);
+    cor_freep(&place->name);
+}
+
+static char *encode_place(const struct kl_route *route, int64_t rv, const char *ns,
+                          const char *name)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    struct cor_buf coded = {0};
+    bool spaced = route->kind->namespaced && route->ns == NULL;
+    cor_buf_fmt(&text, "{\"v\":\"meta.k8s.io/v1\",\"rv\":%lld,\"start\":\"%s%s%s\\u0000\"}",
+                (long long)rv, spaced ? ns : "", spaced ? "/" : "", name);
+    cor_base64url(&coded, cor_buf_as_view(&text));
+    return cor_buf_take(&coded);
+}
+
+static bool decode_place(const struct kl_route *route, const char *token, struct place *place)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    auto_(cor_json_free) struct cor_json *value = NULL;
+    if (!cor_base64_decode(&text, cor_view_of(token)) ||
+        cor_json_parse(cor_buf_as_view(&text), 4096, COR_JSON_NUL, &value, NULL) != COR_OK) {
+        return false;
+    }
+    struct cor_view rest = cor_json_as_view(cor_json_get(value, "start"));
+    struct cor_view ns = cor_view_of(route->ns == NULL ? "" : route->ns);
+    place->rv = cor_json_int_at(value, "rv", 0);
+    if (rest.len > 0 && rest.ptr[rest.len - 1] == '\0') {
+        rest.len--;
+    }
+    if (route->kind->namespaced && route->ns == NULL && !cor_view_split(&rest, '/', &ns)) {
+        return false;
+    }
+    place->ns = cor_view_dup(ns);
+    place->name = cor_view_dup(rest);
+    return place->rv != 0 && rest.len > 0 &&
+           strcmp(cor_json_str_at(value, "v", ""), "meta.k8s.io/v1") == 0;
+}
+
+/* limit, continue and resourceVersion of a list. place keeps what slice points to. */
+static bool read_slice(const struct kl_request *request, struct kl_slice *slice,
+                       struct place *place, struct kl_fail *fail)
+{
+    auto_(cor_freep) char *token = cor_query_get(request->query, "continue");
+    auto_(cor_freep) char *version = cor_query_get(request->query, "resourceVersion");
+    auto_(cor_freep) char *match = cor_query_get(request->query, "resourceVersionMatch");
+    int64_t limit = 0;
+    bool exact = match != NULL && strcmp(match, "Exact") == 0;
+    bool any = version != NULL && strcmp(version, "0") == 0;
+    if (!number_of(request, "limit", &limit, fail) ||
+        !number_of(request, "resourceVersion", &slice->rv, fail)) {
+        return false;
+    }
+    *slice = (struct kl_slice){.ns = request->route.ns,
+                               .after_ns = "",
+                               .after_name = "",
+                               .rv = exact || limit > 0 ? slice->rv : 0,
+                               .limit = any ? 0 : (size_t)limit};
+    if (token == NULL || token[0] == '\0') {
+        return true;
+    }
+    if (version != NULL && version[0] != '\0' && !any) {
+        (void)kl_fail_bad(fail, "specifying resource version is not allowed when using continue");
+        return false;
+    }
+    if (!decode_place(&request->route, token, place)) {
+        (void)kl_fail_bad(fail, "invalid continue token: continue key is not valid");
+        return false;
+    }
+    slice->limit = (size_t)limit;
+    slice->rv = place->rv < 0 ? 0 : place->rv;
+    slice->after_ns = place->ns;
+    slice->after_name = place->name;
+    return true;
+}
+
+/* The history does not reach back to the moment of the list's first page. */
+static void reply_expired(struct kl_request *request, const struct place *place)
+{
+    auto_(kl_fail_free) struct kl_fail fail = {0};
+    if (place->name == NULL) {
+        (void)kl_fail_other(&fail, 410, "Expired",
+                            "The resourceVersion for the provided list is too old.");
+        kl_reply_fail(request, &fail);
+        return;
+    }
+    (void)kl_fail_other(
+        &fail, 410, "Expired",
+        "The provided continue parameter is too old to display a consistent list result. You can "
+        "start a new list without the continue parameter, or use the continue token in this "
+        "response to retrieve the remainder of the results. Continuing with the provided token "
+        "results in an inconsistent list - objects that were created, modified, or deleted between "
+        "the time the first chunk was returned and now may show up in the list.");
+    auto_(cor_json_free) struct cor_json *status = kl_fail_json(&fail);
+    auto_(cor_freep) char *token = encode_place(&request->route, -1, place->ns, place->name);
+    cor_json_set_at(status, "metadata.continue", cor_json_str(token));
+    kl_reply(request, 410, NULL, status);
+}
+
+/* metadata of the list. Returns owned. */
+static struct cor_json *list_meta(const struct kl_request *request, const struct kl_slice *slice,
+                                  bool selects)
+{
+    struct cor_json *meta = cor_json_object();
+    cor_json_set(meta, "resourceVersion", cor_json_fmt("%lld", (long long)slice->rv));
+    if (slice->more) {
+        auto_(cor_freep) char *token =
+            encode_place(&request->route, slice->rv, slice->last_ns, slice->last_name);
+        cor_json_set(meta, "continue", cor_json_str(token));
+        if (!selects) {
+            cor_json_set(meta, "remainingItemCount", cor_json_int(slice->remaining));
+        }
+    }
+    return meta;
+}
+
+static void reply_items(struct kl_request *request, struct listing *listing,
+                        const struct cor_json *meta)
+{
+    const struct kl_kind *kind = request->route.kind;
+    auto_(cor_buf_free) struct cor_buf version = {0};
+    auto_(cor_freep) char *meta_text = cor_json_text(meta);
+    struct cor_buf text = {0};
+    kl_kind_api_version(kind, &version);
+    cor_buf_fmt(&text, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":%s,\"items\":[",
+                kind->list_kind, version.data, meta_text);
+    (void)cor_buf_room(&text, listing->items.len + 4);
+    cor_buf_view(&text, cor_buf_as_view(&listing->items));
+    cor_buf_free(&listing->items);
+    cor_buf_str(&text, "]}\n");
+    kl_reply_text(request, 200, &text);
+}
+
+static void reply_list(struct kl_request *request, struct listing *listing,
+                       const struct kl_slice *slice)
+{
+    auto_(cor_json_free) struct cor_json *meta =
+        list_meta(request, slice, listing->selector != NULL);
+    if (listing->table == NULL) {
+        reply_items(request, listing, meta);
+        return;
+    }
+    cor_json_set(listing->table, "metadata", take(&meta));
+    kl_reply(request, 200, NULL, listing->table);
+}
+
+void kl_read_list(struct kl_request *request)
+{
+    auto_(kl_fail_free) struct kl_fail fail = {0};
+    auto_(place_free) struct place place = {0};
+    struct kl_slice slice = {0};
+    auto_(kl_selector_free) struct kl_selector *selector = kl_read_selector(request, &fail);
+    if (fail.status != 0 || !read_slice(request, &slice, &place, &fail)) {
+        kl_reply_fail(request, &fail);
+        return;
+    }
+    const struct kl_kind *kind = request->route.kind;
+    struct listing listing = {.request = request, .selector = selector, .now = cor_wall_now()};
+    if (request->show != KL_SHOW_JSON) {
+        listing.table = kl_table_new(kind, request->show);
+    } else if (kind->type != NULL) {
+        auto_(cor_buf_free) struct cor_buf version = {0};
+        kl_kind_api_version(kind, &version);
+        cor_buf_fmt(&listing.type, "\"kind\":\"%s\",\"apiVersion\":\"%s\"", kind->kind,
+                    version.data);
+    }
+    if (kl_storage_page(request->api->storage, kind, &slice, on_row, &listing) == COR_OK) {
+        reply_list(request, &listing, &slice);
+    } else {
+        reply_expired(request, &place);
+    }
+    cor_buf_free(&listing.items);
+    cor_buf_free(&listing.type);
+    cor_json_free(&listing.table);
+    cor_freep(&slice.last_ns);
+    cor_freep(&slice.last_name);
 }
 
 static void reply_gone(struct kl_request *request, int64_t from)
@@ -148,7 +320,7 @@ void kl_read_watch(struct kl_request *request)
         kl_reply_fail(request, &fail);
         return;
     }
-    auto_(kl_selector_free) struct kl_selector *selector = selector_of(request, &fail);
+    auto_(kl_selector_free) struct kl_selector *selector = kl_read_selector(request, &fail);
     if (fail.status != 0) {
         kl_reply_fail(request, &fail);
         return;

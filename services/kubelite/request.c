@@ -3,6 +3,7 @@
 #include "api.h"
 
 #include "common/base/mem.h"
+#include "rbac.h"
 #include "table.h"
 
 void kl_request_free(struct kl_request **request)
@@ -11,10 +12,7 @@ void kl_request_free(struct kl_request **request)
         return;
     }
     kl_route_free(&(*request)->route);
-    cor_free((*request)->user.name);
-    for (size_t i = 0; (*request)->user.groups[i] != NULL; i++) {
-        cor_free((*request)->user.groups[i]);
-    }
+    kl_user_free(&(*request)->user);
     cor_json_free(&(*request)->answer);
     cor_freep(request);
 }

@@ -56,11 +56,19 @@ static const struct {
     const char *name;
     enum kl_sub sub;
 } subs[] = {
-    {"status", KL_SUB_STATUS},
-    {"binding", KL_SUB_BINDING},
-    {"token", KL_SUB_TOKEN},
-    {"finalize", KL_SUB_FINALIZE},
+    {"status", KL_SUB_STATUS},     {"binding", KL_SUB_BINDING}, {"token", KL_SUB_TOKEN},
+    {"finalize", KL_SUB_FINALIZE}, {"scale", KL_SUB_SCALE},
 };
+
+const char *kl_sub_name(enum kl_sub sub)
+{
+    for (size_t i = 0; i < COR_COUNT(subs); i++) {
+        if (subs[i].sub == sub) {
+            return subs[i].name;
+        }
+    }
+    return "";
+}
 
 /* What kubectl asks for and gets a clear answer about. */
 static const char *const later[] = {"log", "exec", "attach", "portforward"};

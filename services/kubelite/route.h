@@ -35,6 +35,9 @@ struct kl_route {
 /* Reads path (not decoded). False when nothing is there. Free with kl_route_free in any case. */
 bool kl_route_parse(const struct kl_kinds *kinds, struct cor_view path, struct kl_route *route_r);
 
+/* Name of a subresource in paths; "" for none. Static. */
+const char *kl_sub_name(enum kl_sub sub);
+
 /* Frees what it owns. For auto_(). */
 void kl_route_free(struct kl_route *route);
 

@@ -6,16 +6,16 @@
 #include "common/base/mem.h"
 #include "common/httpd/uri.h"
 #include "pages.h"
+#include "rbac.h"
 #include "token.h"
 
-static void add_group(struct kl_user *user, const char *name)
+/* "system:serviceaccounts:NS" of "system:serviceaccount:NS:NAME". Returns owned. */
+static char *account_group(const char *name)
 {
-    for (size_t i = 0; i + 1 < KL_GROUPS_MAX; i++) {
-        if (user->groups[i] == NULL) {
-            user->groups[i] = cor_strdup(name);
-            return;
-        }
-    }
+    struct cor_view rest = cor_view_of(name);
+    struct cor_view part = {0};
+    for (int i = 0; i < 3 && cor_view_split(&rest, ':', &part); i++) {}
+    return cor_sprintf("system:serviceaccounts:%.*s", COR_VIEW_ARG(part));
 }
 
 /* By client certificate: CN and O; by bearer token: a ServiceAccount. */
@@ -28,35 +28,32 @@ static bool authenticate(struct kl_request *request)
         user->name = cor_strdup(name);
         const char *org = NULL;
         for (size_t i = 0; (org = cor_exchange_peer_org(request->exchange, i)) != NULL; i++) {
-            add_group(user, org);
+            kl_user_add_group(user, org);
         }
     } else if (header != NULL && strncmp(header, "Bearer ", 7) == 0) {
         user->name = kl_token_user(request->api, cor_view_trim(cor_view_of(header + 7)));
         if (user->name == NULL) {
             return false;
         }
-        add_group(user, "system:serviceaccounts");
+        kl_user_add_group(user, "system:serviceaccounts");
+        auto_(cor_freep) char *of_ns = account_group(user->name);
+        kl_user_add_group(user, of_ns);
     } else {
         return false;
     }
-    add_group(user, "system:authenticated");
+    kl_user_add_group(user, "system:authenticated");
     return true;
 }
 
-/* Until there is RBAC: some groups may do everything, everybody else may look at what is served. */
+/* Everybody may look at what is served, and ask what he may do. */
 static bool authorized(const struct kl_request *request)
 {
-    if (request->route.page != KL_PAGE_RESOURCE) {
+    if (request->route.page != KL_PAGE_RESOURCE || request->route.kind == NULL ||
+        kl_is(request->route.kind, KL_SELF_ACCESS_REVIEW)) {
         return true;
     }
-    for (size_t i = 0; request->user.groups[i] != NULL; i++) {
-        for (size_t a = 0; request->api->allow_groups[a] != NULL; a++) {
-            if (strcmp(request->user.groups[i], request->api->allow_groups[a]) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
+    struct kl_deed deed = kl_deed_of(request);
+    return kl_allowed(request->api, &request->user, &deed);
 }
 
 static enum kl_show show_of(const char *accept)
@@ -144,10 +141,17 @@ static const struct {
     {"DELETE", true, 0, kl_write_delete},
     {"POST", true, KL_SUB_BINDING, kl_write_binding},
     {"POST", true, KL_SUB_TOKEN, kl_write_token},
+    {"DELETE", false, 0, kl_write_delete_collection},
+    {"GET", true, KL_SUB_SCALE, kl_read_scale},
+    {"PUT", true, KL_SUB_SCALE, kl_write_scale},
+    {"PATCH", true, KL_SUB_SCALE, kl_write_scale},
 };
 
 static handler_fn handler_of(const struct kl_route *route, const char *method)
 {
+    if (route->kind->review) {
+        return strcmp(method, "POST") == 0 && route->name == NULL ? kl_write_review : NULL;
+    }
     for (size_t i = 0; i < COR_COUNT(handlers); i++) {
         bool sub_fits = handlers[i].subs == 0 ? route->sub == KL_SUB_NONE
                                               : (handlers[i].subs & route->sub) != 0;
@@ -159,19 +163,35 @@ static handler_fn handler_of(const struct kl_route *route, const char *method)
     return NULL;
 }
 
-/* POST of an object without a namespace in the path is not possible for namespaced kinds. */
-static bool placed(const struct kl_route *route, const char *method)
+/* The real server lets nobody sweep these away together. */
+static bool can_sweep(const struct kl_kind *kind)
 {
-    return strcmp(method, "POST") != 0 || !route->kind->namespaced || route->ns != NULL;
+    return !kl_is(kind, KL_NAMESPACE) && !kl_is(kind, KL_SERVICE);
 }
 
-static void forbid(struct kl_request *request, struct kl_fail *fail, const char *method)
+/* What is made or swept away must be in a namespace, for namespaced kinds. */
+static bool placed(const struct kl_route *route, const char *method)
 {
-    auto_(cor_freep) char *why =
-        cor_sprintf("User \"%s\" cannot %s resource \"%s\" in API group \"%s\"", request->user.name,
-                    method, request->route.kind->plural, request->route.kind->group);
-    (void)kl_fail_forbidden(fail, request->route.kind,
-                            request->route.name == NULL ? "" : request->route.name, why);
+    bool sweeps = strcmp(method, "DELETE") == 0 && route->name == NULL;
+    if (sweeps && !can_sweep(route->kind)) {
+        return false;
+    }
+    return (strcmp(method, "POST") != 0 && !sweeps) || !route->kind->namespaced ||
+           route->ns != NULL;
+}
+
+static void forbid(struct kl_request *request, struct kl_fail *fail)
+{
+    const struct kl_route *route = &request->route;
+    struct kl_deed deed = kl_deed_of(request);
+    bool sub = deed.sub != NULL && deed.sub[0] != '\0';
+    bool spaced = route->ns != NULL;
+    auto_(cor_freep) char *why = cor_sprintf(
+        "User \"%s\" cannot %s resource \"%s%s%s\" in API group \"%s\" %s%s%s", request->user.name,
+        deed.verb, deed.resource, sub ? "/" : "", sub ? deed.sub : "", deed.group,
+        spaced ? "in the namespace \"" : "at the cluster scope", spaced ? route->ns : "",
+        spaced ? "\"" : "");
+    (void)kl_fail_forbidden(fail, route->kind, route->name == NULL ? "" : route->name, why);
     kl_reply_fail(request, fail);
 }
 
@@ -202,7 +222,7 @@ static void dispatch(struct kl_request *request, bool found)
     if (!found) {
         nopath(request, method, &fail);
     } else if (!authorized(request)) {
-        forbid(request, &fail, method);
+        forbid(request, &fail);
         return;
     } else if (request->route.page != KL_PAGE_RESOURCE) {
         handler = strcmp(method, "GET") == 0 ? kl_page : NULL;

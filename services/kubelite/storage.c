@@ -1,57 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage.h"
-
 #include <string.h>
 
-#include "cache.h"
-#include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
-#include "common/store/store.h"
+#include "storage_core.h"
 
 enum {
-    HISTORY = 8192,     /* changes kept for watches that resume */
-    TRIM_EVERY = 512,   /* changes between two trims */
-    TEXT_MAX = 8 << 20, /* a stored object; requests are bounded by 3 MiB */
-    LISTENERS_MAX = 8,
+    TRIM_EVERY = 512,      /* changes between two trims */
+    TEXT_MAX = 8 << 20,    /* a stored object; requests are bounded by 3 MiB */
     CACHE_MAX = 512 << 10, /* bytes of text that are kept parsed: some 2 to 4 MiB */
 };
 
-enum {
-    INSERT,
-    UPDATE,
-    REMOVE,
-    LOG,
-    TRIM,
-    GET,
-    LIST_ALL,
-    LIST_NS,
-    COUNT,
-    NAMES,
-    MAX_RV,
-    MIN_RV,
-    HIST
-};
-
 static const char *const statements[] = {
-    [INSERT] = "INSERT INTO object(key, ns, name, rv, json) VALUES(?1, ?2, ?3, ?4, ?5)",
-    [UPDATE] = "UPDATE object SET rv = ?4, json = ?5 WHERE key = ?1 AND ns = ?2 AND name = ?3 "
-               "AND rv = ?6",
-    [REMOVE] = "DELETE FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3 AND rv = ?6",
-    [LOG] =
+    [KL_SQL_INSERT] = "INSERT INTO object(key, ns, name, rv, json) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [KL_SQL_UPDATE] =
+        "UPDATE object SET rv = ?4, json = ?5 WHERE key = ?1 AND ns = ?2 AND name = ?3 "
+        "AND rv = ?6",
+    [KL_SQL_REMOVE] = "DELETE FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3 AND rv = ?6",
+    [KL_SQL_LOG] =
         "INSERT INTO log(rv, key, ns, name, type, json, old) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [TRIM] = "DELETE FROM log WHERE rv < ?1",
-    [GET] = "SELECT json, rv FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3",
-    [LIST_ALL] = "SELECT json, rv, ns, name FROM object WHERE key = ?1 ORDER BY ns, name",
-    [LIST_NS] = "SELECT json, rv, ns, name FROM object WHERE key = ?1 AND ns = ?2 "
-                "ORDER BY name",
-    [COUNT] = "SELECT count(*) FROM object WHERE ns = ?1",
-    [NAMES] = "SELECT key, name FROM object WHERE ns = ?1",
-    [MAX_RV] = "SELECT max(rv) FROM log",
-    [MIN_RV] = "SELECT min(rv) FROM log",
-    [HIST] =
+    [KL_SQL_TRIM] = "DELETE FROM log WHERE rv < ?1",
+    [KL_SQL_GET] = "SELECT json, rv FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3",
+    [KL_SQL_LIST_ALL] = "SELECT json, rv, ns, name FROM object WHERE key = ?1 ORDER BY ns, name",
+    [KL_SQL_LIST_NS] = "SELECT json, rv, ns, name FROM object WHERE key = ?1 AND ns = ?2 "
+                       "ORDER BY name",
+    [KL_SQL_COUNT] = "SELECT count(*) FROM object WHERE ns = ?1",
+    [KL_SQL_NAMES] = "SELECT key, name FROM object WHERE ns = ?1",
+    [KL_SQL_MAX_RV] = "SELECT max(rv) FROM log",
+    [KL_SQL_MIN_RV] = "SELECT min(rv) FROM log",
+    [KL_SQL_HIST] =
         "SELECT rv, type, ns, name, json, old FROM log WHERE rv > ?1 AND rv <= ?2 AND key = ?3 "
         "ORDER BY rv",
+    [KL_SQL_PAGE] =
+        "SELECT json, rv, ns, name FROM object WHERE key = ?1 AND (ns, name) > (?2, ?3) "
+        "ORDER BY ns, name",
+    [KL_SQL_PAST] = "SELECT old, min(rv), ns, name FROM log WHERE rv > ?4 AND key = ?1 "
+                    "AND (ns, name) > (?2, ?3) GROUP BY ns, name ORDER BY ns, name",
+    [KL_SQL_OWNED] = "SELECT key, ns, name FROM owner WHERE uid = ?1",
+    [KL_SQL_DISOWN] = "DELETE FROM owner WHERE key = ?1 AND ns = ?2 AND name = ?3",
+    [KL_SQL_OWN] = "INSERT OR IGNORE INTO owner(key, ns, name, uid) VALUES(?1, ?2, ?3, ?4)",
 };
 
 static const char *const migrations[] = {
@@ -62,30 +49,12 @@ static const char *const migrations[] = {
     "CREATE TABLE log(rv INTEGER PRIMARY KEY, key TEXT NOT NULL, ns TEXT NOT NULL,"
     " name TEXT NOT NULL, type INTEGER NOT NULL, json TEXT NOT NULL, old TEXT);"
     "INSERT INTO log VALUES(1, '', '', '', 0, '{}', NULL);",
-};
-
-/* The newest state of an object whose change is not committed yet. */
-struct pending {
-    int64_t rv;
-    struct cor_json *object; /* NULL: deleted */
-};
-
-struct listener {
-    kl_change_fn fn;
-    void *self;
-};
-
-struct kl_storage {
-    struct cor_store *store;
-    struct cor_map *pending; /* identity -> struct pending */
-    struct kl_cache *cache;  /* of what is committed and not pending */
-    struct listener listeners[LISTENERS_MAX];
-    size_t listener_count;
-    int64_t last_rv;
-    int64_t told_rv;
-    int64_t trimmed_at;
-    void (*on_broken)(void *self, const struct cor_err *err);
-    void *on_broken_self;
+    /* Who owns what, for the garbage collector and the controllers. */
+    "CREATE TABLE owner(uid TEXT NOT NULL, key TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,"
+    " PRIMARY KEY(uid, key, ns, name)) WITHOUT ROWID;"
+    "CREATE INDEX owner_of ON owner(key, ns, name);"
+    "INSERT OR IGNORE INTO owner SELECT json_extract(o.value, '$.uid'), object.key, object.ns,"
+    " object.name FROM object, json_each(object.json, '$.metadata.ownerReferences') o;",
 };
 
 /* A change on its way to the disk. */
@@ -93,18 +62,19 @@ struct job {
     struct kl_storage *storage;
     struct kl_change change;
     char *old_text;
+    struct cor_json *owners; /* uids, when they change; NULL: as before */
     kl_done_fn done;
     void *self;
 };
 
 static void pending_free(void *value)
 {
-    struct pending *pending = value;
+    struct kl_pending *pending = value;
     cor_json_free(&pending->object);
     cor_free(pending);
 }
 
-static void change_clear(struct kl_change *change)
+void kl_change_clear(struct kl_change *change)
 {
     cor_freep(&change->key);
     cor_freep(&change->ns);
@@ -114,13 +84,12 @@ static void change_clear(struct kl_change *change)
     cor_json_free(&change->old);
 }
 
-static void identity(const char *key, const char *ns, const char *name, struct cor_buf *out)
+void kl_storage_identity(const char *key, const char *ns, const char *name, struct cor_buf *out)
 {
     cor_buf_fmt(out, "%s/%s/%s", key, ns, name);
 }
 
-/* One number of a statement without arguments. */
-static int64_t number(struct cor_db *db, size_t statement)
+int64_t kl_storage_number(struct cor_db *db, enum kl_sql statement)
 {
     struct cor_stmt *stmt = cor_db_use(db, statement);
     bool row = false;
@@ -152,7 +121,7 @@ enum cor_code kl_storage_open(const char *path, struct cor_loop *loop,
     storage->store = store;
     storage->pending = cor_map_new(pending_free);
     storage->cache = kl_cache_new(CACHE_MAX);
-    storage->last_rv = number(cor_store_reader(store), MAX_RV);
+    storage->last_rv = kl_storage_number(cor_store_reader(store), KL_SQL_MAX_RV);
     storage->told_rv = storage->last_rv;
     storage->trimmed_at = storage->last_rv;
     cor_store_start(store, loop);
@@ -172,8 +141,8 @@ void kl_storage_close(struct kl_storage **storage)
 
 void kl_storage_listen(struct kl_storage *storage, kl_change_fn fn, void *self)
 {
-    must(storage->listener_count < LISTENERS_MAX);
-    storage->listeners[storage->listener_count++] = (struct listener){fn, self};
+    must(storage->listener_count < KL_LISTENERS_MAX);
+    storage->listeners[storage->listener_count++] = (struct kl_listener){fn, self};
 }
 
 static void bind_name(struct cor_stmt *stmt, const char *key, const char *ns, const char *name)
@@ -188,7 +157,7 @@ bool kl_storage_read(struct kl_storage *storage, const struct kl_kind *kind, con
 {
     auto_(cor_buf_free) struct cor_buf key = {0};
     kl_kind_key(kind, &key);
-    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), GET);
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), KL_SQL_GET);
     bind_name(stmt, key.data, ns == NULL ? "" : ns, name);
     bool row = false;
     if (cor_stmt_next(stmt, &row, NULL) != COR_OK || !row) {
@@ -199,7 +168,7 @@ bool kl_storage_read(struct kl_storage *storage, const struct kl_kind *kind, con
     return true;
 }
 
-static struct cor_json *parse(struct cor_view text)
+struct cor_json *kl_storage_parse(struct cor_view text)
 {
     struct cor_json *value = NULL;
     enum cor_code code = cor_json_parse(text, TEXT_MAX, 0, &value, NULL);
@@ -214,14 +183,14 @@ static struct cor_json *committed(struct kl_storage *storage, const char *key, c
     if (object != NULL) {
         return object;
     }
-    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), GET);
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), KL_SQL_GET);
     bind_name(stmt, key, ns, name);
     bool row = false;
     if (cor_stmt_next(stmt, &row, NULL) != COR_OK || !row) {
         return NULL;
     }
     struct cor_view text = cor_stmt_bytes(stmt, 0);
-    object = parse(text);
+    object = kl_storage_parse(text);
     if (object != NULL) {
         kl_cache_put(storage->cache, id, cor_stmt_i64(stmt, 1), cor_json_ref(object), text.len);
     }
@@ -236,8 +205,8 @@ struct cor_json *kl_storage_look(struct kl_storage *storage, const struct kl_kin
     auto_(cor_buf_free) struct cor_buf id = {0};
     const char *space = ns == NULL ? "" : ns;
     kl_kind_key(kind, &key);
-    identity(key.data, space, name, &id);
-    const struct pending *pending = cor_map_get(storage->pending, cor_buf_as_view(&id));
+    kl_storage_identity(key.data, space, name, &id);
+    const struct kl_pending *pending = cor_map_get(storage->pending, cor_buf_as_view(&id));
     return pending != NULL ? cor_json_ref(pending->object)
                            : committed(storage, key.data, space, name, cor_buf_as_view(&id));
 }
@@ -247,108 +216,6 @@ struct cor_json *kl_storage_get(struct kl_storage *storage, const struct kl_kind
 {
     auto_(cor_json_free) struct cor_json *object = kl_storage_look(storage, kind, ns, name);
     return cor_json_copy(object);
-}
-
-/* Calls fn for each row of a list; key is that of its kind. */
-static int64_t list_rows(struct kl_storage *storage, struct cor_view key, const char *ns,
-                         void (*fn)(void *self, struct cor_stmt *stmt), void *self)
-{
-    struct cor_db *db = cor_store_reader(storage->store);
-    cor_db_begin(db);
-    int64_t rv = number(db, MAX_RV);
-    struct cor_stmt *stmt = cor_db_use(db, ns == NULL ? LIST_ALL : LIST_NS);
-    cor_stmt_bind(stmt, 1, COR_TEXT(key));
-    if (ns != NULL) {
-        cor_stmt_bind(stmt, 2, COR_TEXT(cor_view_of(ns)));
-    }
-    bool row = false;
-    while (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
-        fn(self, stmt);
-    }
-    cor_db_end(db);
-    return rv;
-}
-
-struct text_rows {
-    kl_row_fn fn;
-    void *self;
-};
-
-static void on_text_row(void *self, struct cor_stmt *stmt)
-{
-    const struct text_rows *rows = self;
-    rows->fn(rows->self, cor_stmt_bytes(stmt, 0));
-}
-
-int64_t kl_storage_list(struct kl_storage *storage, const struct kl_kind *kind, const char *ns,
-                        kl_row_fn fn, void *self)
-{
-    auto_(cor_buf_free) struct cor_buf key = {0};
-    struct text_rows rows = {fn, self};
-    kl_kind_key(kind, &key);
-    return list_rows(storage, cor_buf_as_view(&key), ns, on_text_row, &rows);
-}
-
-struct object_rows {
-    struct kl_storage *storage;
-    const char *key;
-    struct cor_json *list;
-};
-
-static void on_object_row(void *self, struct cor_stmt *stmt)
-{
-    const struct object_rows *rows = self;
-    auto_(cor_buf_free) struct cor_buf id = {0};
-    struct cor_view ns = cor_stmt_bytes(stmt, 2);
-    struct cor_view name = cor_stmt_bytes(stmt, 3);
-    cor_buf_fmt(&id, "%s/%.*s/%.*s", rows->key, COR_VIEW_ARG(ns), COR_VIEW_ARG(name));
-    int64_t rv = cor_stmt_i64(stmt, 1);
-    struct cor_json *object = kl_cache_get(rows->storage->cache, cor_buf_as_view(&id), rv);
-    if (object == NULL) {
-        struct cor_view text = cor_stmt_bytes(stmt, 0);
-        object = parse(text);
-        if (object == NULL) {
-            return;
-        }
-        kl_cache_put(rows->storage->cache, cor_buf_as_view(&id), rv, cor_json_ref(object),
-                     text.len);
-    }
-    cor_json_add(rows->list, object);
-}
-
-struct cor_json *kl_storage_objects(struct kl_storage *storage, const struct kl_kind *kind,
-                                    const char *ns)
-{
-    auto_(cor_buf_free) struct cor_buf key = {0};
-    kl_kind_key(kind, &key);
-    struct object_rows rows = {storage, key.data, cor_json_array()};
-    (void)list_rows(storage, cor_buf_as_view(&key), ns, on_object_row, &rows);
-    return rows.list;
-}
-
-int64_t kl_storage_count(struct kl_storage *storage, const char *ns)
-{
-    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), COUNT);
-    cor_stmt_bind(stmt, 1, COR_TEXT(cor_view_of(ns)));
-    bool row = false;
-    int64_t count = 0;
-    if (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
-        count = cor_stmt_i64(stmt, 0);
-    }
-    cor_stmt_reset(stmt);
-    return count;
-}
-
-void kl_storage_names(struct kl_storage *storage, const char *ns, kl_name_fn fn, void *self)
-{
-    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), NAMES);
-    cor_stmt_bind(stmt, 1, COR_TEXT(cor_view_of(ns)));
-    bool row = false;
-    while (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
-        auto_(cor_freep) char *key = cor_view_dup(cor_stmt_bytes(stmt, 0));
-        auto_(cor_freep) char *name = cor_view_dup(cor_stmt_bytes(stmt, 1));
-        fn(self, key, name);
-    }
 }
 
 int64_t kl_storage_rv(const struct kl_storage *storage)
@@ -373,48 +240,35 @@ bool kl_storage_broken(const struct kl_storage *storage)
     return cor_store_broken(storage->store);
 }
 
-static void history_row(struct cor_stmt *stmt, const char *key, kl_change_fn fn, void *self)
+static void job_free(struct job *job)
 {
-    struct cor_view old = cor_stmt_bytes(stmt, 5);
-    struct kl_change change = {.type = (enum kl_change_type)cor_stmt_i64(stmt, 1),
-                               .key = cor_strdup(key),
-                               .ns = cor_view_dup(cor_stmt_bytes(stmt, 2)),
-                               .name = cor_view_dup(cor_stmt_bytes(stmt, 3)),
-                               .rv = cor_stmt_i64(stmt, 0),
-                               .object = parse(cor_stmt_bytes(stmt, 4)),
-                               .old = old.ptr == NULL ? NULL : parse(old),
-                               .text = cor_view_dup(cor_stmt_bytes(stmt, 4))};
-    if (change.object != NULL) {
-        fn(self, &change);
-    }
-    change_clear(&change);
+    kl_change_clear(&job->change);
+    cor_freep(&job->old_text);
+    cor_json_free(&job->owners);
+    cor_free(job);
 }
 
-enum cor_code kl_storage_history(struct kl_storage *storage, const struct kl_kind *kind,
-                                 int64_t from, kl_change_fn fn, void *self)
+/* Commit thread. */
+static enum cor_code write_owners(struct cor_db *db, const struct job *job, struct cor_err *err)
 {
-    struct cor_db *db = cor_store_reader(storage->store);
-    if (from > storage->last_rv || from + 1 < number(db, MIN_RV)) {
-        return COR_GONE;
+    const struct kl_change *change = &job->change;
+    struct cor_stmt *stmt = cor_db_use(db, KL_SQL_DISOWN);
+    bind_name(stmt, change->key, change->ns, change->name);
+    enum cor_code code = cor_stmt_run(stmt, err);
+    for (size_t i = 0; i < cor_json_count(job->owners) && code == COR_OK; i++) {
+        stmt = cor_db_use(db, KL_SQL_OWN);
+        bind_name(stmt, change->key, change->ns, change->name);
+        cor_stmt_bind(stmt, 4, COR_TEXT(cor_json_as_view(cor_json_item(job->owners, i))));
+        code = cor_stmt_run(stmt, err);
     }
-    auto_(cor_buf_free) struct cor_buf key = {0};
-    kl_kind_key(kind, &key);
-    struct cor_stmt *stmt = cor_db_use(db, HIST);
-    cor_stmt_bind(stmt, 1, COR_INT(from));
-    cor_stmt_bind(stmt, 2, COR_INT(storage->told_rv));
-    cor_stmt_bind(stmt, 3, COR_TEXT(cor_buf_as_view(&key)));
-    bool row = false;
-    while (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
-        history_row(stmt, key.data, fn, self);
-    }
-    return COR_OK;
+    return code;
 }
 
 /* Commit thread: the object's row, if it still is what the change was based on, and the history. */
 static enum cor_code run_change(struct cor_db *db, void *self, struct cor_err *err)
 {
     static const size_t by_type[] = {
-        [KL_ADDED] = INSERT, [KL_MODIFIED] = UPDATE, [KL_DELETED] = REMOVE};
+        [KL_ADDED] = KL_SQL_INSERT, [KL_MODIFIED] = KL_SQL_UPDATE, [KL_DELETED] = KL_SQL_REMOVE};
     const struct job *job = self;
     const struct kl_change *change = &job->change;
     struct cor_stmt *stmt = cor_db_use(db, by_type[change->type]);
@@ -434,7 +288,7 @@ static enum cor_code run_change(struct cor_db *db, void *self, struct cor_err *e
     if (code != COR_OK) {
         return code;
     }
-    stmt = cor_db_use(db, LOG);
+    stmt = cor_db_use(db, KL_SQL_LOG);
     cor_stmt_bind(stmt, 1, COR_INT(change->rv));
     cor_stmt_bind(stmt, 2, COR_TEXT(cor_view_of(change->key)));
     cor_stmt_bind(stmt, 3, COR_TEXT(cor_view_of(change->ns)));
@@ -444,7 +298,8 @@ static enum cor_code run_change(struct cor_db *db, void *self, struct cor_err *e
     if (job->old_text != NULL) {
         cor_stmt_bind(stmt, 7, COR_TEXT(cor_view_of(job->old_text)));
     }
-    return cor_stmt_run(stmt, err);
+    code = cor_stmt_run(stmt, err);
+    return code == COR_OK && job->owners != NULL ? write_owners(db, job, err) : code;
 }
 
 /* The change has ended. Its object is the committed one now, unless it failed, or a newer one is on
@@ -452,9 +307,9 @@ static enum cor_code run_change(struct cor_db *db, void *self, struct cor_err *e
 static void end_pending(struct kl_storage *storage, const struct kl_change *change, bool is_done)
 {
     auto_(cor_buf_free) struct cor_buf id = {0};
-    identity(change->key, change->ns, change->name, &id);
+    kl_storage_identity(change->key, change->ns, change->name, &id);
     struct cor_view at = cor_buf_as_view(&id);
-    struct pending *pending = cor_map_get(storage->pending, at);
+    struct kl_pending *pending = cor_map_get(storage->pending, at);
     bool is_newest = pending != NULL && pending->rv == change->rv;
     if (is_newest && is_done && pending->object != NULL) {
         kl_cache_put(storage->cache, at, change->rv, take(&pending->object), strlen(change->text));
@@ -472,8 +327,8 @@ static void trim(struct kl_storage *storage)
         return;
     }
     storage->trimmed_at = storage->told_rv;
-    struct cor_arg before = COR_INT(storage->told_rv - HISTORY);
-    struct cor_op op = {TRIM, &before, 1};
+    struct cor_arg before = COR_INT(storage->told_rv - KL_HISTORY);
+    struct cor_op op = {KL_SQL_TRIM, &before, 1};
     if (cor_store_ops(storage->store, &op, 1, NULL, NULL, NULL) != COR_OK) {
         storage->trimmed_at -= TRIM_EVERY; /* the queue is full: next time */
     }
@@ -497,9 +352,28 @@ static void done_change(void *self, enum cor_code code, const struct cor_err *er
         storage->on_broken(storage->on_broken_self, err);
         storage->on_broken = NULL;
     }
-    change_clear(&job->change);
-    cor_freep(&job->old_text);
-    cor_free(job);
+    job_free(job);
+}
+
+static struct cor_json *uids_of(const struct cor_json *owners)
+{
+    struct cor_json *uids = cor_json_array();
+    for (size_t i = 0; i < cor_json_count(owners); i++) {
+        cor_json_add(uids, cor_json_str(cor_json_str_at(cor_json_item(owners, i), "uid", "")));
+    }
+    return uids;
+}
+
+/* The uids to write down: those of the object, when the change changes them. */
+static struct cor_json *new_owners(const struct kl_edit *edit)
+{
+    const struct cor_json *none = NULL;
+    const struct cor_json *now =
+        edit->type == KL_DELETED ? none : cor_json_at(edit->object, "metadata.ownerReferences");
+    const struct cor_json *before = cor_json_at(edit->old, "metadata.ownerReferences");
+    bool same = now == before || (cor_json_count(now) == 0 && cor_json_count(before) == 0) ||
+                cor_json_equal(now, before);
+    return same ? NULL : uids_of(now);
 }
 
 static struct job *job_new(struct kl_storage *storage, struct kl_edit edit)
@@ -523,6 +397,7 @@ static struct job *job_new(struct kl_storage *storage, struct kl_edit edit)
                            .object = edit.object,
                            .old = edit.old,
                            .text = cor_json_text(edit.object)};
+    job->owners = new_owners(&edit);
     job->old_text = edit.old == NULL ? NULL : cor_json_text(edit.old);
     return job;
 }
@@ -535,17 +410,15 @@ enum cor_code kl_storage_commit(struct kl_storage *storage, struct kl_edit edit,
     job->self = self;
     enum cor_code code = cor_store_write(storage->store, run_change, done_change, job, err);
     if (code != COR_OK) {
-        change_clear(&job->change);
-        cor_freep(&job->old_text);
-        cor_free(job);
+        job_free(job);
         return code;
     }
     storage->last_rv = job->change.rv;
-    struct pending *pending = cor_alloc(sizeof(*pending));
+    struct kl_pending *pending = cor_alloc(sizeof(*pending));
     pending->rv = job->change.rv;
     pending->object = edit.type == KL_DELETED ? NULL : cor_json_copy(job->change.object);
     auto_(cor_buf_free) struct cor_buf id = {0};
-    identity(job->change.key, job->change.ns, job->change.name, &id);
+    kl_storage_identity(job->change.key, job->change.ns, job->change.name, &id);
     cor_map_set(storage->pending, cor_buf_as_view(&id), pending);
     trim(storage);
     return COR_OK;

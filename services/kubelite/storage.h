@@ -70,6 +70,36 @@ int64_t kl_storage_list(struct kl_storage *storage, const struct kl_kind *kind, 
 struct cor_json *kl_storage_objects(struct kl_storage *storage, const struct kl_kind *kind,
                                     const char *ns);
 
+/* One page of a list as it was at a resourceVersion. Zeroed but for what is asked. */
+struct kl_slice {
+    const char *ns;         /* NULL: all */
+    int64_t rv;             /* of that moment; 0: now, filled in */
+    const char *after_ns;   /* begins behind this object; "" at the start */
+    const char *after_name; /* likewise */
+    size_t limit;           /* objects to take; 0: all */
+    bool more;              /* there are further ones */
+    int64_t remaining;      /* how many, selected or not */
+    char *last_ns;          /* the last object that was looked at; owned by the caller */
+    char *last_name;        /* likewise */
+};
+
+/* Whether the object counts as taken. */
+typedef bool (*kl_take_fn)(void *self, struct cor_view text);
+
+/* Calls fn for the objects of kind by namespace and name until limit are taken. COR_GONE: the
+ * history does not reach back to page->rv; fn was not called. */
+COR_NODISCARD enum cor_code kl_storage_page(struct kl_storage *storage, const struct kl_kind *kind,
+                                            struct kl_slice *page, kl_take_fn fn, void *self);
+
+/* The newest states, committed or not, of the objects of kind that have an owner with that uid.
+ * Returns an owned array; the objects in it are not to be changed. */
+struct cor_json *kl_storage_owned(struct kl_storage *storage, const struct kl_kind *kind,
+                                  const char *uid);
+
+/* Calls fn for every committed object, of any kind, that has an owner with that uid. */
+typedef void (*kl_place_fn)(void *self, const char *key, const char *ns, const char *name);
+void kl_storage_dependents(struct kl_storage *storage, const char *uid, kl_place_fn fn, void *self);
+
 /* Number of committed objects in a namespace, of all kinds. */
 int64_t kl_storage_count(struct kl_storage *storage, const char *ns);
 

@@ -157,7 +157,7 @@ static void lease_check(struct kl_draft *draft)
 }
 
 static const struct kl_strategy strategies[KL_BUILTIN_COUNT] = {
-    [KL_NAMESPACE] = {.label_name = true,
+    [KL_NAMESPACE] = {.name = KL_NAME_LABEL,
                       .returns_deleted = true,
                       .create = namespace_create,
                       .update = namespace_update},
@@ -179,6 +179,42 @@ static const struct kl_strategy strategies[KL_BUILTIN_COUNT] = {
                 .create = kl_crd_create,
                 .check = kl_crd_check,
                 .check_update = kl_crd_check_update},
+    [KL_SERVICE] = {.name = KL_NAME_SERVICE,
+                    .fill = kl_service_fill,
+                    .update = kl_service_update,
+                    .check = kl_service_check,
+                    .check_update = kl_service_check_update},
+    [KL_ENDPOINTS] = {.check = kl_endpoints_check},
+    [KL_ENDPOINTSLICE] = {.generation = true},
+    [KL_DEPLOYMENT] = {.generation = true,
+                       .annotated = true,
+                       .fill = kl_deployment_fill,
+                       .check = kl_deployment_check,
+                       .check_update = kl_apps_check_update},
+    [KL_REPLICASET] = {.generation = true,
+                       .fill = kl_replicaset_fill,
+                       .check = kl_replicaset_check,
+                       .check_update = kl_apps_check_update},
+    [KL_DAEMONSET] = {.generation = true,
+                      .fill = kl_daemonset_fill,
+                      .create = kl_daemonset_create,
+                      .update = kl_daemonset_update,
+                      .check = kl_daemonset_check,
+                      .check_update = kl_apps_check_update},
+    [KL_JOB] = {.fill = kl_job_fill,
+                .create = kl_job_create,
+                .check = kl_job_check,
+                .check_update = kl_job_check_update},
+    [KL_ROLE] = {.name = KL_NAME_PATH, .check = kl_role_check},
+    [KL_CLUSTERROLE] = {.name = KL_NAME_PATH, .check = kl_role_check},
+    [KL_ROLEBINDING] = {.name = KL_NAME_PATH,
+                        .fill = kl_binding_fill,
+                        .check = kl_role_binding_check,
+                        .check_update = kl_role_binding_check_update},
+    [KL_CLUSTERROLEBINDING] = {.name = KL_NAME_PATH,
+                               .fill = kl_binding_fill,
+                               .check = kl_role_binding_check,
+                               .check_update = kl_role_binding_check_update},
 };
 
 static const struct kl_strategy custom = {
@@ -233,7 +269,7 @@ enum cor_code kl_decode(const struct kl_kind *kind, const struct cor_json *body,
 static enum cor_code check(struct kl_draft *draft, const struct kl_strategy *strategy,
                            struct kl_fail *fail)
 {
-    kl_meta_check(draft->object, draft->kind->namespaced, strategy->label_name, &draft->causes);
+    kl_meta_check(draft->object, draft->kind->namespaced, strategy->name, &draft->causes);
     if (strategy->check != NULL) {
         strategy->check(draft);
     }
@@ -324,7 +360,10 @@ enum cor_code kl_draft_update(struct kl_draft *draft, struct kl_fail *fail)
             strategy->update(draft);
         }
     }
-    if (strategy->generation && draft->sub == KL_SUB_NONE && spec_changed(draft)) {
+    bool annotated =
+        strategy->annotated && !cor_json_equal(cor_json_at(draft->object, "metadata.annotations"),
+                                               cor_json_at(draft->old, "metadata.annotations"));
+    if (strategy->generation && draft->sub == KL_SUB_NONE && (annotated || spec_changed(draft))) {
         int64_t generation = cor_json_int_at(draft->old, "metadata.generation", 0);
         cor_json_set(kl_meta(draft->object), "generation", cor_json_int(generation + 1));
     }

@@ -8,6 +8,7 @@
 #include "common/json/json.h"
 #include "fail.h"
 #include "kind.h"
+#include "meta.h"
 
 struct kl_draft {
     const struct kl_kind *kind;
@@ -21,10 +22,11 @@ struct kl_draft {
 void kl_draft_free(struct kl_draft *draft);
 
 struct kl_strategy {
-    bool label_name;                       /* the name is a DNS label */
+    enum kl_name_rule name;
     bool generation;                       /* metadata.generation counts changes of the spec */
     bool returns_deleted;                  /* DELETE answers with the object */
     bool conditional;                      /* PUT must name the resourceVersion it replaces */
+    bool annotated;                        /* generation counts changes of annotations, too */
     bool keeps_status;                     /* a new object may bring its status */
     void (*fill)(struct cor_json *object); /* defaults that tables cannot say */
     void (*create)(struct kl_draft *draft);
@@ -63,6 +65,29 @@ void kl_crd_fill(struct cor_json *crd);
 void kl_crd_create(struct kl_draft *draft);
 void kl_crd_check(struct kl_draft *draft);
 void kl_crd_check_update(struct kl_draft *draft);
+
+void kl_deployment_fill(struct cor_json *object);
+void kl_deployment_check(struct kl_draft *draft);
+void kl_replicaset_fill(struct cor_json *object);
+void kl_replicaset_check(struct kl_draft *draft);
+void kl_daemonset_fill(struct cor_json *object);
+void kl_daemonset_create(struct kl_draft *draft);
+void kl_daemonset_update(struct kl_draft *draft);
+void kl_daemonset_check(struct kl_draft *draft);
+void kl_apps_check_update(struct kl_draft *draft);
+void kl_job_fill(struct cor_json *object);
+void kl_job_create(struct kl_draft *draft);
+void kl_job_check(struct kl_draft *draft);
+void kl_job_check_update(struct kl_draft *draft);
+void kl_service_fill(struct cor_json *service);
+void kl_service_update(struct kl_draft *draft);
+void kl_service_check(struct kl_draft *draft);
+void kl_service_check_update(struct kl_draft *draft);
+void kl_endpoints_check(struct kl_draft *draft);
+void kl_binding_fill(struct cor_json *binding);
+void kl_role_check(struct kl_draft *draft);
+void kl_role_binding_check(struct kl_draft *draft);
+void kl_role_binding_check_update(struct kl_draft *draft);
 
 /* Schema of a custom resource: prunes (unknown: array of what went), defaults; checks. */
 void kl_custom_fill(const struct kl_kind *kind, struct cor_json *object, struct cor_json *unknown);

@@ -38,6 +38,20 @@ struct kl_columns {
 /* Columns of a built-in kind. */
 const struct kl_columns *kl_columns_of(const struct kl_kind *kind);
 
+/* Cells of the other kinds. */
+void kl_deployment_cells(const struct cor_json *object, struct cor_wall now,
+                         struct cor_json *cells);
+void kl_replicaset_cells(const struct cor_json *object, struct cor_wall now,
+                         struct cor_json *cells);
+void kl_daemonset_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_job_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_revision_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_service_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_endpoints_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_slice_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_role_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_binding_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+
 /* Cells of Pods and Nodes. */
 void kl_pod_cells(const struct cor_json *pod, struct cor_wall now, struct cor_json *cells);
 void kl_node_cells(const struct cor_json *node, struct cor_wall now, struct cor_json *cells);

@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "common/httpd/uri.h"
 #include "common/pki/digest.h"
+#include "json_patch.h"
 #include "meta.h"
 #include "protobuf.h"
 #include "strategic.h"
@@ -28,7 +29,10 @@ static void on_stored(void *self, enum cor_code code, const struct cor_err *err,
         kl_reply_fail(request, &fail);
         return;
     }
-    if (request->unchanged) {
+    if (request->shown != NULL) {
+        auto_(cor_json_free) struct cor_json *shown = request->shown(change->object);
+        kl_reply(request, request->status, NULL, shown);
+    } else if (request->unchanged) {
         auto_(cor_json_free) struct cor_json *same = take(&request->answer);
         kl_reply(request, request->status, request->route.kind, same);
     } else if (request->answer != NULL) {
@@ -62,7 +66,9 @@ void kl_write_store(struct kl_request *request, struct kl_draft *draft, enum kl_
     }
     kl_set_type(draft->kind, draft->object);
     if (request->dry_run || (type == KL_MODIFIED && cor_json_equal(draft->object, draft->old))) {
-        kl_reply(request, request->status, draft->kind, draft->object);
+        auto_(cor_json_free) struct cor_json *shown =
+            request->shown != NULL ? request->shown(draft->object) : cor_json_ref(draft->object);
+        kl_reply(request, request->status, request->shown != NULL ? NULL : draft->kind, shown);
         return;
     }
     struct kl_edit edit = {type, draft->kind, take(&draft->object), take(&draft->old)};
@@ -254,6 +260,8 @@ static enum cor_code prepare_create(struct kl_request *request, struct kl_draft 
     code = check_namespace(request, name, fail);
     if (code == COR_OK && kl_is(route->kind, KL_POD)) {
         code = kl_admit_pod(request->api, draft->object, fail);
+    } else if (code == COR_OK && kl_is(route->kind, KL_SERVICE)) {
+        code = kl_admit_service(request->api, draft->object, fail);
     }
     char uid[COR_UUID_LEN + 1];
     cor_uuid_new(uid);
@@ -394,18 +402,42 @@ static enum cor_code strategic_patch(const struct kl_kind *kind, struct cor_json
     return code == COR_OK ? COR_OK : kl_fail_bad(fail, "%s", err.text);
 }
 
+/* jsonPatcher of k8s.io/apiserver/pkg/endpoints/handlers/patch.go. */
+static enum cor_code json_patch(const struct kl_kind *kind, struct cor_json *target,
+                                const struct cor_json *patch, struct cor_json **out_r,
+                                struct kl_fail *fail)
+{
+    (void)kind;
+    struct cor_err err = COR_ERR_NONE;
+    if (!cor_json_is_array(patch)) {
+        cor_json_free(&target);
+        return kl_fail_bad(fail, "json: cannot unmarshal %s into Go value of type jsonpatch.Patch",
+                           go_type(patch));
+    }
+    enum cor_code code = kl_json_patch(target, patch, out_r, &err);
+    if (code == COR_TOOBIG) {
+        return kl_fail_other(fail, 413, "RequestEntityTooLarge", "%s", err.text);
+    }
+    return code == COR_OK ? COR_OK
+                          : kl_fail_other(fail, 422, "Invalid",
+                                          "the server rejected our request due to an error in our "
+                                          "request");
+}
+
 static const struct {
     const char *type;
     enum cor_code (*apply)(const struct kl_kind *kind, struct cor_json *target,
                            const struct cor_json *patch, struct cor_json **out_r,
                            struct kl_fail *fail);
 } patches[] = {
+    {"application/json-patch+json", json_patch},
     {"application/merge-patch+json", merge_patch},
     {"application/strategic-merge-patch+json", strategic_patch},
 };
 
-static enum cor_code apply_patch(struct kl_request *request, const struct cor_json *old,
-                                 struct cor_json **out_r, struct kl_fail *fail)
+enum cor_code kl_write_patched(struct kl_request *request, const struct kl_kind *kind,
+                               const struct cor_json *old, struct cor_json **out_r,
+                               struct kl_fail *fail)
 {
     const char *header = cor_exchange_header(request->exchange, "Content-Type");
     struct cor_view rest = cor_view_of(header == NULL ? "" : header);
@@ -421,13 +453,29 @@ static enum cor_code apply_patch(struct kl_request *request, const struct cor_js
             COR_OK) {
             return kl_fail_bad(fail, "error decoding patch: %s", err.text);
         }
-        return patches[i].apply(request->route.kind, cor_json_copy(old), patch, out_r, fail);
+        return patches[i].apply(kind, cor_json_copy(old), patch, out_r, fail);
     }
     (void)kl_fail_other(fail, 415, "UnsupportedMediaType",
                         "the body of the request was in an unknown format - accepted media types "
-                        "include: application/merge-patch+json, "
+                        "include: application/json-patch+json, application/merge-patch+json, "
                         "application/strategic-merge-patch+json");
     return COR_UNSUPPORTED;
+}
+
+/* What a JSON or merge patch made cannot be read: 422, where a strategic one gives 400. */
+static enum cor_code wrong_patch(const struct kl_request *request, const struct cor_json *patched,
+                                 struct kl_fail *fail)
+{
+    static const struct kl_kind nameless = {.group = "", .kind = ""};
+    const char *type = cor_exchange_header(request->exchange, "Content-Type");
+    if (type != NULL && strstr(type, "strategic") != NULL) {
+        return COR_INVALID;
+    }
+    auto_(kl_causes_free) struct kl_causes causes = {0};
+    auto_(cor_freep) char *text = cor_json_text(patched);
+    auto_(cor_freep) char *why = take(&fail->message);
+    kl_cause_invalid_str(&causes, "patch", text, why);
+    return kl_causes_end(&causes, &nameless, "", fail);
 }
 
 void kl_write_patch(struct kl_request *request)
@@ -439,13 +487,14 @@ void kl_write_patch(struct kl_request *request)
                                                   .sub = request->route.sub};
     enum cor_code code = kl_write_find(request, &draft.old, &fail);
     if (code == COR_OK) {
-        code = apply_patch(request, draft.old, &patched, &fail);
+        code = kl_write_patched(request, draft.kind, draft.old, &patched, &fail);
     }
     if (code == COR_OK) {
         code = check_type(draft.kind, patched, &fail);
     }
     if (code == COR_OK) {
         code = kl_decode(draft.kind, patched, &draft.object, &unknown, &fail);
+        code = code == COR_OK ? COR_OK : wrong_patch(request, patched, &fail);
     }
     if (code == COR_OK) {
         code = tell_unknown(request, unknown, &fail);

@@ -21,6 +21,15 @@ COR_NODISCARD enum cor_code kl_write_parse(struct kl_request *request, const str
 COR_NODISCARD enum cor_code kl_write_body(struct kl_request *request, struct cor_json **object_r,
                                           struct kl_fail *fail);
 
+/* The body of a PATCH applied to old (borrows), an object of kind. Returns owned in *out_r. */
+COR_NODISCARD enum cor_code kl_write_patched(struct kl_request *request, const struct kl_kind *kind,
+                                             const struct cor_json *old, struct cor_json **out_r,
+                                             struct kl_fail *fail);
+
+/* Gives a new Service its addresses and node ports. */
+COR_NODISCARD enum cor_code kl_admit_service(struct kl_api *api, struct cor_json *service,
+                                             struct kl_fail *fail);
+
 /* The newest state of the object that the route names: owned, but as kl_storage_look gives it, not
  * to be changed. COR_NOTFOUND. */
 COR_NODISCARD enum cor_code kl_write_find(struct kl_request *request, struct cor_json **object_r,
@@ -29,6 +38,11 @@ COR_NODISCARD enum cor_code kl_write_find(struct kl_request *request, struct cor
 /* Changes that admission makes to a new Pod, and what it refuses. */
 COR_NODISCARD enum cor_code kl_admit_pod(struct kl_api *api, struct cor_json *pod,
                                          struct kl_fail *fail);
+
+/* Makes draft->object of draft->old as a deletion leaves it: marks, finalizers of the garbage
+ * collector (options: DeleteOptions). Returns whether it goes (KL_DELETED) or waits. */
+enum kl_change_type kl_delete_decide(struct kl_draft *draft, const struct cor_json *options,
+                                     struct cor_wall now);
 
 /* Whether a deletion that waited can be carried out: it was asked for, nothing holds it back. */
 bool kl_deletable(const struct kl_draft *draft);

@@ -205,7 +205,26 @@ static const struct {
      "NotFound",
      "configmaps \"nope\" not found"},
     {{"DELETE", CMS "/nope", NULL, NULL, NULL, false}, 404, "NotFound", "not found"},
-    {{"DELETE", CMS, NULL, NULL, NULL, false}, 405, "MethodNotAllowed", "does not allow"},
+    {{"DELETE", "/api/v1/namespaces", NULL, NULL, NULL, false},
+     405,
+     "MethodNotAllowed",
+     "does not allow"},
+    {{"GET", CMS "?limit=x", NULL, NULL, NULL, false}, 400, "BadRequest", "invalid syntax"},
+    {{"GET", CMS "?continue=x", NULL, NULL, NULL, false}, 400, "BadRequest", "continue token"},
+    {{"DELETE", CMS "/x", "{'propagationPolicy':'Maybe'}", NULL, NULL, false},
+     422,
+     "Invalid",
+     "Unsupported value"},
+    {{"PATCH", CMS "/kube-root-ca.crt", "[{'op':'remove','path':'/x'}]",
+      "application/json-patch+json", NULL, false},
+     422,
+     "Invalid",
+     "error in our request"},
+    {{"PATCH", CMS "/kube-root-ca.crt", "[{'op':'add','path':'/data/b','value':5}]",
+      "application/json-patch+json", NULL, false},
+     422,
+     "Invalid",
+     "expected a string, found a number"},
     {{"POST", CMS, "", NULL, NULL, false}, 400, "BadRequest", "ConfigMap"},
     {{"POST", CMS, "{", NULL, NULL, false}, 400, "BadRequest", "JSON"},
     {{"POST", CMS, "null", NULL, NULL, false}, 400, "BadRequest", "not a JSON object"},
@@ -518,6 +537,120 @@ static void test_namespace_ends(void **state)
     assert_int_equal(f->status, 404);
 }
 
+static void make_configs(struct fixture *f, int count)
+{
+    for (int i = 0; i < count; i++) {
+        auto_(cor_freep) char *body = cor_sprintf("{'metadata':{'name':'n%d'}}", i);
+        call(f, "POST", "/api/v1/namespaces/default/secrets", body);
+        assert_int_equal(f->status, 201);
+    }
+}
+
+/* A list in pages is the list of its first moment, whatever is changed in between. */
+static void test_pages(void **state)
+{
+    static const char secrets[] = "/api/v1/namespaces/default/secrets";
+    struct fixture *f = *state;
+    make_configs(f, 5);
+    call(f, "GET", "/api/v1/namespaces/default/secrets?limit=2", NULL);
+    assert_int_equal(cor_json_count(cor_json_get(f->body, "items")), 2);
+    assert_int_equal(cor_json_int_at(f->body, "metadata.remainingItemCount", 0), 3);
+    auto_(cor_freep) char *rv = cor_strdup(at(f, "metadata.resourceVersion"));
+    auto_(cor_freep) char *next =
+        cor_sprintf("%s?limit=2&continue=%s", secrets, at(f, "metadata.continue"));
+    call(f, "DELETE", "/api/v1/namespaces/default/secrets/n2", NULL);
+    call(f, "POST", secrets, "{'metadata':{'name':'n21'}}");
+    call(f, "PUT", "/api/v1/namespaces/default/secrets/n3",
+         "{'metadata':{'name':'n3','labels':{'a':'b'}}}");
+    call(f, "GET", next, NULL);
+    assert_string_equal(at(f, "metadata.resourceVersion"), rv);
+    const struct cor_json *items = cor_json_get(f->body, "items");
+    assert_int_equal(cor_json_count(items), 2);
+    assert_string_equal(cor_json_str_at(cor_json_item(items, 0), "metadata.name", ""), "n2");
+    assert_null(cor_json_at(cor_json_item(items, 1), "metadata.labels"));
+    assert_int_equal(cor_json_int_at(f->body, "metadata.remainingItemCount", 0), 1);
+    auto_(cor_freep) char *last =
+        cor_sprintf("%s?limit=2&continue=%s", secrets, at(f, "metadata.continue"));
+    call(f, "GET", last, NULL);
+    assert_int_equal(cor_json_count(cor_json_get(f->body, "items")), 1);
+    assert_null(cor_json_at(f->body, "metadata.continue"));
+}
+
+static void test_collection_is_deleted(void **state)
+{
+    struct fixture *f = *state;
+    make_configs(f, 3);
+    call(f, "DELETE",
+         "/api/v1/namespaces/default/secrets?fieldSelector=metadata.name%21%3Dn1&dryRun=All", NULL);
+    assert_int_equal(cor_json_count(cor_json_get(f->body, "items")), 2);
+    call(f, "DELETE", "/api/v1/namespaces/default/secrets?fieldSelector=metadata.name%21%3Dn1",
+         NULL);
+    assert_int_equal(f->status, 200);
+    assert_int_equal(cor_json_count(cor_json_get(f->body, "items")), 2);
+    call(f, "GET", "/api/v1/namespaces/default/secrets", NULL);
+    assert_int_equal(cor_json_count(cor_json_get(f->body, "items")), 1);
+}
+
+#define RBAC "/apis/rbac.authorization.k8s.io/v1"
+static const struct {
+    struct ask ask;
+    long status;
+} of_jane[] = {
+    {{"GET", CMS, NULL, NULL, NULL, false}, 200},
+    {{"GET", CMS "/kube-root-ca.crt", NULL, NULL, NULL, false}, 403},
+    {{"GET", CMS "?watch=1&timeoutSeconds=1", NULL, NULL, NULL, false}, 403},
+    {{"POST", CMS, CM("x", "1"), NULL, NULL, false}, 403},
+    {{"DELETE", CMS, NULL, NULL, NULL, false}, 403},
+    {{"GET", "/api/v1/namespaces/kube-system/configmaps", NULL, NULL, NULL, false}, 403},
+    {{"GET", "/api/v1/configmaps", NULL, NULL, NULL, false}, 403},
+    {{"PATCH", PODS "/p/status", "{}", "application/merge-patch+json", NULL, false}, 404},
+    {{"PATCH", PODS "/p", "{}", "application/merge-patch+json", NULL, false}, 403},
+    {{"GET", "/api/v1/nodes/n1", NULL, NULL, NULL, false}, 404},
+    {{"GET", "/api/v1/nodes/n2", NULL, NULL, NULL, false}, 403},
+    {{"POST", RBAC "/clusterroles", "{'metadata':{'name':'z'},'rules':[]}", NULL, NULL, false},
+     403},
+};
+
+/* Roles give exactly what they say; nobody gets more by writing roles. */
+static void test_roles(void **state)
+{
+    static const char *const made[][2] = {
+        {RBAC "/namespaces/default/roles",
+         "{'metadata':{'name':'r'},'rules':[{'apiGroups':[''],'resources':['configmaps'],'verbs':["
+         "'list']},{'apiGroups':[''],'resources':['pods/status'],'verbs':['patch']}]}"},
+        {RBAC "/namespaces/default/rolebindings",
+         "{'metadata':{'name':'b'},'roleRef':{'kind':'Role','name':'r'},'subjects':[{'kind':'User',"
+         "'name':'jane'}]}"},
+        {RBAC "/clusterroles",
+         "{'metadata':{'name':'c:x'},'rules':[{'apiGroups':[''],'resources':['nodes'],"
+         "'resourceNames':['n1'],'verbs':['get']},{'apiGroups':['rbac.authorization.k8s.io'],"
+         "'resources':['*'],'verbs':['*']}]}"},
+        {RBAC "/clusterrolebindings",
+         "{'metadata':{'name':'d'},'roleRef':{'kind':'ClusterRole','name':'c:x'},'subjects':[{"
+         "'kind':'Group','name':'staff'}]}"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COR_COUNT(made); i++) {
+        call(f, "POST", made[i][0], made[i][1]);
+        assert_int_equal(f->status, 201);
+    }
+    become(f, "jane", "staff");
+    for (size_t i = 0; i < COR_COUNT(of_jane); i++) {
+        send_ask(f, &of_jane[i].ask);
+        if (f->status != of_jane[i].status) {
+            fail_msg("case %zu: %ld %s", i, f->status, f->text.data);
+        }
+    }
+    call(f, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+         "{'spec':{'resourceAttributes':{'verb':'list','resource':'configmaps','namespace':"
+         "'default'}}}");
+    assert_int_equal(f->status, 201);
+    assert_true(cor_json_bool_at(f->body, "status.allowed", false));
+    call(f, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+         "{'spec':{'resourceAttributes':{'verb':'list','resource':'secrets'}}}");
+    assert_false(cor_json_bool_at(f->body, "status.allowed", true));
+}
+
 static void test_files(void **state)
 {
     static const char *const secret[] = {"admin.kubeconfig", "state/ca.key", "state/server.key",
@@ -536,12 +669,20 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_bad_requests),    TEST(test_versions_and_conflicts),
-        TEST(test_addresses_merge), TEST(test_generated_names),
-        TEST(test_kill_and_resume), TEST(test_watch_sees_selection_change),
-        TEST(test_pod_life),        TEST(test_scheduling),
-        TEST(test_tokens),          TEST(test_namespace_ends),
+        TEST(test_bad_requests),
+        TEST(test_versions_and_conflicts),
+        TEST(test_addresses_merge),
+        TEST(test_generated_names),
+        TEST(test_kill_and_resume),
+        TEST(test_watch_sees_selection_change),
+        TEST(test_pod_life),
+        TEST(test_scheduling),
+        TEST(test_tokens),
+        TEST(test_namespace_ends),
         TEST(test_files),
+        TEST(test_pages),
+        TEST(test_collection_is_deleted),
+        TEST(test_roles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
