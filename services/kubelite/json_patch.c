@@ -133,6 +133,10 @@ static enum cor_code put(const struct place *place, const char *path, struct cor
         cor_json_set(place->in, place->key, value);
         return COR_OK;
     }
+    if (place->key == NULL) {
+        cor_json_free(&value);
+        return bad_index(err, "add", path, "");
+    }
     long at = strcmp(place->key, "-") == 0 ? (long)cor_json_count(place->in) : index_of(place->key);
     if (at < 0 || (size_t)at > cor_json_count(place->in)) {
         cor_json_free(&value);
