@@ -22,23 +22,32 @@ kubernetes_adopt() {
 kubernetes_token() { kube -n kubeedge get secret "coracle-$1-token" -o 'jsonpath={.data.token}' 2>/dev/null; }
 kubernetes_has_token() { [ -n "$(kubernetes_token "$1")" ]; }
 
+# kubernetes_file NAME WHAT: stdin becomes the file /etc/coracle/NAME.WHAT of the service, which reads it again when
+# it changes.
+kubernetes_file() {
+    local file=$CORACLE_ETC/$1.$2
+    (umask 077 && cat >"$file.made")
+    key_file "$file.made" "$file" "coracle-$1"
+    rm -f "$file.made"
+}
+
 # kubernetes_config NAME: the kubeconfig of a service, with the token of its service account.
 kubernetes_config() {
-    local file=$CORACLE_ETC/$1.kubeconfig server ca
+    local server ca
     until_true 20 kubernetes_has_token "$1" ||
         die "$1" "its service account has no token" "See kubectl -n kubeedge describe secret coracle-$1-token"
     server=$(kube config view --raw -o 'jsonpath={.clusters[0].cluster.server}')
     ca=$(kube config view --raw -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}')
-    (umask 077 && cat >"$file.made") <<END
+    kubernetes_token "$1" | base64 -d | kubernetes_file "$1" token
+    base64 -d <<<"$ca" | kubernetes_file "$1" ca.crt
+    kubernetes_file "$1" kubeconfig <<END
 apiVersion: v1
 kind: Config
 current-context: cluster
 contexts: [{name: cluster, context: {cluster: cluster, user: coracle-$1}}]
-clusters: [{name: cluster, cluster: {server: "$server", certificate-authority-data: "$ca"}}]
-users: [{name: coracle-$1, user: {token: "$(kubernetes_token "$1" | base64 -d)"}}]
+clusters: [{name: cluster, cluster: {server: "$server"${ca:+, certificate-authority: $1.ca.crt}}}]
+users: [{name: coracle-$1, user: {tokenFile: $1.token}}]
 END
-    key_file "$file.made" "$file" "coracle-$1"
-    rm -f "$file.made"
 }
 
 # kubernetes_keys: rights for the cloud side, and what it shows to use them.

@@ -49,7 +49,14 @@ kind_static() {
 
 kind_unit() { build debug && run_ctest debug '^unit$' ''; }
 kind_contract() { build debug && run_ctest debug '^contract$' ''; }
-kind_interop() { build debug && run_ctest debug '^interop$' ''; }
+# The scenarios on a real control plane count one by one.
+kind_interop() {
+    build debug || return
+    run_ctest debug '^interop$' ''
+    if is_root "interop: kubernetes"; then
+        scenario debug interop interop/kubernetes/run
+    fi
+}
 kind_sim() { build debug && run_ctest debug '^sim$' ''; }
 kind_asan() { build asan && run_ctest asan '^(unit|contract)$' 'asan: '; }
 
