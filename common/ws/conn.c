@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "common/base/mem.h"
@@ -12,8 +14,10 @@
  */
 enum { FRAGMENTS_MAX = 65536 };
 
-/* Written in one go, before it is the loop's turn again. */
-enum { BURST_BYTES = 65536 };
+/* Written in one go, before it is the loop's turn again: more when the network had nothing left to
+ * send, less when it had, so that little waits in the kernel. What waits here can still be
+ * overtaken by what is more urgent. */
+enum { BURST_MIN = 2048, BURST_MAX = 65536, UNSENT_BYTES = 1024 };
 
 struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *events, void *self)
 {
@@ -21,7 +25,10 @@ struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *e
     conn->ws = ws;
     conn->events = *events;
     conn->self = self;
-    cor_list_init(&conn->queue);
+    conn->burst = BURST_MIN;
+    for (unsigned lane = 0; lane < COR_WS_LANES; lane++) {
+        cor_list_init(&conn->queues[lane]);
+    }
     return conn;
 }
 
@@ -34,10 +41,13 @@ static void drop_rx(struct cor_ws_conn *conn)
 
 static void drop_queue(struct cor_ws_conn *conn)
 {
-    COR_LIST_EACH (node, &conn->queue) {
-        cor_list_del(node);
-        cor_free(COR_LIST_OBJECT(node, struct ws_message, link));
+    for (unsigned lane = 0; lane < COR_WS_LANES; lane++) {
+        COR_LIST_EACH (node, &conn->queues[lane]) {
+            cor_list_del(node);
+            cor_free(COR_LIST_OBJECT(node, struct ws_message, link));
+        }
     }
+    conn->begun = NULL;
     conn->queued = 0;
 }
 
@@ -75,6 +85,9 @@ int ws_on_established(struct lws *wsi, struct ws_slot *slot, void *in, size_t le
     conn->wsi = wsi;
     conn->open = true;
     conn->heard = cor_loop_now(conn->ws->loop);
+    int unsent = UNSENT_BYTES;
+    (void)setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
+                     sizeof(unsent));
     ws_headers_free(&conn->headers);
     if (conn->client) {
         cor_timer_stop(conn->timer);
@@ -169,7 +182,21 @@ int ws_on_pong(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
     return 0;
 }
 
-/* Sends a piece of the first message; false if the connection is broken. */
+/* What is to go out next; NULL: nothing waits. */
+static struct ws_message *next_of(const struct cor_ws_conn *conn)
+{
+    if (conn->begun != NULL) {
+        return conn->begun;
+    }
+    for (unsigned lane = 0; lane < COR_WS_LANES; lane++) {
+        if (!cor_list_empty(&conn->queues[lane])) {
+            return COR_LIST_OBJECT(conn->queues[lane].next, struct ws_message, link);
+        }
+    }
+    return NULL;
+}
+
+/* Sends a piece of a message; false if the connection is broken. */
 static bool send_piece(struct cor_ws_conn *conn, struct ws_message *message)
 {
     size_t left = message->len - message->sent;
@@ -186,7 +213,9 @@ static bool send_piece(struct cor_ws_conn *conn, struct ws_message *message)
     }
     message->sent += n;
     conn->queued -= n;
+    conn->begun = message;
     if (message->sent == message->len) {
+        conn->begun = NULL;
         cor_list_del(&message->link);
         cor_free(message);
     }
@@ -200,18 +229,34 @@ static void cork(struct cor_ws_conn *conn, int on)
     (void)setsockopt(lws_get_socket_fd(conn->wsi), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
+/* The socket takes more. */
+static void set_burst(struct cor_ws_conn *conn)
+{
+    int unsent = 0;
+    if (!conn->more) {
+        return; /* it had been given all there was */
+    }
+    if (ioctl(lws_get_socket_fd(conn->wsi), SIOCOUTQNSD, &unsent) == 0 && unsent > 0) {
+        conn->burst = conn->burst > BURST_MIN ? conn->burst / 2 : BURST_MIN;
+    } else {
+        conn->burst = conn->burst < BURST_MAX ? conn->burst * 2 : BURST_MAX;
+    }
+}
+
 /* Sends what waits, up to a bound, as long as the socket takes it. False: broken. */
 static bool send_burst(struct cor_ws_conn *conn)
 {
-    bool many = conn->queue.next != conn->queue.prev;
+    struct ws_message *message = next_of(conn);
+    bool many = conn->queued > message->len - message->sent;
     size_t before = conn->queued;
     bool sound = true;
     if (many) {
         cork(conn, 1);
     }
     do {
-        sound = send_piece(conn, COR_LIST_OBJECT(conn->queue.next, struct ws_message, link));
-    } while (sound && !cor_list_empty(&conn->queue) && before - conn->queued < BURST_BYTES &&
+        sound = send_piece(conn, message);
+        message = next_of(conn);
+    } while (sound && message != NULL && before - conn->queued < conn->burst &&
              lws_partial_buffered(conn->wsi) == 0);
     if (many) {
         cork(conn, 0);
@@ -235,14 +280,16 @@ int ws_on_writable(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
         lws_callback_on_writable(wsi);
         return 0;
     }
-    if (cor_list_empty(&conn->queue)) {
+    if (next_of(conn) == NULL) {
         return 0;
     }
+    set_burst(conn);
     if (!send_burst(conn)) {
         ws_conn_gone(conn, "write failed");
         return -1;
     }
-    if (!cor_list_empty(&conn->queue)) {
+    conn->more = next_of(conn) != NULL;
+    if (conn->more) {
         lws_callback_on_writable(wsi);
     } else if (conn->events.drained != NULL) {
         conn->inside++;
@@ -252,23 +299,39 @@ int ws_on_writable(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
     return conn->gone ? -1 : 0;
 }
 
-static enum cor_code enqueue(struct cor_ws_conn *conn, struct cor_view message, bool binary)
+enum cor_code cor_ws_fits(const struct cor_ws_conn *conn, size_t bytes)
 {
     if (!conn->open) {
         return COR_CLOSED;
     }
-    if (conn->queued > 0 && conn->queued + message.len > conn->ws->limits.queue) {
-        return COR_BUSY;
-    }
+    return conn->queued > 0 && conn->queued + bytes > conn->ws->limits.queue ? COR_BUSY : COR_OK;
+}
+
+static void put(struct cor_ws_conn *conn, struct cor_view message, unsigned lane, bool binary)
+{
+    must(lane < COR_WS_LANES);
     must(message.len > 0); /* an empty message would be an empty frame, which EdgeCore rejects */
     struct ws_message *item = cor_alloc(sizeof(*item) + message.len);
     item->len = message.len;
     item->binary = binary;
     memcpy(item->bytes, message.ptr, message.len);
-    cor_list_add(&conn->queue, &item->link);
+    cor_list_add(&conn->queues[lane], &item->link);
     conn->queued += message.len;
     lws_callback_on_writable(conn->wsi);
-    return COR_OK;
+}
+
+static enum cor_code enqueue(struct cor_ws_conn *conn, struct cor_view message, bool binary)
+{
+    enum cor_code code = cor_ws_fits(conn, message.len);
+    if (code == COR_OK) {
+        put(conn, message, 0, binary);
+    }
+    return code;
+}
+
+void cor_ws_put(struct cor_ws_conn *conn, struct cor_view message, unsigned lane)
+{
+    put(conn, message, lane, true);
 }
 
 enum cor_code cor_ws_send(struct cor_ws_conn *conn, struct cor_view message)

@@ -64,8 +64,11 @@ struct cor_ws_conn {
     struct lws *wsi; /* NULL before the handshake of a client */
     struct cor_ws_events events;
     void *self;
-    struct cor_link queue;
+    struct cor_link queues[COR_WS_LANES];
+    struct ws_message *begun; /* first of its queue, of which a part is out; NULL: none */
     size_t queued;
+    size_t burst;      /* bytes that are written in one go */
+    bool more;         /* something was left after the last one */
     struct cor_buf rx; /* fragments so far */
     unsigned fragments;
     struct cor_timer *timer; /* of clients: handshake, then pings */

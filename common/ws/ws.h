@@ -62,6 +62,16 @@ COR_NODISCARD enum cor_code cor_ws_send(struct cor_ws_conn *conn, struct cor_vie
 /* The same for a binary message. */
 COR_NODISCARD enum cor_code cor_ws_send_binary(struct cor_ws_conn *conn, struct cor_view message);
 
+/* Messages of a lane go out in order, those of a lower lane before those of a higher one; one that
+ * has begun is finished first. Text and cor_ws_send_binary use the first. */
+enum { COR_WS_LANES = 4 };
+
+/* Whether messages of so many bytes in all may be put now. COR_BUSY, COR_CLOSED as above. */
+COR_NODISCARD enum cor_code cor_ws_fits(const struct cor_ws_conn *conn, size_t bytes);
+
+/* Queues a binary message (borrows) in a lane, after cor_ws_fits has allowed it. */
+void cor_ws_put(struct cor_ws_conn *conn, struct cor_view message, unsigned lane);
+
 /* The subprotocol that both ends have agreed on, from opened() on; NULL: none. Borrowed. */
 const char *cor_ws_subprotocol(const struct cor_ws_conn *conn);
 

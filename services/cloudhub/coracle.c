@@ -7,6 +7,7 @@
 #include "compare.h"
 #include "proto/kubeedge/id.h"
 #include "proto/link/end.h"
+#include "proto/link/lane.h"
 #include "proto/status.h"
 #include "relay.h"
 
@@ -18,12 +19,14 @@ enum {
     BEAT_MAX_MS = 600000,
     CALLS_MAX = 256,
     PUBLISH_MAX = 1024,
+    PARTS_MAX = 64 * 1024 * 1024,
     ARENA_BYTES = 65536
 };
 
 struct coracle {
     struct session *session;
     struct px_end end;
+    struct px_lanes lanes;
     int64_t beat_us;
     struct cor_map *publishing; /* 8 bytes of id -> struct cor_ticket, owned */
 };
@@ -66,6 +69,8 @@ void coracle_free(struct coracle **coracle)
     if (*coracle != NULL) {
         end_publishing(*coracle, true, COR_GONE);
         cor_map_free(&(*coracle)->publishing);
+        (*coracle)->session->hub->part_bytes -= px_lanes_waiting(&(*coracle)->lanes);
+        px_lanes_free(&(*coracle)->lanes);
         cor_freep(coracle);
     }
 }
@@ -87,6 +92,11 @@ uint64_t coracle_minor(const struct coracle *coracle)
 
 /* ---- sending ---- */
 
+static void say(void *self, struct cor_view message, enum px_lane lane)
+{
+    cor_ws_put(((struct coracle *)self)->session->conn, message, lane);
+}
+
 enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header *head,
                           const void *body)
 {
@@ -100,8 +110,9 @@ enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header 
         return COR_BUSY;
     }
     px_frame_write(head, body, (struct cor_view){0}, &frame);
-    enum cor_code code = cor_ws_send_binary(session->conn, cor_buf_as_view(&frame));
+    enum cor_code code = cor_ws_fits(session->conn, frame.len);
     if (code == COR_OK) {
+        px_lane_say(head, cor_buf_as_view(&frame), coracle->end.minor, say, coracle);
         session->hub->stats.down++;
         px_frame_show(session->hub->service->bus, "cloudhub", "edgehub", true,
                       cor_buf_as_view(&frame));
@@ -516,18 +527,34 @@ static enum cor_code dispatch(struct coracle *coracle, const struct px_frame *fr
     return COR_OK;
 }
 
+/* What nodes have sent of frames that are not whole is bounded for all of them together. */
+static enum cor_code hear(struct coracle *coracle, struct cor_view bytes, struct cor_buf *keep,
+                          struct px_frame *frame_r, bool *whole_r, struct cor_err *err)
+{
+    struct hub *hub = coracle->session->hub;
+    hub->part_bytes -= px_lanes_waiting(&coracle->lanes);
+    enum cor_code code = px_lanes_hear(&coracle->lanes, bytes, keep, frame_r, whole_r, err);
+    hub->part_bytes += px_lanes_waiting(&coracle->lanes);
+    if (code == COR_OK && !*whole_r && hub->part_bytes > PARTS_MAX) {
+        return cor_err_set(err, COR_BUSY, "too much unfinished of all nodes");
+    }
+    return code;
+}
+
 void coracle_take(struct coracle *coracle, struct cor_view bytes)
 {
     struct session *session = coracle->session;
     struct hub *hub = session->hub;
+    auto_(cor_buf_free) struct cor_buf keep = {0};
     struct px_frame frame;
     struct cor_err err = COR_ERR_NONE;
+    bool whole = false;
     hub->stats.up++;
     session->alive = cor_loop_now(hub->service->loop);
-    px_frame_show(hub->service->bus, "edgehub", "cloudhub", false, bytes);
     session_enter(session);
-    enum cor_code code = px_frame_read(bytes, &frame, &err);
-    if (code == COR_OK) {
+    enum cor_code code = hear(coracle, bytes, &keep, &frame, &whole, &err);
+    if (code == COR_OK && whole) {
+        px_frame_show(hub->service->bus, "edgehub", "cloudhub", false, frame.whole);
         cor_bus_set_cause(hub->service->bus, frame.head.id);
         code = dispatch(coracle, &frame, &err);
         cor_bus_set_cause(hub->service->bus, 0);

@@ -64,6 +64,7 @@ struct hub {
     struct cor_map *epochs;   /* 8 bytes of epoch to struct session, those that are open */
     struct cor_link backlog;  /* of struct relay that wait for the controller */
     size_t waiting_bytes;     /* in them */
+    size_t part_bytes;        /* of nodes' frames that are not whole */
     const char *ca_pem;       /* of the Kubernetes API, for nodes that ask; borrowed, may be NULL */
     bool wants_leases;        /* the last controller was one of v0.1.0 */
     uint64_t epoch;

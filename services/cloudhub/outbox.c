@@ -241,6 +241,13 @@ const struct outbox_item *outbox_flying_with(const struct outbox *outbox, struct
     return entry == NULL ? NULL : &first(entry)->item;
 }
 
+void outbox_delayed(struct outbox *outbox, struct cor_mono now)
+{
+    COR_LIST_EACH (node, &outbox->flying) {
+        COR_LIST_OBJECT(node, struct entry, link)->since = now;
+    }
+}
+
 bool outbox_acked(struct outbox *outbox, struct cor_view id)
 {
     struct entry *entry = cor_map_get(outbox->ids, id);

@@ -65,6 +65,9 @@ const struct outbox_item *outbox_next(struct outbox *outbox, struct cor_mono now
 /* What is in flight with this id; NULL: nothing. Valid until the next call. */
 const struct outbox_item *outbox_flying_with(const struct outbox *outbox, struct cor_view id);
 
+/* What is in flight has not left yet: its time begins now. */
+void outbox_delayed(struct outbox *outbox, struct cor_mono now);
+
 /* The node has acknowledged the message with this id. False if none such is in flight. */
 bool outbox_acked(struct outbox *outbox, struct cor_view id);
 

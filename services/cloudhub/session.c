@@ -293,6 +293,9 @@ void session_pump(struct session *session)
     if (session->conn == NULL || session->epoch == 0) {
         return;
     }
+    if (session->coracle != NULL && cor_ws_queued(session->conn) > 0) {
+        outbox_delayed(session->outbox, now); /* a narrow link: once more would not help it */
+    }
     while (!compare_holds(session->compare) && cor_ws_queued(session->conn) < QUEUE_FULL &&
            (session->coracle == NULL || coracle_has_room(session->coracle)) &&
            (item = outbox_next(session->outbox, now)) != NULL) {

@@ -5,6 +5,7 @@
 #include "common/pki/digest.h"
 #include "common/ws/resolve.h"
 #include "proto/link/end.h"
+#include "proto/link/lane.h"
 
 /* Time for the cloud's hello; what may wait in the queue before events are held back, and how much
  * credit must be left: what eventbus may still send then (the window of hub-bus), and some calls.
@@ -34,6 +35,7 @@ struct link {
     uint64_t epoch;
     /* of the Coracle dialect */
     struct px_end end;
+    struct px_lanes lanes;
     struct cor_mono heard;  /* anything from the cloud */
     struct cor_mono beaten; /* last heartbeat, or the hello */
     int64_t beat_us;
@@ -124,6 +126,7 @@ static void greet(struct link *link)
     struct cor_wire_header head = {.number = PX_link_hello};
     struct px_link_hello hello;
     px_end_begin(&link->end, &hello);
+    px_lanes_free(&link->lanes);
     hello.heartbeat_ms = (uint64_t)link->spec.heartbeat_us / 1000;
     link->alive = false;
     link->told = false;
@@ -233,16 +236,18 @@ static enum cor_code dispatch(struct link *link, const struct px_frame *frame, s
 static void on_binary(void *self, struct cor_view bytes)
 {
     struct link *link = self;
+    auto_(cor_buf_free) struct cor_buf keep = {0};
     struct px_frame frame;
     struct cor_err err = COR_ERR_NONE;
+    bool whole = false;
     if (!link->is_coracle) {
         link->spec.message(link->spec.self, bytes);
         return;
     }
     link->heard = cor_loop_now(link->spec.loop);
-    px_frame_show(link->spec.bus, "cloudhub", "edgehub", false, bytes);
-    enum cor_code code = px_frame_read(bytes, &frame, &err);
-    if (code == COR_OK) {
+    enum cor_code code = px_lanes_hear(&link->lanes, bytes, &keep, &frame, &whole, &err);
+    if (code == COR_OK && whole) {
+        px_frame_show(link->spec.bus, "cloudhub", "edgehub", false, frame.whole);
         code = dispatch(link, &frame, &err);
     }
     if (code != COR_OK && link->conn != NULL) {
@@ -379,6 +384,7 @@ void link_free(struct link **link)
         cor_timer_free(&(*link)->dial);
         cor_timer_free(&(*link)->keepalive);
         cor_resolve_free(&(*link)->resolve);
+        px_lanes_free(&(*link)->lanes);
         cor_free((*link)->path);
         cor_freep(link);
     }
@@ -425,13 +431,19 @@ enum cor_code link_send(struct link *link, const struct px_kubeedge_out *out)
     return cor_ws_send(link->conn, cor_buf_as_view(&text));
 }
 
+static void say(void *self, struct cor_view message, enum px_lane lane)
+{
+    cor_ws_put(((struct link *)self)->conn, message, lane);
+}
+
 static enum cor_code put(struct link *link, const struct cor_wire_header *head, const void *body,
                          struct cor_view raw)
 {
     auto_(cor_buf_free) struct cor_buf frame = {0};
     px_frame_write(head, body, raw, &frame);
-    enum cor_code code = cor_ws_send_binary(link->conn, cor_buf_as_view(&frame));
+    enum cor_code code = cor_ws_fits(link->conn, frame.len);
     if (code == COR_OK) {
+        px_lane_say(head, cor_buf_as_view(&frame), link->end.minor, say, link);
         px_frame_show(link->spec.bus, "edgehub", "cloudhub", true, cor_buf_as_view(&frame));
     }
     return code;

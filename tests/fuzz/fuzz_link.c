@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "proto/link/end.h"
 #include "proto/link/frame.h"
+#include "proto/link/lane.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,15 +37,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct px_link_hello hello;
     struct px_frame frame;
     struct cor_err err = COR_ERR_NONE;
+    struct px_lanes lanes = {0};
+    struct cor_buf keep = {0};
+    bool whole = false;
     px_end_begin(&end, &hello);
-    if (px_frame_read((struct cor_view){(const char *)data, size}, &frame, &err) != COR_OK) {
+    if (px_lanes_hear(&lanes, (struct cor_view){(const char *)data, size}, &keep, &frame, &whole,
+                      &err) != COR_OK) {
+        px_lanes_free(&lanes);
+        cor_buf_free(&keep);
         return 0;
     }
     struct cor_buf again = {0};
-    if (frame.message != NULL) {
+    if (whole && frame.message != NULL) {
         px_frame_write(&frame.head, NULL, frame.raw, &again);
         decode(&frame, &end);
     }
+    px_lanes_free(&lanes);
+    cor_buf_free(&keep);
     cor_buf_free(&again);
     return 0;
 }

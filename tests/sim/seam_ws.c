@@ -17,9 +17,9 @@ struct wire {
     struct cor_link link;
     struct cor_ws_conn *end[2]; /* client, server */
     struct sim_core *core[2];
-    int64_t busy_until[2]; /* messages arrive in order */
-    bool broken;           /* nothing that is under way arrives */
-    bool silent;           /* and nobody is told */
+    int64_t busy_until[2][COR_WS_LANES]; /* messages arrive in order */
+    bool broken;                         /* nothing that is under way arrives */
+    bool silent;                         /* and nobody is told */
 };
 
 struct cor_ws_conn {
@@ -71,6 +71,18 @@ static void on_peer_closed(void *self)
     gone(conn, "closed by the peer");
 }
 
+/* Behind what was sent before in its own lane and in more urgent ones; what is less urgent it may
+ * overtake. */
+static int64_t in_order(struct wire *wire, int side, unsigned lane, int64_t at)
+{
+    for (unsigned i = 0; i <= lane; i++) {
+        int64_t busy = wire->busy_until[side][i];
+        at = at > busy ? at : busy + 1;
+    }
+    wire->busy_until[side][lane] = at;
+    return at;
+}
+
 /* Tells the other end, if the network does, after what is under way. */
 static void tell_end(struct wire *wire, int to)
 {
@@ -84,7 +96,7 @@ static void tell_end(struct wire *wire, int to)
         return;
     }
     int64_t at = sim_now() + delay;
-    at = at > wire->busy_until[1 - to] ? at : wire->busy_until[1 - to] + 1;
+    at = in_order(wire, 1 - to, COR_WS_LANES - 1, at);
     sim_post(wire->core[to], at - sim_now(), on_peer_closed, conn);
 }
 
@@ -217,15 +229,18 @@ static void on_left(void *self)
     }
 }
 
-static enum cor_code send_letter(struct cor_ws_conn *conn, struct cor_view message, bool binary)
+enum cor_code cor_ws_fits(const struct cor_ws_conn *conn, size_t bytes)
 {
-    struct wire *wire = conn->wire;
     if (!conn->open) {
         return COR_CLOSED;
     }
-    if (conn->queued > 0 && conn->queued + message.len > conn->ws->limits.queue) {
-        return COR_BUSY;
-    }
+    return conn->queued > 0 && conn->queued + bytes > conn->ws->limits.queue ? COR_BUSY : COR_OK;
+}
+
+static void send_letter(struct cor_ws_conn *conn, struct cor_view message, unsigned lane,
+                        bool binary)
+{
+    struct wire *wire = conn->wire;
     must(message.len > 0);
     sim_point();
     int64_t from = conn->tx_free > sim_now() ? conn->tx_free : sim_now();
@@ -234,7 +249,7 @@ static enum cor_code send_letter(struct cor_ws_conn *conn, struct cor_view messa
     sim_post(wire->core[conn->side], conn->tx_free - sim_now(), on_left, conn);
     int64_t delay = sim_net_delay(wire->core[conn->side], wire->core[1 - conn->side]);
     if (wire->broken || wire->silent || delay < 0) {
-        return COR_OK; /* it vanishes */
+        return; /* it vanishes */
     }
     struct letter *letter = cor_alloc(sizeof(*letter) + message.len);
     letter->wire = wire;
@@ -243,22 +258,33 @@ static enum cor_code send_letter(struct cor_ws_conn *conn, struct cor_view messa
     letter->binary = binary;
     cor_list_init(&letter->link);
     memcpy(letter->bytes, message.ptr, message.len);
-    int64_t at = conn->tx_free + delay;
-    at = at > wire->busy_until[conn->side] ? at : wire->busy_until[conn->side] + 1;
-    wire->busy_until[conn->side] = at;
+    int64_t at = in_order(wire, conn->side, lane, conn->tx_free + delay);
     sim_trace("ws", (uint64_t)conn->side, message.len);
     sim_post(wire->core[1 - conn->side], at - sim_now(), on_letter, letter);
-    return COR_OK;
+}
+
+static enum cor_code send_first(struct cor_ws_conn *conn, struct cor_view message, bool binary)
+{
+    enum cor_code code = cor_ws_fits(conn, message.len);
+    if (code == COR_OK) {
+        send_letter(conn, message, 0, binary);
+    }
+    return code;
+}
+
+void cor_ws_put(struct cor_ws_conn *conn, struct cor_view message, unsigned lane)
+{
+    send_letter(conn, message, lane, true);
 }
 
 enum cor_code cor_ws_send(struct cor_ws_conn *conn, struct cor_view message)
 {
-    return send_letter(conn, message, false);
+    return send_first(conn, message, false);
 }
 
 enum cor_code cor_ws_send_binary(struct cor_ws_conn *conn, struct cor_view message)
 {
-    return send_letter(conn, message, true);
+    return send_first(conn, message, true);
 }
 
 const char *cor_ws_subprotocol(const struct cor_ws_conn *conn)
@@ -396,8 +422,7 @@ static void on_knock(void *self)
         int64_t delay = sim_net_delay(wire->core[1], wire->core[0]);
         if (delay >= 0 && wire->end[0] != NULL) {
             int64_t at = sim_now() + delay;
-            at = at > wire->busy_until[1] ? at : wire->busy_until[1] + 1;
-            wire->busy_until[1] = at;
+            at = in_order(wire, 1, 0, at);
             sim_post(wire->core[0], at - sim_now(), on_established, wire->end[0]);
         }
     }

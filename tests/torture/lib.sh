@@ -9,7 +9,7 @@ BIN_DIR=$TOP/build/${CORACLE_PRESET:-debug}/bin
 LIB_DIR=$TOP/build/${CORACLE_PRESET:-debug}/lib
 TARGET_PORT=8099
 
-# torture_begin "$@": reads --seed N, --count N, --seconds N, --rate N, --devices N; goes inside. --help
+# torture_begin "$@": reads --seed N, --count N, --seconds N, --rate N, --devices N and others; goes inside. --help
 # prints what the head of the scenario says.
 torture_begin() {
     while [ $# -gt 0 ] && [ "$1" != --inside ]; do
@@ -18,7 +18,7 @@ torture_begin() {
                 sed -n '3,/^[^#]/ { /^# shellcheck/d; s/^# \{0,1\}//p }' "$0"
                 exit 0
                 ;;
-            --seed | --count | --seconds | --rate | --devices | --states | --rtt | --pause | --clients | --batch | --long)
+            --seed | --count | --seconds | --rate | --devices | --states | --rtt | --pause | --clients | --batch | --long | --bytes)
                 declare -gx "TORTURE_${1#--}=$2"
                 shift
                 ;;

@@ -246,6 +246,11 @@ static enum cor_code on_object(void *self, struct cor_in *in, const void *body, 
     const struct px_object *object = body;
     (void)err;
     bench->object_id = in->head->id;
+    struct px_object_stored stored = {
+        .key = object->key, .version = object->version, .id = in->head->id};
+    if (bench->stores && cor_send(in->port, PX_object_stored, &stored) != COR_OK) {
+        return COR_BUSY;
+    }
     cor_buf_fmt(&bench->seen, "object %.*s%s v=%.*s\n", COR_VIEW_ARG(object->key),
                 object->gone ? "!" : "", COR_VIEW_ARG(object->version));
     return COR_OK;

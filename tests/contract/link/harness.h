@@ -57,6 +57,7 @@ struct bench {
     unsigned links_up;      /* LINK up, as the edge was told */
     bool link_up;
     struct cor_buf seen; /* what came to the edge's peers, one line each */
+    bool stores;         /* metamanager confirms objects */
     uint64_t object_id;
     enum cor_code publish_code; /* of the eventbus */
     /* the last call */

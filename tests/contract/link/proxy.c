@@ -14,7 +14,7 @@
 #include "common/base/list.h"
 #include "common/base/mem.h"
 
-enum { CHUNK = 65536 };
+enum { CHUNK = 65536, PACE_MS = 10, KEPT_BYTES = 8192 };
 
 struct pair {
     struct cor_link link;
@@ -37,6 +37,9 @@ struct proxy {
     bool cutting[2];
     uint64_t left[2];
     uint64_t bytes[2];
+    uint64_t pace;    /* bytes a second; 0: no limit */
+    uint64_t free[2]; /* may pass until the next tick */
+    struct cor_timer *tick;
     unsigned connections;
 };
 
@@ -63,7 +66,9 @@ static void cut(struct proxy *proxy)
 static void watch(struct pair *pair)
 {
     for (int i = 0; i < 2; i++) {
-        bool reads = pair->from[i] == pair->to[i] && !pair->proxy->frozen;
+        const struct proxy *proxy = pair->proxy;
+        bool may = proxy->pace == 0 || proxy->free[i] > 0;
+        bool reads = pair->from[i] == pair->to[i] && !proxy->frozen && may;
         bool writes = pair->from[1 - i] < pair->to[1 - i] && !pair->proxy->frozen;
         cor_io_set(pair->io[i], (reads ? COR_READ : 0) | (writes ? COR_WRITE : 0));
     }
@@ -96,7 +101,11 @@ static void on_pair(void *self, int fd, int events)
     struct pair *pair = self;
     int side = fd == pair->fds[0] ? 0 : 1;
     if ((events & COR_READ) != 0 && pair->from[side] == pair->to[side]) {
-        ssize_t n = recv(fd, pair->waiting[side], CHUNK, MSG_DONTWAIT);
+        struct proxy *proxy = pair->proxy;
+        bool paced = proxy->pace > 0 && proxy->free[side] < CHUNK;
+        size_t most = paced ? (size_t)proxy->free[side] : CHUNK;
+        ssize_t n = recv(fd, pair->waiting[side], most, MSG_DONTWAIT);
+        proxy->free[side] -= n > 0 && proxy->pace > 0 ? (uint64_t)n : 0;
         if (n <= 0) {
             pair_free(pair);
             return;
@@ -109,12 +118,45 @@ static void on_pair(void *self, int fd, int events)
     }
 }
 
-static int connect_to(int port)
+static void on_tick(void *self)
+{
+    struct proxy *proxy = self;
+    for (int i = 0; i < 2; i++) {
+        proxy->free[i] = proxy->pace * PACE_MS / 1000;
+    }
+    COR_LIST_EACH (node, &proxy->pairs) {
+        watch(COR_LIST_OBJECT(node, struct pair, link));
+    }
+}
+
+void proxy_pace(struct proxy *proxy, uint64_t bytes_a_second)
+{
+    cor_timer_free(&proxy->tick);
+    proxy->pace = bytes_a_second;
+    if (bytes_a_second > 0) {
+        proxy->tick = cor_timer_new(proxy->loop, on_tick, proxy);
+        cor_timer_repeat(proxy->tick, COR_MS(PACE_MS));
+    }
+    on_tick(proxy);
+}
+
+/* Little waits in the kernel, too. */
+static void keep_few(int fd)
+{
+    int bytes = KEPT_BYTES;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+static int connect_to(int port, bool paced)
 {
     struct sockaddr_in name = {.sin_family = AF_INET,
                                .sin_port = htons((uint16_t)port),
                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (paced) {
+        keep_few(fd);
+    }
     if (connect(fd, (struct sockaddr *)&name, sizeof(name)) != 0) {
         close(fd);
         return -1;
@@ -127,10 +169,13 @@ static void on_connection(void *self, int fd, int events)
     struct proxy *proxy = self;
     (void)events;
     int in = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-    int out = in < 0 || proxy->frozen ? -1 : connect_to(proxy->target);
+    int out = in < 0 || proxy->frozen ? -1 : connect_to(proxy->target, proxy->pace > 0);
     if (out < 0) {
         close(in);
         return;
+    }
+    if (proxy->pace > 0) {
+        keep_few(in);
     }
     struct pair *pair = cor_alloc(sizeof(*pair));
     pair->proxy = proxy;
@@ -166,6 +211,7 @@ void proxy_free(struct proxy **proxy)
 {
     if (*proxy != NULL) {
         cut(*proxy);
+        cor_timer_free(&(*proxy)->tick);
         cor_io_free(&(*proxy)->io);
         close((*proxy)->fd);
         cor_freep(proxy);

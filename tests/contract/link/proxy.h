@@ -32,6 +32,10 @@ void proxy_cut_after(struct proxy *proxy, int direction, uint64_t bytes);
 /* With on, nothing passes any more, and nobody is told. */
 void proxy_freeze(struct proxy *proxy, bool on);
 
+/* From the next connection on passes so many bytes a second in each direction, and keeps few. 0: as
+ * fast as it goes. */
+void proxy_pace(struct proxy *proxy, uint64_t bytes_a_second);
+
 /* Bytes that have passed in a direction, of all connections. */
 uint64_t proxy_bytes(const struct proxy *proxy, int direction);
 
