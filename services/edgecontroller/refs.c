@@ -77,23 +77,48 @@ bool ec_pod_has_ref(const struct cor_json *pod, const char *type, const char *na
     return search.found;
 }
 
-static struct cor_json *essence(const struct cor_json *object)
+/* What is no change. */
+static const char *const NOISE[] = {"resourceVersion", "generation", "managedFields", NULL};
+static const char *const APART[] = {"metadata", "status", NULL};
+
+static bool is_in(const char *const *list, const char *key)
 {
-    static const char *const NOISE[] = {"resourceVersion", "generation", "managedFields"};
-    struct cor_json *copy = cor_json_copy(object);
-    struct cor_json *metadata = cor_json_get(copy, "metadata");
-    cor_json_del(copy, "status");
-    for (size_t i = 0; metadata != NULL && i < COR_COUNT(NOISE); i++) {
-        cor_json_del(metadata, NOISE[i]);
+    while (*list != NULL && strcmp(*list, key) != 0) {
+        list++;
     }
-    return copy;
+    return *list != NULL;
+}
+
+/* Members besides those of the list. */
+static size_t count_but(const struct cor_json *object, const char *const *list)
+{
+    size_t count = cor_json_count(object);
+    for (; *list != NULL; list++) {
+        count -= cor_json_get(object, *list) == NULL ? 0 : 1;
+    }
+    return count;
+}
+
+static bool same_but(const struct cor_json *a, const struct cor_json *b, const char *const *list)
+{
+    void *at = NULL;
+    const char *key = NULL;
+    struct cor_json *value = NULL;
+    if (!cor_json_is_object(a) || !cor_json_is_object(b)) {
+        return cor_json_equal(a, b);
+    }
+    bool same = count_but(a, list) == count_but(b, list);
+    while (same && cor_json_each(a, &at, &key, &value)) {
+        const struct cor_json *other = cor_json_get(b, key);
+        same = is_in(list, key) || (other != NULL && cor_json_equal(value, other));
+    }
+    return same;
 }
 
 bool ec_differs(const struct cor_json *a, const struct cor_json *b)
 {
-    auto_(cor_json_free) struct cor_json *x = essence(a);
-    auto_(cor_json_free) struct cor_json *y = essence(b);
-    return !cor_json_equal(x, y);
+    return !same_but(a, b, APART) ||
+           !same_but(cor_json_get(a, "metadata"), cor_json_get(b, "metadata"), NOISE);
 }
 
 static uint64_t mix(uint64_t h)
@@ -132,17 +157,35 @@ static uint64_t hash_json(const struct cor_json *value)
         }
         return mix(h);
     }
+    if (cor_json_is_string(value)) {
+        return hash_text(h, cor_json_as_view(value));
+    }
     auto_(cor_buf_free) struct cor_buf text = {0};
     cor_json_write(value, &text);
     return hash_text(h, cor_buf_as_view(&text));
 }
 
+/* Of an object without the members of the list. */
+static uint64_t hash_but(const struct cor_json *object, const char *const *list)
+{
+    uint64_t h = COR_JSON_OBJECT + 1;
+    void *at = NULL;
+    const char *key = NULL;
+    struct cor_json *member = NULL;
+    if (!cor_json_is_object(object)) {
+        return hash_json(object);
+    }
+    while (cor_json_each(object, &at, &key, &member)) {
+        h += is_in(list, key) ? 0 : hash_text(hash_json(member), cor_view_of(key));
+    }
+    return mix(h);
+}
+
 uint64_t ec_content(const struct cor_json *object)
 {
-    auto_(cor_json_free) struct cor_json *rest = essence(object);
-    cor_json_del(rest, "kind");
-    cor_json_del(rest, "apiVersion"); /* items of lists have neither */
-    uint64_t h = hash_json(rest);
+    /* Items of lists have neither kind nor apiVersion. */
+    static const char *const REST[] = {"metadata", "status", "kind", "apiVersion", NULL};
+    uint64_t h = mix(hash_but(object, REST) ^ hash_but(cor_json_get(object, "metadata"), NOISE));
     return h == 0 ? 1 : h;
 }
 

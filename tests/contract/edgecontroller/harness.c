@@ -78,6 +78,10 @@ static enum cor_code on_object(void *self, struct cor_in *in, const void *body, 
     cor_buf_fmt(&w->objects, "%s %.*s %.*s %.*s %.*s %.*s\n", m->gone ? "gone" : "put",
                 COR_VIEW_ARG(m->node), COR_VIEW_ARG(m->key), COR_VIEW_ARG(m->uid),
                 COR_VIEW_ARG(m->version), COR_VIEW_ARG(m->source));
+    w->puts += m->gone ? 0 : 1;
+    if (w->awaited != NULL && w->awaited_us == 0 && cor_view_is(m->key, w->awaited)) {
+        w->awaited_us = cor_mono_now().us;
+    }
     if (m->gone) {
         w->gone++;
         (void)snprintf(w->gone_uid, sizeof(w->gone_uid), "%.*s", COR_VIEW_ARG(m->uid));
@@ -148,6 +152,15 @@ void world_api(struct world *w, const char *method, const char *path, const char
     world_until(w, is_answered, w);
 }
 
+void world_patch(struct world *w, const char *path, const char *body)
+{
+    struct cor_kube_request request = {
+        .method = "PATCH", .path = path, .content_type = COR_KUBE_MERGE, .body = cor_view_of(body)};
+    w->answered = false;
+    (void)cor_kube_send(w->kube, &request, on_answer, w);
+    world_until(w, is_answered, w);
+}
+
 static bool is_taken(void *self)
 {
     struct world *w = self;
@@ -182,17 +195,34 @@ static void add_endpoint(struct world *w, const char *name, const char *type)
     assert_int_equal(w->status, 201);
 }
 
-static void start_api(struct world *w)
+static void copy_kubeconfig(const char *from, const char *to)
 {
-    struct cor_err err = COR_ERR_NONE;
-    struct cor_kube_config config = {0};
-    auto_(cor_freep) char *file = cor_sprintf("%s/admin.kubeconfig", w->stage->dir);
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    assert_int_equal(cor_file_read(from, 1 << 20, &text, NULL), COR_OK);
+    assert_int_equal(cor_file_write(to, cor_buf_as_view(&text), 0600, NULL), COR_OK);
+}
+
+static void start_kubelite(struct world *w, const char *file)
+{
     w->api_port = free_port();
     auto_(cor_freep) char *text =
         cor_sprintf("state-dir: %s/state\nlisten: [\"127.0.0.1:%d\"]\nadmin-kubeconfig: "
                     "%s\nlog-level: warn\n",
                     w->stage->dir, w->api_port, file);
     w->kubelite = stage_start(w->stage, "kubelite", text);
+}
+
+static void start_api(struct world *w)
+{
+    struct cor_err err = COR_ERR_NONE;
+    struct cor_kube_config config = {0};
+    const char *given = getenv("CORACLE_TEST_KUBECONFIG");
+    auto_(cor_freep) char *file = cor_sprintf("%s/admin.kubeconfig", w->stage->dir);
+    if (given != NULL) {
+        copy_kubeconfig(given, file);
+    } else {
+        start_kubelite(w, file);
+    }
     assert_int_equal(cor_kube_config_load(file, &config, &err), COR_OK);
     assert_int_equal(cor_kube_new(w->stage->loop, &config, &w->kube, &err), COR_OK);
     cor_kube_config_free(&config);
@@ -278,7 +308,9 @@ void world_free(struct world **world)
     cor_port_close(&w->hub);
     cor_bus_free(&w->bus);
     cor_kube_free(&w->kube);
-    (void)stage_end(w->kubelite, SIGTERM);
+    if (w->kubelite > 0) {
+        (void)stage_end(w->kubelite, SIGTERM);
+    }
     cor_json_free(&w->body);
     cor_buf_free(&w->topics);
     cor_buf_free(&w->published);

@@ -35,6 +35,9 @@ struct world {
     int gone;
     char gone_uid[64];      /* of the last */
     struct cor_buf objects; /* that nodes were told: "put|gone NODE KEY UID VERSION SOURCE\n" */
+    int puts;               /* objects that they were told to be so */
+    const char *awaited;    /* key of one of them; NULL: none */
+    int64_t awaited_us;     /* when it came; 0: it has not */
     struct cor_buf members; /* memberships that they were told, one a line */
     /* the API's last answer */
     bool answered;
@@ -42,8 +45,9 @@ struct world {
     struct cor_json *body;
 };
 
-/* Starts all; crds: Rule and RuleEndpoint are known, with endpoints "broker" and "web" in default.
- * Fails the test. Returns owned. */
+/* Starts all, on the API of the kubeconfig that the environment's CORACLE_TEST_KUBECONFIG names
+ * instead of a kubelite of its own, if set; crds: Rule and RuleEndpoint are known, with endpoints
+ * "broker" and "web" in default. Fails the test. Returns owned. */
 struct world *world_new(bool crds);
 
 /* From now on (before world_kill) edgecontroller reaches the API through a relay of bytes. */
@@ -69,6 +73,9 @@ void world_until(struct world *w, bool (*cond)(void *self), void *self);
 
 /* Asks the API; the answer is in w->status and w->body. */
 void world_api(struct world *w, const char *method, const char *path, const char *body);
+
+/* A merge patch, in the same way. */
+void world_patch(struct world *w, const char *path, const char *body);
 
 /* Makes the rule NAME in default: topic of node n1 to url; extra: more of targetResource, as JSON
  * members with a comma before them, or "". Waits until the node was told. */

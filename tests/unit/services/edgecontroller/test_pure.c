@@ -64,7 +64,23 @@ static void status_alone_is_no_difference(void **state)
     auto_(cor_json_free) struct cor_json *c =
         json("{\"metadata\":{\"name\":\"x\",\"deletionTimestamp\":\"t\"},\"spec\":{\"a\":1}}");
     assert_false(ec_differs(a, b));
+    assert_false(ec_differs(b, a));
     assert_true(ec_differs(a, c));
+    static const char *const OTHERS[] = {
+        "{}",
+        "null",
+        "{\"metadata\":{\"name\":\"x\"}}",
+        "{\"metadata\":{\"name\":\"y\"},\"spec\":{\"a\":1}}",
+        "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"a\":2}}",
+        "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"a\":1},\"data\":{}}",
+        "{\"metadata\":{},\"spec\":{\"a\":1}}",
+        "{\"metadata\":null,\"spec\":{\"a\":1}}",
+        "{\"spec\":{\"a\":1}}",
+    };
+    for (size_t i = 0; i < COR_COUNT(OTHERS); i++) {
+        auto_(cor_json_free) struct cor_json *other = json(OTHERS[i]);
+        assert_true(ec_differs(a, other) && ec_differs(other, a));
+    }
 }
 
 static void calls_become_requests(void **state)
