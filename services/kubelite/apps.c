@@ -17,7 +17,7 @@ static void fill_template(struct cor_json *object)
 {
     struct cor_json *template = cor_json_at(object, "spec.template");
     if (template != NULL) {
-        kl_pod_fill(template);
+        kl_template_fill(template);
     }
 }
 
@@ -135,6 +135,17 @@ static void check_endless(struct kl_draft *draft, const char *word)
     }
 }
 
+/* A number or percentage that is wrong, as Go prints it. */
+static void wrong_share(struct kl_draft *draft, const char *path, const char *detail)
+{
+    const struct cor_json *value = cor_json_at(draft->object, path);
+    auto_(cor_freep) char *text =
+        cor_sprintf("intstr.IntOrString{Type:%d, IntVal:%lld, StrVal:\"%s\"}",
+                    cor_json_is_string(value) ? 1 : 0, (long long)cor_json_as_int(value, 0),
+                    cor_json_as_str(value, ""));
+    kl_cause_invalid_text(&draft->causes, path, text, detail);
+}
+
 /* A number of Pods or a percentage. Returns its number. */
 static int64_t check_share(struct kl_draft *draft, const char *path)
 {
@@ -147,9 +158,9 @@ static int64_t check_share(struct kl_draft *draft, const char *path)
     char *end = NULL;
     long number = strtol(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || strcmp(end, "%") != 0) {
-        kl_cause_invalid(&draft->causes, path, value,
-                         "a valid percent string must be a numeric string followed by an ending "
-                         "'%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
+        wrong_share(draft, path,
+                    "a valid percent string must be a numeric string followed by an ending "
+                    "'%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
         return 1;
     }
     return number;
@@ -160,7 +171,7 @@ static void check_at_most_all(struct kl_draft *draft, const char *path)
     const struct cor_json *value = cor_json_at(draft->object, path);
     const char *text = cor_json_as_str(value, "");
     if (strchr(text, '%') != NULL && strtol(text, NULL, 10) > 100) {
-        kl_cause_invalid(&draft->causes, path, value, "must not be greater than 100%");
+        wrong_share(draft, path, "must not be greater than 100%");
     }
 }
 
@@ -184,8 +195,7 @@ static void check_strategy(struct kl_draft *draft)
     int64_t down = check_share(draft, unavailable);
     int64_t up = check_share(draft, "spec.strategy.rollingUpdate.maxSurge");
     if (down == 0 && up == 0) {
-        kl_cause_invalid(&draft->causes, unavailable, cor_json_at(draft->object, unavailable),
-                         "may not be 0 when `maxSurge` is 0");
+        wrong_share(draft, unavailable, "may not be 0 when `maxSurge` is 0");
     }
     check_at_most_all(draft, unavailable);
 }
@@ -237,8 +247,7 @@ void kl_daemonset_check(struct kl_draft *draft)
     check_count(draft, "spec.minReadySeconds");
     if (strcmp(type, "RollingUpdate") == 0) {
         if (check_share(draft, unavailable) == 0) {
-            kl_cause_invalid(&draft->causes, unavailable, cor_json_at(draft->object, unavailable),
-                             "cannot be 0");
+            wrong_share(draft, unavailable, "cannot be 0");
         }
         check_at_most_all(draft, unavailable);
     } else if (strcmp(type, "OnDelete") != 0) {
@@ -304,12 +313,20 @@ static void give_label(struct cor_json *object, const char *path, const char *ke
 void kl_job_create(struct kl_draft *draft)
 {
     struct cor_json *job = draft->object;
+    cor_json_del(cor_json_get(job, "spec"), "ttlSecondsAfterFinished"); /* off in 1.20 */
     if (cor_json_bool_at(job, "spec.manualSelector", false)) {
         return;
     }
+    const struct cor_json *labels = cor_json_at(job, "metadata.labels");
+    bool shared = cor_json_count(labels) == 0 ||
+                  cor_json_equal(labels, cor_json_at(job, "spec.template.metadata.labels"));
     give_label(job, "spec.template.metadata.labels", "job-name", kl_meta_str(job, "name"));
     give_label(job, "spec.template.metadata.labels", "controller-uid", kl_meta_str(job, "uid"));
     give_label(job, "spec.selector.matchLabels", "controller-uid", kl_meta_str(job, "uid"));
+    if (shared) { /* one map in the real server */
+        cor_json_set(kl_meta(job), "labels",
+                     cor_json_copy(cor_json_at(job, "spec.template.metadata.labels")));
+    }
 }
 
 static void check_generated(struct kl_draft *draft)

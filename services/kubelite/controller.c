@@ -7,8 +7,11 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/pki/digest.h"
+#include "gc.h"
 #include "meta.h"
-#include "strategy.h"
+#include "workload.h"
+#include "write.h"
 
 enum { EVENTS_EVERY_US = 300000000 };
 
@@ -19,6 +22,8 @@ struct kl_controllers {
     struct cor_timer *soon;
     struct cor_timer *nodes;
     struct cor_timer *events;
+    struct kl_gc *gc;
+    struct kl_workloads *workloads;
     unsigned wanted;
     bool waiting; /* Pods that no node fits */
 };
@@ -41,30 +46,87 @@ static void commit(struct kl_api *api, struct kl_edit edit)
     }
 }
 
-void kl_own_create(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object)
+/* Nothing new in a namespace that is not there or ends. */
+static enum cor_code check_place(struct kl_api *api, const struct kl_kind *kind,
+                                 const struct cor_json *object, struct kl_fail *fail)
+{
+    const char *name = kl_meta_str(object, "name");
+    const char *ns = kind->namespaced ? kl_meta_str(object, "namespace") : NULL;
+    auto_(cor_json_free) struct cor_json *there = kl_storage_look(api->storage, kind, ns, name);
+    if (there != NULL) {
+        return kl_fail_exists(fail, kind, name);
+    }
+    auto_(cor_json_free) struct cor_json *space =
+        ns == NULL ? NULL : kl_storage_look(api->storage, kl_builtin(KL_NAMESPACE), NULL, ns);
+    return space != NULL && kl_meta_deleting(space)
+               ? kl_fail_forbidden(fail, kind, name, "its namespace is being terminated")
+               : COR_OK;
+}
+
+static void name_it(struct cor_json *object)
+{
+    uint8_t random[5];
+    if (kl_meta_str(object, "name")[0] == '\0') {
+        cor_random(random, sizeof(random));
+        kl_meta_generate_name(object, random);
+    }
+}
+
+enum cor_code kl_own_make(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object,
+                          char **name_r, struct kl_fail *fail)
 {
     auto_(cor_json_free) struct cor_json *given = object;
-    auto_(kl_fail_free) struct kl_fail fail = {0};
     auto_(kl_draft_free) struct kl_draft draft = {.kind = kind};
+    struct cor_err err = COR_ERR_NONE;
+    char uid[COR_UUID_LEN + 1];
+    cor_uuid_new(uid);
+    enum cor_code code = kl_decode(kind, given, &draft.object, NULL, fail);
+    if (code == COR_OK) {
+        name_it(draft.object);
+        code = check_place(api, kind, draft.object, fail);
+    }
+    if (code == COR_OK && kl_is(kind, KL_POD)) {
+        code = kl_admit_pod(api, draft.object, fail);
+    }
+    if (code == COR_OK) {
+        code = kl_draft_create(&draft, cor_wall_now(), uid, fail);
+    }
+    if (code != COR_OK) {
+        return code;
+    }
+    kl_set_type(kind, draft.object);
+    if (name_r != NULL) {
+        *name_r = cor_strdup(kl_meta_str(draft.object, "name"));
+    }
+    struct kl_edit edit = {KL_ADDED, kind, take(&draft.object), NULL};
+    code = kl_storage_commit(api->storage, edit, on_done, api, &err);
+    return code == COR_OK ? COR_OK : kl_fail_store(fail, code, &err);
+}
+
+void kl_own_create(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object)
+{
+    auto_(kl_fail_free) struct kl_fail fail = {0};
+    auto_(cor_json_free) struct cor_json *given = object;
     const char *ns = kind->namespaced ? kl_meta_str(given, "namespace") : NULL;
     auto_(cor_json_free) struct cor_json *there =
         kl_storage_look(api->storage, kind, ns, kl_meta_str(given, "name"));
-    if (there != NULL) {
-        return;
-    }
-    char uid[COR_UUID_LEN + 1];
-    cor_uuid_new(uid);
-    enum cor_code code = kl_decode(kind, given, &draft.object, NULL, &fail);
-    if (code == COR_OK) {
-        code = kl_draft_create(&draft, cor_wall_now(), uid, &fail);
-    }
-    if (code != COR_OK) {
+    if (there == NULL && kl_own_make(api, kind, take(&given), NULL, &fail) != COR_OK) {
         LOGE(api->log, "controller.create.invalid", "error=%s",
              cor_log_esc(cor_view_of(fail.message)));
-        return;
     }
-    kl_set_type(kind, draft.object);
-    commit(api, (struct kl_edit){KL_ADDED, kind, take(&draft.object), NULL});
+}
+
+void kl_own_remove(struct kl_api *api, const struct kl_kind *kind, const struct cor_json *object,
+                   const char *policy)
+{
+    auto_(kl_draft_free) struct kl_draft draft = {
+        .kind = kind, .old = cor_json_ref((struct cor_json *)(uintptr_t)object)};
+    auto_(cor_json_free) struct cor_json *options = cor_json_object();
+    cor_json_set(options, "propagationPolicy", cor_json_str(policy));
+    enum kl_change_type type = kl_delete_decide(&draft, options, cor_wall_now());
+    if (type == KL_DELETED || !cor_json_equal(draft.object, draft.old)) {
+        commit(api, (struct kl_edit){type, kind, take(&draft.object), take(&draft.old)});
+    }
 }
 
 void kl_own_update(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object,
@@ -75,7 +137,9 @@ void kl_own_update(struct kl_api *api, const struct kl_kind *kind, struct cor_js
         cor_json_free(&old);
         return;
     }
-    commit(api, (struct kl_edit){KL_MODIFIED, kind, object, old});
+    struct kl_draft draft = {.kind = kind, .object = object};
+    enum kl_change_type type = kl_deletable(&draft) ? KL_DELETED : KL_MODIFIED;
+    commit(api, (struct kl_edit){type, kind, object, old});
 }
 
 void kl_own_delete(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object)
@@ -200,6 +264,8 @@ struct kl_controllers *kl_controllers_new(struct kl_api *api)
     controllers->events = cor_timer_new(api->loop, on_events, controllers);
     kl_storage_listen(api->storage, on_change, controllers);
     create_namespaces(api);
+    controllers->gc = kl_gc_new(api);
+    controllers->workloads = kl_workloads_new(api);
     want(controllers, WANT_ALL);
     cor_timer_repeat(controllers->events, EVENTS_EVERY_US);
     return controllers;
@@ -211,6 +277,8 @@ void kl_controllers_free(struct kl_controllers **controllers)
         cor_timer_free(&(*controllers)->soon);
         cor_timer_free(&(*controllers)->nodes);
         cor_timer_free(&(*controllers)->events);
+        kl_workloads_free(&(*controllers)->workloads);
+        kl_gc_free(&(*controllers)->gc);
         cor_freep(controllers);
     }
 }

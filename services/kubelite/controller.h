@@ -16,7 +16,19 @@ void kl_controllers_free(struct kl_controllers **controllers);
 /* Creates object (takes) of kind as the server itself, when it is not there. Logs what fails. */
 void kl_own_create(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object);
 
-/* Stores a changed object (takes both), or deletes it. Logs what fails. */
+/* Makes object (takes) as the server itself, with all that a client's would get: a name of
+ * generateName, admission, defaults, checks. *name_r (may be NULL): its name, owned. COR_EXISTS,
+ * COR_INVALID, COR_DENIED, COR_BUSY ... with *fail. */
+COR_NODISCARD enum cor_code kl_own_make(struct kl_api *api, const struct kl_kind *kind,
+                                        struct cor_json *object, char **name_r,
+                                        struct kl_fail *fail);
+
+/* Deletes object (borrows, the newest state) as a client would, with that propagation policy. */
+void kl_own_remove(struct kl_api *api, const struct kl_kind *kind, const struct cor_json *object,
+                   const char *policy);
+
+/* Stores a changed object (takes both), which goes when nothing holds its deletion back any more;
+ * or deletes it. Logs what fails. */
 void kl_own_update(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object,
                    struct cor_json *old);
 void kl_own_delete(struct kl_api *api, const struct kl_kind *kind, struct cor_json *object);

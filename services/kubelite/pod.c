@@ -45,7 +45,6 @@ static void fill_container(struct cor_json *container, bool host_network)
         cor_json_set(container, "imagePullPolicy",
                      cor_json_str(latest ? "Always" : "IfNotPresent"));
     }
-    fill_requests(container);
     const struct cor_json *ports = cor_json_get(container, "ports");
     for (size_t i = 0; host_network && i < cor_json_count(ports); i++) {
         struct cor_json *port = cor_json_item(ports, i);
@@ -55,7 +54,7 @@ static void fill_container(struct cor_json *container, bool host_network)
     }
 }
 
-void kl_pod_fill(struct cor_json *pod)
+void kl_template_fill(struct cor_json *pod)
 {
     static const char *const lists[] = {"initContainers", "containers"};
     struct cor_json *spec = cor_json_get(pod, "spec");
@@ -81,6 +80,23 @@ void kl_pod_fill(struct cor_json *pod)
     if (account[0] != '\0') {
         cor_json_set(spec, "serviceAccountName", cor_json_str(account));
         cor_json_set(spec, "serviceAccount", cor_json_str(account));
+    }
+}
+
+/* What only Pods get, not templates (SetDefaults_Pod). */
+void kl_pod_fill(struct cor_json *pod)
+{
+    static const char *const lists[] = {"initContainers", "containers"};
+    struct cor_json *spec = cor_json_get(pod, "spec");
+    kl_template_fill(pod);
+    for (size_t l = 0; l < COR_COUNT(lists); l++) {
+        const struct cor_json *list = cor_json_get(spec, lists[l]);
+        for (size_t i = 0; i < cor_json_count(list); i++) {
+            fill_requests(cor_json_item(list, i));
+        }
+    }
+    if (spec != NULL && cor_json_get(spec, "enableServiceLinks") == NULL) {
+        cor_json_set(spec, "enableServiceLinks", cor_json_bool(true));
     }
 }
 

@@ -122,17 +122,33 @@ static bool tolerated(const struct cor_json *taint, const struct cor_json *toler
     return false;
 }
 
-static bool taints_fit(const struct cor_json *pod, const struct cor_json *node)
+/* Only taints with that effect; NULL: all that keep Pods away. */
+static bool taints_of_fit(const struct cor_json *pod, const struct cor_json *node, const char *only)
 {
     const struct cor_json *taints = cor_json_at(node, "spec.taints");
     for (size_t i = 0; i < cor_json_count(taints); i++) {
         const struct cor_json *taint = cor_json_item(taints, i);
-        bool soft = strcmp(cor_json_str_at(taint, "effect", ""), "PreferNoSchedule") == 0;
-        if (!soft && !tolerated(taint, cor_json_at(pod, "spec.tolerations"))) {
+        const char *effect = cor_json_str_at(taint, "effect", "");
+        bool counts =
+            only != NULL ? strcmp(effect, only) == 0 : strcmp(effect, "PreferNoSchedule") != 0;
+        if (counts && !tolerated(taint, cor_json_at(pod, "spec.tolerations"))) {
             return false;
         }
     }
     return true;
+}
+
+bool kl_daemon_fits(const struct cor_json *pod, const struct cor_json *node, bool *stays_r)
+{
+    const char *wanted = cor_json_str_at(pod, "spec.nodeName", "");
+    bool here =
+        wanted[0] == '\0' || strcmp(wanted, cor_json_str_at(node, "metadata.name", "")) == 0;
+    bool chosen = here &&
+                  selector_fits(cor_json_at(pod, "spec.nodeSelector"),
+                                cor_json_at(node, "metadata.labels")) &&
+                  affinity_fits(pod, node);
+    *stays_r = chosen && taints_of_fit(pod, node, "NoExecute");
+    return chosen && taints_of_fit(pod, node, NULL);
 }
 
 /* Thousandths that the Pod's containers request; an init container counts if it wants more. */
@@ -203,7 +219,7 @@ const char *kl_misfit(const struct cor_json *pod, const struct cor_json *node,
         !affinity_fits(pod, node)) {
         return "node(s) didn't match Pod's node affinity";
     }
-    if (!taints_fit(pod, node)) {
+    if (!taints_of_fit(pod, node, NULL)) {
         return "node(s) had taint that the pod didn't tolerate";
     }
     if (slots != NULL &&

@@ -17,4 +17,8 @@ const char *kl_misfit(const struct cor_json *pod, const struct cor_json *node,
 const struct cor_json *kl_choose_node(const struct cor_json *pod, const struct cor_json *nodes,
                                       const struct cor_json *pods, struct cor_buf *why);
 
+/* Whether a DaemonSet's Pod shall run on a node; *stays_r: one that is there may stay. Readiness
+ * and room do not count (nodeShouldRunDaemonPod of pkg/controller/daemon). */
+bool kl_daemon_fits(const struct cor_json *pod, const struct cor_json *node, bool *stays_r);
+
 #endif

@@ -37,6 +37,8 @@ static const char *const statements[] = {
     [KL_SQL_PAST] = "SELECT old, min(rv), ns, name FROM log WHERE rv > ?4 AND key = ?1 "
                     "AND (ns, name) > (?2, ?3) GROUP BY ns, name ORDER BY ns, name",
     [KL_SQL_OWNED] = "SELECT key, ns, name FROM owner WHERE uid = ?1",
+    [KL_SQL_UNSETTLED] = "SELECT DISTINCT key, ns, name FROM owner UNION SELECT key, ns, name FROM "
+                         "object WHERE instr(json, '\"deletionTimestamp\"') > 0",
     [KL_SQL_DISOWN] = "DELETE FROM owner WHERE key = ?1 AND ns = ?2 AND name = ?3",
     [KL_SQL_OWN] = "INSERT OR IGNORE INTO owner(key, ns, name, uid) VALUES(?1, ?2, ?3, ?4)",
 };

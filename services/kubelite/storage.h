@@ -100,6 +100,9 @@ struct cor_json *kl_storage_owned(struct kl_storage *storage, const struct kl_ki
 typedef void (*kl_place_fn)(void *self, const char *key, const char *ns, const char *name);
 void kl_storage_dependents(struct kl_storage *storage, const char *uid, kl_place_fn fn, void *self);
 
+/* Calls fn for every committed object that has an owner, or whose deletion is under way. */
+void kl_storage_unsettled(struct kl_storage *storage, kl_place_fn fn, void *self);
+
 /* Number of committed objects in a namespace, of all kinds. */
 int64_t kl_storage_count(struct kl_storage *storage, const char *ns);
 

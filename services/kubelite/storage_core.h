@@ -31,6 +31,7 @@ enum kl_sql {
     KL_SQL_PAGE,
     KL_SQL_PAST,
     KL_SQL_OWNED,
+    KL_SQL_UNSETTLED,
     KL_SQL_DISOWN,
     KL_SQL_OWN,
 };

@@ -316,11 +316,10 @@ struct cor_json *kl_storage_owned(struct kl_storage *storage, const struct kl_ki
     return owned.list;
 }
 
-void kl_storage_dependents(struct kl_storage *storage, const char *uid, kl_place_fn fn, void *self)
+/* Places are gathered first: fn may read, too. */
+static void each_place(struct cor_stmt *stmt, kl_place_fn fn, void *self)
 {
     auto_(cor_json_free) struct cor_json *found = cor_json_array();
-    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), KL_SQL_OWNED);
-    cor_stmt_bind(stmt, 1, COR_TEXT(cor_view_of(uid)));
     bool row = false;
     while (cor_stmt_next(stmt, &row, NULL) == COR_OK && row) {
         for (int column = 0; column < 3; column++) {
@@ -332,4 +331,16 @@ void kl_storage_dependents(struct kl_storage *storage, const char *uid, kl_place
            cor_json_as_str(cor_json_item(found, i + 1), ""),
            cor_json_as_str(cor_json_item(found, i + 2), ""));
     }
+}
+
+void kl_storage_dependents(struct kl_storage *storage, const char *uid, kl_place_fn fn, void *self)
+{
+    struct cor_stmt *stmt = cor_db_use(cor_store_reader(storage->store), KL_SQL_OWNED);
+    cor_stmt_bind(stmt, 1, COR_TEXT(cor_view_of(uid)));
+    each_place(stmt, fn, self);
+}
+
+void kl_storage_unsettled(struct kl_storage *storage, kl_place_fn fn, void *self)
+{
+    each_place(cor_db_use(cor_store_reader(storage->store), KL_SQL_UNSETTLED), fn, self);
 }

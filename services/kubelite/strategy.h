@@ -53,6 +53,8 @@ COR_NODISCARD enum cor_code kl_draft_update(struct kl_draft *draft, struct kl_fa
 
 /* Particular kinds. */
 void kl_pod_fill(struct cor_json *pod);
+/* Of a Pod or a PodTemplateSpec: what both get. */
+void kl_template_fill(struct cor_json *pod);
 void kl_pod_create(struct kl_draft *draft);
 void kl_pod_update(struct kl_draft *draft);
 void kl_pod_check(struct kl_draft *draft);

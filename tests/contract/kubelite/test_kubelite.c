@@ -651,6 +651,57 @@ static void test_roles(void **state)
     assert_false(cor_json_bool_at(f->body, "status.allowed", true));
 }
 
+/* Reads count events of a watch; they are in f->text then. */
+static void watch(struct fixture *f, const char *path, size_t count)
+{
+    f->lines_wanted = count;
+    call(f, "GET", path, NULL);
+    f->lines_wanted = 0;
+    size_t lines = 0;
+    for (size_t i = 0; i < f->text.len; i++) {
+        lines += f->text.data[i] == '\n' ? 1 : 0;
+    }
+    assert_true(lines >= count);
+}
+
+#define DEPLOYMENTS "/apis/apps/v1/namespaces/default/deployments"
+
+/* A Deployment makes its Pods, also after a restart; they go with it, in the foreground before it.
+ */
+static void test_deployment(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "POST", DEPLOYMENTS,
+         "{'metadata':{'name':'web'},'spec':{'replicas':2,'selector':{'matchLabels':{'a':'b'}},"
+         "'template':{'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':"
+         "'i'}]}}}}");
+    assert_int_equal(f->status, 201);
+    (void)stage_end(f->pid, SIGKILL);
+    start(f);
+    watch(f, PODS "?watch=1&labelSelector=a%3Db&timeoutSeconds=20", 2);
+    assert_non_null(strstr(f->text.data, "\"kind\":\"ReplicaSet\""));
+    watch(f, DEPLOYMENTS "?watch=1&timeoutSeconds=1", 1);
+    call(f, "GET", DEPLOYMENTS "/web/scale", NULL);
+    assert_int_equal(cor_json_int_at(f->body, "spec.replicas", 0), 2);
+    send_ask(f, &(struct ask){.method = "PATCH",
+                              .path = DEPLOYMENTS "/web/scale",
+                              .body = "{'spec':{'replicas':1}}",
+                              .type = "application/merge-patch+json"});
+    assert_int_equal(f->status, 200);
+    assert_int_equal(cor_json_int_at(f->body, "spec.replicas", 0), 1);
+    call(f, "GET", DEPLOYMENTS "/web", NULL);
+    auto_(cor_freep) char *path =
+        cor_sprintf(DEPLOYMENTS "?watch=1&timeoutSeconds=20&resourceVersion=%s",
+                    at(f, "metadata.resourceVersion"));
+    call(f, "DELETE", DEPLOYMENTS "/web", "{'propagationPolicy':'Foreground'}");
+    assert_int_equal(f->status, 200);
+    for (size_t lines = 1; f->text.data == NULL || strstr(f->text.data, "\"DELETED\"") == NULL;) {
+        watch(f, path, lines++);
+    }
+    call(f, "GET", PODS, NULL);
+    assert_int_equal(cor_json_count(cor_json_get(f->body, "items")), 0);
+}
+
 static void test_files(void **state)
 {
     static const char *const secret[] = {"admin.kubeconfig", "state/ca.key", "state/server.key",
@@ -683,6 +734,7 @@ int main(void)
         TEST(test_pages),
         TEST(test_collection_is_deleted),
         TEST(test_roles),
+        TEST(test_deployment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

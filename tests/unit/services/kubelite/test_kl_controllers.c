@@ -62,6 +62,14 @@ static void settle(struct fixture *f)
     cor_loop_run(loop);
 }
 
+/* Pods need an account. */
+static void create_account(struct fixture *f)
+{
+    kl_own_create(&f->api, kl_builtin(KL_SERVICEACCOUNT),
+                  js("{'metadata':{'name':'default','namespace':'d'}}"));
+    settle(f);
+}
+
 static void create(struct fixture *f, enum kl_builtin kind, const char *text)
 {
     kl_own_create(&f->api, kl_builtin(kind), js(text));
@@ -133,6 +141,7 @@ static void test_pods_of_lost_nodes(void **state)
                               "'containers':[{'name':'c','image':'i'}]}}";
     struct fixture *f = *state;
     static const char *const names[] = {"ran", "pinned"};
+    create_account(f);
     for (size_t i = 0; i < COR_COUNT(names); i++) {
         auto_(cor_json_free) struct cor_json *object = js(pod);
         cor_json_set_at(object, "metadata.name", cor_json_str(names[i]));
@@ -166,6 +175,7 @@ static void test_events_end(void **state)
 static void test_scheduling(void **state)
 {
     struct fixture *f = *state;
+    create_account(f);
     create(f, KL_POD,
            "{'metadata':{'name':'p','namespace':'d'},'spec':{'containers':[{'name':'c','image':"
            "'i'}]}}");
