@@ -19,7 +19,8 @@ enum {
     NOT_FOUND = 404,
     CONFLICT = 409,
     INVALID = 422,
-    UNAVAILABLE = 503
+    UNAVAILABLE = 503,
+    PATCH_TRIES = 3
 };
 
 /* A call under way. */
@@ -32,7 +33,10 @@ struct call {
     struct cor_json *sent; /* what a CREATE has sent, owned; NULL: it is of no use again */
     struct cor_json *refusal; /* what was answered to it first; owned */
     int first;                /* and its HTTP status */
+    struct cor_buf body;      /* of a PATCH, to be sent again */
+    unsigned tries;           /* of the PATCH */
     enum px_verb verb;
+    enum px_patch patch;
     bool known; /* a Node that was to be made was there */
     bool brief; /* a success needs no body */
     uint64_t cause;
@@ -45,6 +49,7 @@ static void call_free(struct call *call)
     cor_free(call->uid);
     cor_json_free(&call->sent);
     cor_json_free(&call->refusal);
+    cor_buf_free(&call->body);
     cor_free(call);
 }
 
@@ -129,12 +134,36 @@ static bool is_no_pod(const struct cor_kube_response *response)
            strcmp(cor_json_str_at(response->body, "details.kind", ""), "pods") == 0;
 }
 
+static void on_answer(void *self, const struct cor_kube_response *response);
+
+/* A PATCH says what is to be, whatever was before: when the server has lost its own race with other
+ * writers (409 after five tries), it is asked again. False: often enough. */
+static bool patch_again(struct call *call)
+{
+    auto_(ec_route_free) struct ec_route route = {0};
+    if (call->verb != PX_VERB_PATCH || call->tries >= PATCH_TRIES ||
+        !ec_route(call->verb, call->patch, cor_view_of(call->key), &route)) {
+        return false;
+    }
+    call->tries++;
+    cor_json_free(&call->refusal);
+    struct cor_kube_request request = {.method = route.method,
+                                       .path = route.path,
+                                       .content_type = route.content_type,
+                                       .body = cor_buf_as_view(&call->body)};
+    (void)cor_kube_send(call->ec->kube, &request, on_answer, call);
+    return true;
+}
+
 static void on_pod_looked_at(void *self, const struct cor_kube_response *response)
 {
     struct call *call = self;
     struct px_key key;
     bool other = response->code == COR_OK &&
                  strcmp(cor_json_str_at(response->body, "metadata.uid", call->uid), call->uid) != 0;
+    if (response->code == COR_OK && !other && call->first == CONFLICT && patch_again(call)) {
+        return;
+    }
     cor_bus_set_cause(call->ec->service->bus, call->cause);
     reply_with(call, (uint64_t)call->first, call->refusal);
     if ((other || is_no_pod(response)) && px_key_parse(cor_view_of(call->key), &key)) {
@@ -182,6 +211,9 @@ static void finish(struct call *call, const struct cor_kube_response *response)
     } else if (readable && may_be_no_more(call, &key, response->status)) {
         cor_bus_set_cause(ec->service->bus, 0);
         look_at_pod(call, &key, response);
+        return;
+    } else if (status == CONFLICT && patch_again(call)) {
+        cor_bus_set_cause(ec->service->bus, 0);
         return;
     } else if (status == OK && !may_see(call, response->body)) {
         deny(call);
@@ -279,6 +311,10 @@ static void start_call(struct ec *ec, struct cor_in *in, const struct px_node_ca
     call->node = cor_view_dup(body->node);
     call->key = cor_view_dup(body->key);
     call->verb = (enum px_verb)body->verb;
+    call->patch = (enum px_patch)body->patch;
+    if (call->verb == PX_VERB_PATCH) {
+        cor_buf_view(&call->body, body->body);
+    }
     call->brief = body->brief;
     call->uid = uid_in(body->body);
     if (call->verb == PX_VERB_CREATE && !cor_view_is(key->type, "serviceaccounttoken")) {

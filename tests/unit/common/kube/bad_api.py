@@ -17,6 +17,9 @@ lock = threading.Lock()
 counts = {}
 
 
+POD = {"metadata": {"namespace": "a", "name": "one", "uid": "1", "resourceVersion": "3"}, "spec": {"nodeName": "n1"}}
+
+
 def mode():
     with open(os.path.join(folder, "mode"), encoding="utf-8") as file:
         return file.read().split()
@@ -85,13 +88,16 @@ class Api(http.server.BaseHTTPRequestHandler):
             if words[0] in ("429", "500", "503"):
                 return self.refuse(words)
             return self.watch(words[0])
+        if "?" not in self.path:
+            count("look")
+            return self.answer(200, POD)
         number = count("list")
         if words[0] in ("429", "500", "503"):
             return self.refuse(words)
         if words[0] == "lost-pages" and "continue" in self.path:
             return self.answer(410, status(410, "Expired"))
         more = "next" if "limit=0" not in self.path and words[0] == "lost-pages" else ""
-        items = [{"metadata": {"namespace": "a", "name": "one", "uid": "1", "resourceVersion": "3"}}]
+        items = [POD] if self.path.startswith("/api/v1/pods") else []
         return self.answer(200, {"kind": "PodList", "apiVersion": "v1", "items": items,
                                  "metadata": {"resourceVersion": str(5 + number), "continue": more}})
 
@@ -102,10 +108,12 @@ class Api(http.server.BaseHTTPRequestHandler):
     def write(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.close_connection = True
-        count("write")
+        count("write " + self.path)
         words = mode()
         if words[0] in ("429", "500", "503"):
             return self.refuse(words)
+        if words[0] == "409" and "/pods/" in self.path and count("conflict") <= int(words[1]):
+            return self.answer(409, status(409, "Conflict"))
         if words[0] == "token" and self.headers.get("Authorization") != f"Bearer {words[1]}":
             return self.answer(401, status(401, "Unauthorized"))
         return self.answer(200, {"kind": "Pod", "metadata": {"name": "x"}})
