@@ -83,6 +83,12 @@ bool cor_tls_server(void *ctx, const struct cor_tls *tls)
     return done;
 }
 
+bool cor_tls_is_expired(void *store_ctx)
+{
+    return X509_STORE_CTX_get_error(store_ctx) == X509_V_ERR_CERT_HAS_EXPIRED &&
+           X509_STORE_CTX_get_error_depth(store_ctx) == 0;
+}
+
 struct cor_cert *cor_tls_peer(void *ssl)
 {
     X509 *x509 = ssl == NULL ? NULL : SSL_get1_peer_certificate(ssl);

@@ -35,6 +35,10 @@ void cor_tls_free(void **ctx);
 /* Fills the SSL_CTX of a server, which needs cert and key. False if they do not belong together. */
 bool cor_tls_server(void *ctx, const struct cor_tls *tls);
 
+/* In OpenSSL's callback that looks at a peer's certificate, with its X509_STORE_CTX: whether the
+ * one thing wrong is that the peer's own certificate has expired. */
+bool cor_tls_is_expired(void *store_ctx);
+
 /* The certificate that the peer of an SSL showed; NULL if none. Returns owned. */
 struct cor_cert *cor_tls_peer(void *ssl);
 

@@ -115,10 +115,10 @@ int ws_on_server_tls(struct lws *wsi, struct ws_slot *slot, void *in, size_t len
 
 int ws_on_verify_client(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
 {
-    (void)wsi;
-    (void)slot;
     (void)in;
-    return len != 0 ? 0 : 1; /* len is OpenSSL's own verdict */
+    void *store = slot; /* user is the X509_STORE_CTX here, len OpenSSL's own verdict */
+    bool asked = server_of(wsi)->listen.client_cert == COR_WS_CERT_ASKED;
+    return len != 0 || (asked && cor_tls_is_expired(store)) ? 0 : 1;
 }
 
 static uint64_t listen_options(const struct cor_ws_listen *listen)

@@ -109,6 +109,8 @@ const char *cor_ws_ask_address(const struct cor_ws_ask *ask);
 
 struct cor_ws_server;
 
+/* Of clients, verified against the root. One that was only asked for may have expired: its owner
+ * looks. */
 enum cor_ws_client_cert { COR_WS_CERT_ASKED, COR_WS_CERT_REQUIRED };
 
 /* A WebSocket listener. tls is borrowed for the call. */

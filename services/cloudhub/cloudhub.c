@@ -74,9 +74,11 @@ struct cloudhub {
     struct cor_kube *kube;
     struct authority *authority;
     struct ledger *ledger;
+    struct revoked *revoked;
     struct cor_ws *ws;
     struct front *front;
     struct hub *hub;
+    bool has_authority, has_revoked;
     bool ready;
 };
 
@@ -167,10 +169,52 @@ static enum cor_code list_nodes(void *self, struct cor_ctl_in *in, struct cor_vi
     return COR_OK;
 }
 
+/* A question that waits for the API. */
+struct revoking {
+    struct cloudhub *hub;
+    struct cor_ctl_ticket ticket;
+    char *node;
+};
+
+static void on_revoked(void *self, enum cor_code code)
+{
+    struct revoking *revoking = self;
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_buf_free) struct cor_buf result = {0};
+    if (code != COR_OK) {
+        (void)cor_err_set(&err, code, "the Kubernetes API has not written it; try again");
+    } else {
+        LOGW(revoking->hub->service->log, "hub.node.revoked", "node=%s", revoking->node);
+        cor_buf_fmt(&result, "{\"node\":\"%s\"}", revoking->node);
+    }
+    cor_ctl_answer(revoking->hub->service->bus, &revoking->ticket, cor_buf_as_view(&result), &err);
+    cor_free(revoking->node);
+    cor_free(revoking);
+}
+
+static enum cor_code node_revoke(void *self, struct cor_ctl_in *in, struct cor_view args,
+                                 struct cor_buf *result, struct cor_err *err)
+{
+    struct cloudhub *s = self;
+    auto_(cor_json_free) struct cor_json *tree = NULL;
+    enum cor_code code = cor_json_parse(args, 65536, 0, &tree, err);
+    struct cor_view node = cor_json_as_view(cor_json_get(tree, "node"));
+    (void)result;
+    if (code != COR_OK || !cor_is_dns_subdomain(node)) {
+        return cor_err_set(err, COR_INVALID, "node: expected a DNS name in lower case");
+    }
+    struct revoking *revoking = cor_alloc(sizeof(*revoking));
+    *revoking = (struct revoking){s, cor_ctl_defer(in), cor_view_dup(node)};
+    revoked_add(s->revoked, revoking->node, on_revoked, revoking);
+    return COR_OK;
+}
+
 static const struct cor_ctl_verb VERBS[] = {
     {"token-create", "a token: {\"node\": NAME, \"ttlSeconds\": N, \"reusable\": false}",
      token_create},
     {"nodes", "the nodes that are connected", list_nodes},
+    {"node-revoke", "no certificate that the node has counts any more: {\"node\": NAME}",
+     node_revoke},
 };
 
 static void stats(void *self, struct cor_buf *out)
@@ -215,6 +259,7 @@ static enum cor_code listen_all(struct cloudhub *s, struct cor_err *err)
         .log = s->service->log,
         .authority = s->authority,
         .ledger = s->ledger,
+        .revoked = s->revoked,
         .address = s->cfg->enrol_address,
         .port = (int)s->cfg->enrol_port,
         .cert_days = s->cfg->cert_days,
@@ -226,11 +271,13 @@ static enum cor_code listen_all(struct cloudhub *s, struct cor_err *err)
     return code != COR_OK ? code : hub_listen(s->hub, s->ws, &link, s->authority, err);
 }
 
-/* The CA is there: nodes may come. */
-static void on_authority(void *self)
+/* The CA is there, and it is known who may not come: nodes may come. */
+static void begin(struct cloudhub *s)
 {
-    struct cloudhub *s = self;
     struct cor_err err = COR_ERR_NONE;
+    if (!s->has_authority || !s->has_revoked) {
+        return;
+    }
     if (listen_all(s, &err) != COR_OK) {
         cor_service_fail(s->service, &err);
         return;
@@ -239,6 +286,25 @@ static void on_authority(void *self)
     LOGI(s->service->log, "hub.listening", "link=%d enrol=%d", cor_ws_port(s->hub->server),
          front_port(s->front));
     cor_service_ready(s->service);
+}
+
+static void on_authority(void *self)
+{
+    struct cloudhub *s = self;
+    s->has_authority = true;
+    begin(s);
+}
+
+static void on_revoked_known(void *self)
+{
+    struct cloudhub *s = self;
+    s->has_revoked = true;
+    begin(s);
+}
+
+static void on_revoked_changed(void *self)
+{
+    hub_revoke(((struct cloudhub *)self)->hub);
 }
 
 static struct hub_limits limits_of(const struct config *cfg)
@@ -288,6 +354,15 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     s->hub->ca_pem = s->kube_config.ca_pem;
     s->ledger = ledger_new(s->kube, s->cfg->ns);
+    struct revoked_spec revoked = {.loop = service->loop,
+                                   .kube = s->kube,
+                                   .log = service->log,
+                                   .ns = s->cfg->ns,
+                                   .known = on_revoked_known,
+                                   .changed = on_revoked_changed,
+                                   .self = s};
+    s->revoked = revoked_new(&revoked);
+    s->hub->revoked = s->revoked;
     struct authority_spec spec = {.loop = service->loop,
                                   .kube = s->kube,
                                   .log = service->log,
@@ -309,6 +384,7 @@ static void stop(void *self)
     cor_ws_free(&s->ws);
     front_free(&s->front);
     hub_free(&s->hub);
+    revoked_free(&s->revoked);
     authority_free(&s->authority);
     cor_kube_free(&s->kube);
     cor_kube_config_free(&s->kube_config);

@@ -27,6 +27,12 @@ static enum cor_code authenticate(const struct token_maker *maker,
                                   struct cor_err *err)
 {
     struct cor_view jwt;
+    if (request->cert != NULL && request->revoked) {
+        return cor_err_set(err, COR_UNAUTHENTICATED,
+                           "failed to verify the certificate for edgenode: %.*s, err: the node is "
+                           "revoked",
+                           COR_VIEW_ARG(request->node));
+    }
     if (request->cert != NULL) {
         return enrol_is_node(request->cert, request->node)
                    ? COR_OK
@@ -52,6 +58,21 @@ static enum cor_code authenticate(const struct token_maker *maker,
                            "token validation failure, token is for another node");
     }
     return COR_OK;
+}
+
+/* A certificate that has expired still tells whose key it was: who has been away for longer than
+ * its life may renew it, for this key only. */
+static enum cor_code check_expired(const struct enrol_request *request, const struct cor_csr *csr,
+                                   struct cor_err *err)
+{
+    if (request->cert == NULL || cor_cert_until(request->cert).us > request->now.us ||
+        cor_cert_is_for(request->cert, cor_csr_key(csr))) {
+        return COR_OK;
+    }
+    return cor_err_set(err, COR_UNAUTHENTICATED,
+                       "failed to verify the certificate for edgenode: %.*s, err: it has expired, "
+                       "and the request is for another key",
+                       COR_VIEW_ARG(request->node));
 }
 
 /* Only what is needed is signed: a client certificate of this node, without extensions. */
@@ -87,6 +108,9 @@ enum cor_code enrol_judge(const struct token_maker *maker, const struct enrol_re
     enum cor_code code = authenticate(maker, request, grant_r, err);
     if (code == COR_OK) {
         code = cor_csr_parse(request->csr, &grant_r->csr, err);
+    }
+    if (code == COR_OK) {
+        code = check_expired(request, grant_r->csr, err);
     }
     return code == COR_OK ? check_csr(request, grant_r->csr, err) : code;
 }

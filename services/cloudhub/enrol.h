@@ -15,6 +15,7 @@ struct enrol_request {
     struct cor_view csr;           /* body */
     const struct cor_cert *cert;   /* what the peer showed in the TLS handshake; NULL: nothing */
     struct cor_wall now;
+    bool revoked;  /* cert counts no more */
     bool reusable; /* tokens without a node are good */
 };
 

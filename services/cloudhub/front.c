@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/kube/path.h"
 #include "enrol.h"
+#include "revoked.h"
 
 struct front {
     struct front_spec spec;
@@ -75,11 +76,16 @@ static int status_of(enum cor_code code)
     return code == COR_UNAUTHENTICATED ? 401 : code == COR_TOOBIG ? 413 : 400;
 }
 
+static const char *ask_node(const struct cor_ws_request *request)
+{
+    return cor_ws_request_header(request, "nodename");
+}
+
 static void edge_crt(struct front *front, struct cor_ws_request *request)
 {
     struct token_maker maker = authority_maker(front->spec.authority);
     struct enrol_request ask = {
-        .node = cor_view_of(cor_ws_request_header(request, "nodename")),
+        .node = cor_view_of(ask_node(request)),
         .authorization = cor_view_of(cor_ws_request_header(request, "authorization")),
         .usages = cor_view_of(cor_ws_request_header(request, "extkeyusages")),
         .csr = cor_ws_request_body(request),
@@ -87,6 +93,8 @@ static void edge_crt(struct front *front, struct cor_ws_request *request)
         .now = cor_wall_now(),
         .reusable = front->spec.reusable_token,
     };
+    ask.revoked = ask.cert != NULL &&
+                  revoked_has(front->spec.revoked, ask_node(request), cor_cert_from(ask.cert));
     struct enrol_grant given = {0};
     struct cor_err err = COR_ERR_NONE;
     enum cor_code code = enrol_judge(&maker, &ask, &given, &err);

@@ -17,6 +17,7 @@ struct front_spec {
     const struct cor_log *log;
     const struct authority *authority;
     struct ledger *ledger;
+    const struct revoked *revoked;
     const char *address;
     int port;
     int fd; /* > 0: this socket, which listens there already (takes) */

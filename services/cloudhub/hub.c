@@ -234,6 +234,9 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
     if (reason == NULL && cor_cert_until(cert).us <= cor_wall_now().us) {
         reason = "certificate has expired"; /* a resumed session does not look again */
     }
+    if (reason == NULL && revoked_has(hub->revoked, node, cor_cert_from(cert))) {
+        reason = "node is revoked";
+    }
     if (reason == NULL && cor_pool_count(hub->handles) >= hub->limits.nodes) {
         reason = "too many nodes";
     }
@@ -245,7 +248,19 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
         return NULL;
     }
     hub->stats.resumed += cor_ws_ask_resumed(ask);
-    return session_new(hub, node, cor_ws_ask_address(ask), cor_cert_until(cert));
+    return session_new(hub, node, cor_ws_ask_address(ask), cert);
+}
+
+void hub_revoke(struct hub *hub)
+{
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(hub->epochs, &at, NULL, &value)) {
+        struct session *session = value;
+        if (revoked_has(hub->revoked, session->node, session->cert_from)) {
+            session_close(session, "node is revoked");
+        }
+    }
 }
 
 enum cor_code hub_listen(struct hub *hub, struct cor_ws *ws, const struct hub_address *at,

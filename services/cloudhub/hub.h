@@ -16,6 +16,7 @@
 #include "outbox.h"
 #include "proto/kubeedge/message.h"
 #include "proto/proto.h"
+#include "revoked.h"
 
 /* Numbers that the configuration sets. */
 struct hub_limits {
@@ -59,14 +60,15 @@ struct hub {
     struct hub_limits limits;
     struct hub_stats stats;
     struct hub_books books;
-    struct cor_map *sessions; /* node to struct session, those that are open (borrowed) */
-    struct cor_pool *handles; /* of all sessions */
-    struct cor_map *epochs;   /* 8 bytes of epoch to struct session, those that are open */
-    struct cor_link backlog;  /* of struct relay that wait for the controller */
-    size_t waiting_bytes;     /* in them */
-    size_t part_bytes;        /* of nodes' frames that are not whole */
-    const char *ca_pem;       /* of the Kubernetes API, for nodes that ask; borrowed, may be NULL */
-    bool wants_leases;        /* the last controller was one of v0.1.0 */
+    struct cor_map *sessions;      /* node to struct session, those that are open (borrowed) */
+    struct cor_pool *handles;      /* of all sessions */
+    struct cor_map *epochs;        /* 8 bytes of epoch to struct session, those that are open */
+    struct cor_link backlog;       /* of struct relay that wait for the controller */
+    size_t waiting_bytes;          /* in them */
+    size_t part_bytes;             /* of nodes' frames that are not whole */
+    const struct revoked *revoked; /* borrowed */
+    const char *ca_pem; /* of the Kubernetes API, for nodes that ask; borrowed, may be NULL */
+    bool wants_leases;  /* the last controller was one of v0.1.0 */
     uint64_t epoch;
     uint16_t nonce;
 };
@@ -85,7 +87,7 @@ struct session {
     cor_handle handle;
     uint64_t epoch;        /* 24 bits, not 0; 0: not begun */
     struct cor_mono alive; /* last keepalive */
-    struct cor_wall cert_until;
+    struct cor_wall cert_from, cert_until;
     size_t calls;            /* under way at the controller */
     struct coracle *coracle; /* the dialect; NULL: KubeEdge's. Owned */
     struct relay *relay;     /* of the Coracle dialect; owned */
@@ -126,7 +128,10 @@ void hub_count(struct cor_ledger_counts *account, bool well);
 
 /* A link for node, not open yet; the hub's pool has its handle. Returns owned. */
 struct session *session_new(struct hub *hub, const char *node, const char *address,
-                            struct cor_wall cert_until);
+                            const struct cor_cert *cert);
+
+/* Closes the links of nodes that are revoked now. */
+void hub_revoke(struct hub *hub);
 
 /* The node has said who it is and how it speaks: it is there from now on, instead of an older link.
  */

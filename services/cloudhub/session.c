@@ -19,13 +19,14 @@ static const struct px_kubeedge_way TO_NODE = {.from = "cloudhub", .to = "edgehu
 static void on_timer(void *self);
 
 struct session *session_new(struct hub *hub, const char *node, const char *address,
-                            struct cor_wall cert_until)
+                            const struct cor_cert *cert)
 {
     struct session *session = cor_alloc(sizeof(*session));
     session->hub = hub;
     session->node = cor_strdup(node);
     (void)snprintf(session->address, sizeof(session->address), "%s", address);
-    session->cert_until = cert_until;
+    session->cert_from = cor_cert_from(cert);
+    session->cert_until = cor_cert_until(cert);
     session->timer = cor_timer_new(hub->service->loop, on_timer, session);
     session->outbox = outbox_new(&hub->limits.outbox);
     session->handle = cor_pool_add(hub->handles, session);

@@ -102,6 +102,21 @@ enum cor_code identity_new_key(const struct identity *identity, struct cor_key *
     return code;
 }
 
+static enum cor_code own_key(const struct identity *identity, struct cor_key **key_r,
+                             struct cor_err *err)
+{
+    auto_(cor_secret_free) struct cor_buf der = {0};
+    cor_key_der(identity->key, &der);
+    return cor_key_parse(cor_buf_as_view(&der), key_r, err);
+}
+
+enum cor_code identity_next_key(const struct identity *identity, bool renews, struct cor_wall now,
+                                struct cor_key **key_r, struct cor_err *err)
+{
+    bool expired = renews && cor_cert_until(identity->cert).us <= now.us;
+    return expired ? own_key(identity, key_r, err) : identity_new_key(identity, key_r, err);
+}
+
 static enum cor_code save(const struct identity *identity, const struct cor_cert *ca,
                           const struct cor_cert *cert, const struct cor_key *key,
                           struct cor_err *err)

@@ -39,6 +39,12 @@ void identity_drop(struct identity *identity);
 COR_NODISCARD enum cor_code identity_new_key(const struct identity *identity,
                                              struct cor_key **key_r, struct cor_err *err);
 
+/* The key that the next certificate is for: another one; but the cloud renews what has expired at
+ * now only for the key that it was made for. As identity_new_key. */
+COR_NODISCARD enum cor_code identity_next_key(const struct identity *identity, bool renews,
+                                              struct cor_wall now, struct cor_key **key_r,
+                                              struct cor_err *err);
+
 /* Takes over a new CA, certificate and key (takes all), after they are on the disk.
  * COR_UNAUTHENTICATED if they do not belong together or to this node; COR_IO. The old identity
  * stays then. */

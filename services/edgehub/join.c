@@ -130,7 +130,9 @@ static void ask_certificate(struct join *join)
                                   .locality = "Hangzhou",
                                   .org = "system:nodes",
                                   .cn = cn};
-    if (identity_new_key(join->spec.identity, &join->key, &err) != COR_OK) {
+    bool renews = join->token == NULL;
+    if (identity_next_key(join->spec.identity, renews, cor_wall_now(), &join->key, &err) !=
+        COR_OK) {
         end(join, &err);
         return;
     }

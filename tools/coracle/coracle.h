@@ -16,6 +16,7 @@ int coracle_ledger(int argc, char **argv);
 int coracle_queue(int argc, char **argv);
 int coracle_join(int argc, char **argv);
 int coracle_token(int argc, char **argv);
+int coracle_node(int argc, char **argv);
 int coracle_restart(int argc, char **argv);
 int coracle_upgrade(int argc, char **argv);
 int coracle_completion(int argc, char **argv);

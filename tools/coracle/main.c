@@ -15,6 +15,7 @@ static const struct verb {
     {"queue", coracle_queue, "what waits to be sent, and when it will be too much"},
     {"ledger", coracle_ledger, "what became of all messages; whether any is missing"},
     {"token", coracle_token, "make tokens with which nodes join"},
+    {"node", coracle_node, "the nodes that are connected; which may not be"},
     {"join", coracle_join, "make this machine an edge node"},
     {"restart", coracle_restart, "restart services in place"},
     {"upgrade", coracle_upgrade, "change a service's program in place, and back if it fails"},
@@ -57,6 +58,7 @@ int coracle_completion(int argc, char **argv)
         "'\n"
         "    case ${COMP_WORDS[1]} in\n"
         "        token) words='create --node --ttl --reusable --run-dir --output' ;;\n"
+        "        node) words='list revoke --run-dir --output' ;;\n"
         "        status) words='--output --run-dir --check' ;;\n"
         "        queue) words='--output --run-dir --window' ;;\n"
         "        ledger) words='--output --run-dir --check --wait' ;;\n"

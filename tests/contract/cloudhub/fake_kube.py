@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A Kubernetes API of Namespaces and Secrets in memory, for contract tests: fake_kube.py FOLDER
-reads ca.pem, server.pem, server.key there, writes kubeconfig there, prints its port."""
-import http.server, json, socketserver, ssl, sys
+"""A Kubernetes API of Namespaces and Secrets in memory, with lists and watches of one Secret by its name, for contract tests: fake_kube.py FOLDER
+reads ca.pem, server.pem, server.key there, writes kubeconfig there and whatever is stored to
+objects.json, prints its port."""
+import http.server, json, os, socketserver, ssl, sys, threading, urllib.parse
 
 folder = sys.argv[1]
 objects = {}
 version = [100]
+changed = threading.Condition()
 
 
 class Api(http.server.BaseHTTPRequestHandler):
@@ -27,20 +29,52 @@ class Api(http.server.BaseHTTPRequestHandler):
         self.answer(code, {"kind": "Status", "code": code, "reason": reason, "message": reason})
 
     def store(self, path, body, status):
-        version[0] += 1
-        body["metadata"]["resourceVersion"] = str(version[0])
-        objects[path] = body
+        with changed:
+            version[0] += 1
+            body["metadata"]["resourceVersion"] = str(version[0])
+            objects[path] = body
+            with open(folder + "/objects.new", "w") as file:
+                json.dump(objects, file)
+            os.rename(folder + "/objects.new", folder + "/objects.json")
+            changed.notify_all()
         self.answer(status, body)
+
+    def matching(self, path, query):
+        name = query["fieldSelector"][0].removeprefix("metadata.name=")
+        return [o for o in [objects.get(path + "/" + name)] if o]
+
+    def watch(self, path, query):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        seen = int(query["resourceVersion"][0])
+        while True:
+            with changed:
+                news = [o for o in self.matching(path, query) if int(o["metadata"]["resourceVersion"]) > seen]
+                if not news:
+                    changed.wait()
+                    continue
+            seen = int(news[0]["metadata"]["resourceVersion"])
+            self.wfile.write(json.dumps({"type": "MODIFIED", "object": news[0]}).encode() + b"\n")
+            self.wfile.flush()
 
     def body(self):
         return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"null")
 
     def do_GET(self):
-        path = self.path.split("?")[0]
+        path, _, query = self.path.partition("?")
+        query = urllib.parse.parse_qs(query)
         if self.headers.get("Authorization") != "Bearer hub":
             return self.fail(401, "Unauthorized")
         if path in objects:
             return self.answer(200, objects[path])
+        if path.endswith("/secrets") and "watch" in query:
+            self.protocol_version = "HTTP/1.0"
+            return self.watch(path, query)
+        if path.endswith("/secrets"):
+            items = self.matching(path, query)
+            return self.answer(200, {"kind": "SecretList", "apiVersion": "v1", "items": items,
+                                     "metadata": {"resourceVersion": str(version[0])}})
         return self.fail(404, "NotFound")
 
     def do_POST(self):
@@ -49,6 +83,14 @@ class Api(http.server.BaseHTTPRequestHandler):
         if path in objects:
             return self.fail(409, "AlreadyExists")
         return self.store(path, body, 201)
+
+    def do_PATCH(self):
+        body = self.body()
+        if self.path not in objects:
+            return self.fail(404, "NotFound")
+        whole = json.loads(json.dumps(objects[self.path]))
+        whole.setdefault("data", {}).update(body["data"])
+        return self.store(self.path, whole, 200)
 
     def do_PUT(self):
         body = self.body()

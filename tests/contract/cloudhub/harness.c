@@ -279,7 +279,8 @@ int hub_fetch(struct set *set, const char *path, const struct cor_ws_header *hea
                                    .port = set->enrol_port,
                                    .path = path,
                                    .headers = headers,
-                                   .trust_any = true,
+                                   .trust_any = set->tls.ca == NULL,
+                                   .tls = set->tls,
                                    .timeout_us = COR_SEC(5)};
     set->status = -1;
     cor_ws_fetch(set->ws, &target, body, on_fetched, set);

@@ -59,6 +59,7 @@ struct set {
     /* result of a fetch */
     int status;
     struct cor_buf body;
+    struct cor_tls tls; /* who asks; without ca: anybody, and whoever answers is believed */
 };
 
 /* A node's identity, by the real way. */

@@ -3,7 +3,9 @@
 
 #include <signal.h>
 
+#include "common/base/text.h"
 #include "common/pki/digest.h"
+#include "tools/ctl/ctl.h"
 
 static void enrolment_rules(void **state)
 {
@@ -51,12 +53,133 @@ static void authority_survives_a_restart(void **state)
                      COR_OK);
 }
 
+static void revoke_node(struct set *set, const char *node)
+{
+    auto_(cor_freep) char *ctl = cor_sprintf("%s/run/ctl/cloudhub", set->dir);
+    auto_(cor_freep) char *args = cor_sprintf("{\"node\":\"%s\"}", node);
+    auto_(cor_buf_free) struct cor_buf answer = {0};
+    struct cor_err err = COR_ERR_NONE;
+    if (tool_ask(ctl, "node-revoke", cor_view_of(args), 5000, &answer, &err) != COR_OK) {
+        fail_msg("node-revoke: %s", err.text);
+    }
+}
+
+static void read_secret(const struct cor_json *secret, const char *name, struct cor_buf *out)
+{
+    auto_(cor_freep) char *path = cor_sprintf("data.%s", name);
+    assert_true(cor_base64_decode(out, cor_view_of(cor_json_str_at(secret, path, ""))));
+}
+
+/* A certificate as the hub would have signed it, then. */
+static void sign(struct set *set, const struct cor_key *key, int from_days, int until_days,
+                 struct identity *identity_r)
+{
+    struct cor_cert_spec spec = {
+        .cn = "system:node:n1",
+        .org = "system:nodes",
+        .usage = COR_CERT_CLIENT,
+        .from = {cor_wall_now().us + COR_SEC(86400) * from_days},
+        .until = {cor_wall_now().us + COR_SEC(86400) * until_days},
+    };
+    auto_(cor_cert_free) struct cor_cert *ca = NULL;
+    auto_(cor_key_free) struct cor_key *ca_key = NULL;
+    auto_(cor_freep) char *text = test_read(set->dir, "objects.json");
+    auto_(cor_json_free) struct cor_json *objects = NULL;
+    auto_(cor_buf_free) struct cor_buf ca_der = {0};
+    auto_(cor_buf_free) struct cor_buf key_der = {0};
+    assert_int_equal(cor_json_parse(cor_view_of(text), 1 << 20, 0, &objects, NULL), COR_OK);
+    const struct cor_json *secret =
+        cor_json_get(objects, "/api/v1/namespaces/kubeedge/secrets/casecret");
+    read_secret(secret, "cadata", &ca_der);
+    read_secret(secret, "cakeydata", &key_der);
+    assert_int_equal(cor_cert_parse(cor_buf_as_view(&ca_der), &ca, NULL), COR_OK);
+    assert_int_equal(cor_key_parse(cor_buf_as_view(&key_der), &ca_key, NULL), COR_OK);
+    assert_int_equal(
+        cor_cert_sign((struct cor_issuer){ca, ca_key}, key, &spec, &identity_r->cert, NULL),
+        COR_OK);
+}
+
+/* Asks for a certificate with the one that the node has. */
+static int renew(struct set *set, const struct identity *node, const char *name,
+                 struct cor_view csr)
+{
+    const struct cor_ws_header headers[] = {{"NodeName", name}, {NULL, NULL}};
+    set->tls = (struct cor_tls){.cert = node->cert, .key = node->key, .ca = node->ca};
+    int status = hub_fetch(set, "/edge.crt", headers, csr);
+    set->tls = (struct cor_tls){0};
+    return status;
+}
+
+/* Away for longer than its certificate lived: it renews with the key that it has, and no other. */
+static void expired_renews_for_its_own_key(void **state)
+{
+    struct set *set = *state;
+    auto_(hub_identity_free) struct identity node = {0};
+    auto_(cor_key_free) struct cor_key *other = cor_key_new();
+    auto_(cor_buf_free) struct cor_buf csr = {0};
+    auto_(cor_buf_free) struct cor_buf other_csr = {0};
+    auto_(cor_buf_free) struct cor_buf n2_csr = {0};
+    hub_enrol(set, "n1", &node);
+    cor_cert_free(&node.cert);
+    sign(set, node.key, -800, -400, &node);
+    hub_csr_of(node.key, "n1", &csr);
+    hub_csr_of(other, "n1", &other_csr);
+    hub_csr_of(node.key, "n2", &n2_csr);
+    assert_int_equal(renew(set, &node, "n1", cor_buf_as_view(&other_csr)), 401);
+    assert_non_null(strstr(set->body.data, "it has expired"));
+    assert_int_equal(renew(set, &node, "n1", cor_buf_as_view(&n2_csr)), 400);
+    assert_int_equal(renew(set, &node, "n2", cor_buf_as_view(&n2_csr)), 401);
+    assert_int_equal(renew(set, &node, "n1", cor_buf_as_view(&csr)), 200);
+    struct node link;
+    hub_dial_as(set, &link, &node, "n1", "msg"); /* but it carries no link */
+    assert_false(link.opened);
+    hub_end(&link);
+    revoke_node(set, "n1");
+    assert_int_equal(renew(set, &node, "n1", cor_buf_as_view(&csr)), 401);
+    assert_non_null(strstr(set->body.data, "revoked"));
+}
+
+/* Its link ends, it gets no other and no certificate; with a token it may come again. */
+static void revoked_is_out(void **state)
+{
+    struct set *set = *state;
+    auto_(hub_identity_free) struct identity n1 = {0};
+    auto_(hub_identity_free) struct identity n2 = {0};
+    auto_(cor_buf_free) struct cor_buf csr = {0};
+    struct node first;
+    struct node second;
+    hub_enrol(set, "n1", &n1);
+    hub_enrol(set, "n2", &n2);
+    cor_cert_free(&n1.cert);
+    sign(set, n1.key, -1, 300, &n1);
+    hub_dial_as(set, &first, &n1, "n1", "msg");
+    hub_dial_as(set, &second, &n2, "n2", "msg");
+    assert_true(first.opened && second.opened);
+    revoke_node(set, "n1");
+    hub_wait(set, hub_is_closed, &first);
+    assert_true(second.conn != NULL);
+    struct node again;
+    hub_dial_as(set, &again, &n1, "n1", "msg");
+    assert_false(again.opened);
+    hub_end(&again);
+    hub_csr_of(n1.key, "n1", &csr);
+    assert_int_equal(renew(set, &n1, "n1", cor_buf_as_view(&csr)), 401);
+    hub_identity_free(&n1);
+    hub_enrol(set, "n1", &n1);
+    hub_dial_as(set, &again, &n1, "n1", "msg");
+    assert_true(again.opened);
+    hub_end(&again);
+    hub_end(&second);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, hub_setup, hub_teardown)
     const struct CMUnitTest tests[] = {
         T(enrolment_rules),
         T(authority_survives_a_restart),
+        T(expired_renews_for_its_own_key),
+        T(revoked_is_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

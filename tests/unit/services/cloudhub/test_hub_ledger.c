@@ -10,6 +10,7 @@
 
 #include "common/base/attr.h"
 #include "services/cloudhub/ledger.h"
+#include "services/cloudhub/revoked.h"
 #include "services/cloudhub/secret.h"
 
 static const struct cor_wall NOW = {COR_SEC(1000)};
@@ -60,12 +61,40 @@ static void damaged_entries_are_no_licence(void **state)
     }
 }
 
+/* "2000" as a time: what was issued before it, a minute's difference of clocks allowed. What cannot
+ * be read lets nobody in. */
+static void revoked_by_time(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data;
+        int64_t from_s;
+        bool revoked;
+    } rows[] = {
+        {"{}", 0, false},
+        {"{\"data\":{\"n2\":\"MjAwMA==\"}}", 0, false},
+        {"{\"data\":{\"n1\":\"MjAwMA==\"}}", 0, true},
+        {"{\"data\":{\"n1\":\"MjAwMA==\"}}", 1939, true},
+        {"{\"data\":{\"n1\":\"MjAwMA==\"}}", 1940, false},
+        {"{\"data\":{\"n1\":\"eA==\"}}", 1940, true},
+        {"{\"data\":{\"n1\":7}}", 1940, true},
+    };
+    assert_false(revoked_judge(NULL, "n1", (struct cor_wall){0}));
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_json_free) struct cor_json *secret = NULL;
+        assert_int_equal(cor_json_parse(cor_view_of(rows[i].data), 1000, 0, &secret, NULL), COR_OK);
+        assert_int_equal(revoked_judge(secret, "n1", (struct cor_wall){COR_SEC(rows[i].from_s)}),
+                         rows[i].revoked);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_key_a_token),
         cmocka_unit_test(expired_uses_are_forgotten),
         cmocka_unit_test(damaged_entries_are_no_licence),
+        cmocka_unit_test(revoked_by_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

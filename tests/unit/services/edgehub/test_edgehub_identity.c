@@ -159,6 +159,31 @@ static void a_try_repeats_with_the_same_key(void **state)
     assert_true(cor_view_eq(cor_buf_as_view(&da), cor_buf_as_view(&db)));
 }
 
+/* What has expired is renewed for its own key. */
+static void the_next_key(void **state)
+{
+    struct set *set = *state;
+    auto_(identity_free) struct identity identity = {0};
+    assert_int_equal(identity_load(set->sub, "n1", &identity, NULL), COR_NOTFOUND);
+    identity.cert = set->certs.client;
+    identity.key = set->certs.client_key;
+    struct cor_wall until = cor_cert_until(set->certs.client);
+    const struct {
+        bool renews;
+        int64_t us;
+        bool own;
+    } rows[] = {{true, until.us - 1, false}, {true, until.us, true}, {false, until.us, false}};
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_key_free) struct cor_key *key = NULL;
+        assert_int_equal(
+            identity_next_key(&identity, rows[i].renews, (struct cor_wall){rows[i].us}, &key, NULL),
+            COR_OK);
+        assert_int_equal(cor_cert_is_for(set->certs.client, key), rows[i].own);
+    }
+    identity.cert = NULL;
+    identity.key = NULL;
+}
+
 static void renewal_between_70_and_90_percent(void **state)
 {
     struct set *set = *state;
@@ -193,6 +218,7 @@ int main(void)
         T(a_clock_that_cannot_be_right_is_not_believed),
         T(foreign_certificates_are_not_adopted),
         T(a_try_repeats_with_the_same_key),
+        T(the_next_key),
         T(renewal_between_70_and_90_percent),
         T(tokens_have_four_parts),
     };
