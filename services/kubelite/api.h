@@ -56,6 +56,7 @@ struct kl_request {
     enum kl_strict strict;
     bool dry_run;
     int status;       /* of success: 200, or 201 */
+    bool applied;     /* managedFields of the new state are known */
     bool unchanged;   /* answer is the object as it is: nothing had to be written */
     bool show_status; /* answer with a Status object: what was deleted */
     /* Answer with what this makes of the object (returns owned); NULL: the object itself. */

@@ -89,9 +89,8 @@ bool kl_meta_deleting(const struct cor_json *object)
 
 void kl_meta_create(struct cor_json *object, struct cor_wall now, const char *uid)
 {
-    static const char *const cleared[] = {
-        "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds",
-        "selfLink",        "managedFields",     "generation"};
+    static const char *const cleared[] = {"resourceVersion", "deletionTimestamp",
+                                          "deletionGracePeriodSeconds", "selfLink", "generation"};
     struct cor_json *meta = kl_meta(object);
     for (size_t i = 0; i < COR_COUNT(cleared); i++) {
         cor_json_del(meta, cleared[i]);
@@ -116,14 +115,14 @@ void kl_meta_generate_name(struct cor_json *object, const uint8_t random[5])
 void kl_meta_update(struct cor_json *object, const struct cor_json *old)
 {
     static const char *const kept[] = {
-        "uid",        "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
-        "generation", "generateName",      "selfLink",          "resourceVersion"};
+        "uid",          "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
+        "generation",   "generateName",      "selfLink",          "resourceVersion",
+        "managedFields"};
     struct cor_json *meta = kl_meta(object);
     const struct cor_json *before = cor_json_get(old, "metadata");
     for (size_t i = 0; i < COR_COUNT(kept); i++) {
         cor_json_set(meta, kept[i], cor_json_ref(cor_json_get(before, kept[i])));
     }
-    cor_json_del(meta, "managedFields");
 }
 
 static bool is_word(struct cor_view text, size_t max)

@@ -8,6 +8,9 @@
 /* Not the media type that was asked for: Go does not parse it as one. */
 static const char openapi_type[] = "application/octet-stream";
 
+static const char all_type[] =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
 static struct cor_json *strings(const char *const *list)
 {
     struct cor_json *array = cor_json_array();
@@ -145,7 +148,7 @@ static const struct {
     {KL_SUB_SCALE, "scale", "Scale", "autoscaling", {"get", "patch", "update"}},
 };
 
-static void add_kind(struct cor_json *list, const struct kl_kind *kind)
+void kl_page_add_kind(struct cor_json *list, const struct kl_kind *kind)
 {
     static const char *const verbs[] = {
         "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch", NULL};
@@ -177,7 +180,7 @@ static struct cor_json *api_resources(struct kl_request *request)
     const struct kl_kind *kind = NULL;
     for (size_t i = 0; (kind = kl_kinds_at(request->api->kinds, i)) != NULL; i++) {
         if (strcmp(kind->group, route->group) == 0 && strcmp(kind->version, route->version) == 0) {
-            add_kind(list, kind);
+            kl_page_add_kind(list, kind);
         }
     }
     if (cor_json_count(list) == 0) {
@@ -212,8 +215,9 @@ static struct cor_json *version_page(struct kl_request *request)
 static struct cor_json *root_page(struct kl_request *request)
 {
     (void)request;
-    static const char *const paths[] = {"/api",    "/api/v1",     "/apis",    "/healthz", "/livez",
-                                        "/readyz", "/openapi/v2", "/version", NULL};
+    static const char *const paths[] = {"/api",     "/api/v1", "/apis",       "/healthz",
+                                        "/livez",   "/readyz", "/openapi/v2", "/openapi/v3",
+                                        "/version", NULL};
     struct cor_json *page = cor_json_object();
     cor_json_set(page, "paths", strings(paths));
     return page;
@@ -230,6 +234,33 @@ static void reply_openapi(struct kl_request *request)
     struct cor_buf bytes = {0};
     kl_openapi_proto(document, &bytes);
     cor_exchange_reply(request->exchange, 200, openapi_type, &bytes);
+    kl_request_free(&request);
+}
+
+static struct cor_json *openapi3(struct kl_request *request)
+{
+    const struct kl_route *route = &request->route;
+    return route->version == NULL
+               ? kl_openapi3_index(request->api->kinds)
+               : kl_openapi3_document(request->api->kinds, route->group, route->version);
+}
+
+/* Clients since 1.26 ask for everything at once. */
+static bool wants_all(const struct kl_request *request)
+{
+    const char *accept = cor_exchange_header(request->exchange, "Accept");
+    bool root = request->route.page == KL_PAGE_API || request->route.page == KL_PAGE_APIS;
+    return root && accept != NULL &&
+           strstr(accept, "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList") != NULL;
+}
+
+static void reply_all(struct kl_request *request)
+{
+    struct cor_buf text = {0};
+    auto_(cor_json_free) struct cor_json *all =
+        kl_discovery_all(request->api->kinds, request->route.page == KL_PAGE_API);
+    cor_json_write(all, &text);
+    cor_exchange_reply(request->exchange, 200, all_type, &text);
     kl_request_free(&request);
 }
 
@@ -251,9 +282,14 @@ void kl_page(struct kl_request *request)
         [KL_PAGE_GROUP] = api_group,
         [KL_PAGE_GROUP_VERSION] = api_resources,
         [KL_PAGE_VERSION] = version_page,
+        [KL_PAGE_OPENAPI3] = openapi3,
     };
     if (request->route.page == KL_PAGE_HEALTH) {
         reply_health(request);
+        return;
+    }
+    if (wants_all(request)) {
+        reply_all(request);
         return;
     }
     if (request->route.page == KL_PAGE_OPENAPI2) {

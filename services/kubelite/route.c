@@ -47,6 +47,7 @@ static const struct {
     {"/apis", KL_PAGE_APIS},
     {"/version", KL_PAGE_VERSION},
     {"/openapi/v2", KL_PAGE_OPENAPI2},
+    {"/openapi/v3", KL_PAGE_OPENAPI3},
     {"/healthz", KL_PAGE_HEALTH},
     {"/livez", KL_PAGE_HEALTH},
     {"/readyz", KL_PAGE_HEALTH},
@@ -143,6 +144,21 @@ static bool is_namespace_sub(const struct parts *parts, size_t at)
     return parts->count == at + 3 && sub_of(parts->part[at + 2]) != KL_SUB_UNKNOWN;
 }
 
+/* openapi/v3/api/VERSION and openapi/v3/apis/GROUP/VERSION. */
+static bool is_document(const struct parts *parts, struct kl_route *route)
+{
+    bool core = parts->count == 4 && strcmp(parts->part[2], "api") == 0;
+    bool group = parts->count == 5 && strcmp(parts->part[2], "apis") == 0;
+    if (strcmp(parts->part[0], "openapi") != 0 || strcmp(parts->part[1], "v3") != 0 ||
+        (!core && !group)) {
+        return false;
+    }
+    route->page = KL_PAGE_OPENAPI3;
+    route->group = cor_strdup(core ? "" : parts->part[3]);
+    route->version = cor_strdup(parts->part[parts->count - 1]);
+    return true;
+}
+
 bool kl_route_parse(const struct kl_kinds *kinds, struct cor_view path, struct kl_route *route_r)
 {
     *route_r = (struct kl_route){0};
@@ -152,6 +168,9 @@ bool kl_route_parse(const struct kl_kinds *kinds, struct cor_view path, struct k
     auto_(parts_free) struct parts parts = {0};
     if (!split(path, &parts) || parts.count < 2) {
         return false;
+    }
+    if (is_document(&parts, route_r)) {
+        return true;
     }
     bool core = strcmp(parts.part[0], "api") == 0;
     if (!core && strcmp(parts.part[0], "apis") != 0) {

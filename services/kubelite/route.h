@@ -17,6 +17,7 @@ enum kl_page {
     KL_PAGE_GROUP_VERSION, /* group, version: the resources */
     KL_PAGE_VERSION,
     KL_PAGE_OPENAPI2,
+    KL_PAGE_OPENAPI3, /* group, version: one document; else the index */
     KL_PAGE_HEALTH,
 };
 

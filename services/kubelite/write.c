@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "apply.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/httpd/uri.h"
@@ -81,8 +82,8 @@ void kl_write_store(struct kl_request *request, struct kl_draft *draft, enum kl_
     }
 }
 
-static enum cor_code check_type(const struct kl_kind *kind, const struct cor_json *body,
-                                struct kl_fail *fail)
+enum cor_code kl_write_check_type(const struct kl_kind *kind, const struct cor_json *body,
+                                  struct kl_fail *fail)
 {
     auto_(cor_buf_free) struct cor_buf version = {0};
     kl_kind_api_version(kind, &version);
@@ -104,9 +105,8 @@ static enum cor_code check_type(const struct kl_kind *kind, const struct cor_jso
     return COR_OK;
 }
 
-/* Unknown fields: refused, or told in a Warning header, or dropped in silence. */
-static enum cor_code tell_unknown(struct kl_request *request, const struct cor_json *unknown,
-                                  struct kl_fail *fail)
+enum cor_code kl_write_tell_unknown(struct kl_request *request, const struct cor_json *unknown,
+                                    struct kl_fail *fail)
 {
     auto_(cor_buf_free) struct cor_buf text = {0};
     for (size_t i = 0; i < cor_json_count(unknown); i++) {
@@ -165,13 +165,13 @@ enum cor_code kl_write_body(struct kl_request *request, struct cor_json **object
     enum cor_code code =
         kl_write_parse(request, kl_is(kind, KL_CRD) ? NULL : kind->type, kind->kind, &body, fail);
     if (code == COR_OK) {
-        code = check_type(kind, body, fail);
+        code = kl_write_check_type(kind, body, fail);
     }
     if (code == COR_OK) {
         code = kl_decode(kind, body, &object, &unknown, fail);
     }
     if (code == COR_OK) {
-        code = tell_unknown(request, unknown, fail);
+        code = kl_write_tell_unknown(request, unknown, fail);
     }
     if (code == COR_OK) {
         *object_r = take(&object);
@@ -276,20 +276,27 @@ static enum cor_code prepare_create(struct kl_request *request, struct kl_draft 
     return there != NULL ? kl_fail_exists(fail, route->kind, name) : COR_OK;
 }
 
+void kl_write_new(struct kl_request *request, struct kl_draft *draft)
+{
+    auto_(kl_fail_free) struct kl_fail fail = {0};
+    if (prepare_create(request, draft, &fail) != COR_OK) {
+        kl_reply_fail(request, &fail);
+        return;
+    }
+    request->status = 201;
+    kl_write_store(request, draft, KL_ADDED);
+}
+
 void kl_write_create(struct kl_request *request)
 {
     auto_(kl_fail_free) struct kl_fail fail = {0};
     auto_(kl_draft_free) struct kl_draft draft = {.kind = request->route.kind};
     enum cor_code code = kl_write_body(request, &draft.object, &fail);
-    if (code == COR_OK) {
-        code = prepare_create(request, &draft, &fail);
-    }
     if (code != COR_OK) {
         kl_reply_fail(request, &fail);
         return;
     }
-    request->status = 201;
-    kl_write_store(request, &draft, KL_ADDED);
+    kl_write_new(request, &draft);
 }
 
 /* uid and resourceVersion that the client gives must be those of the stored object. */
@@ -318,20 +325,28 @@ static enum cor_code check_version(const struct kl_draft *draft, struct kl_fail 
     return COR_OK;
 }
 
-/* Common end of PUT and PATCH: draft has both states. */
-static void finish_update(struct kl_request *request, struct kl_draft *draft)
+void kl_write_finish(struct kl_request *request, struct kl_draft *draft)
 {
     auto_(kl_fail_free) struct kl_fail fail = {0};
     enum cor_code code = check_place(&request->route, draft->object, &fail);
     if (code == COR_OK) {
         code = check_version(draft, &fail);
     }
+    auto_(cor_json_free) struct cor_json *managed =
+        cor_json_ref(cor_json_at(draft->object, "metadata.managedFields"));
     if (code == COR_OK) {
         code = kl_draft_update(draft, &fail);
     }
     if (code != COR_OK) {
         kl_reply_fail(request, &fail);
         return;
+    }
+    if (request->applied) {
+        cor_json_set(kl_meta(draft->object), "managedFields", take(&managed));
+    } else {
+        auto_(cor_freep) char *manager = kl_write_manager(request);
+        struct kl_applying applying = {draft->kind, manager, true, cor_wall_now()};
+        kl_apply_track(&applying, draft->old, draft->object);
     }
     kl_write_store(request, draft, KL_MODIFIED);
 }
@@ -349,7 +364,7 @@ void kl_write_update(struct kl_request *request)
         kl_reply_fail(request, &fail);
         return;
     }
-    finish_update(request, &draft);
+    kl_write_finish(request, &draft);
 }
 
 static enum cor_code merge_patch(const struct kl_kind *kind, struct cor_json *target,
@@ -485,23 +500,27 @@ void kl_write_patch(struct kl_request *request)
     auto_(cor_json_free) struct cor_json *unknown = NULL;
     auto_(kl_draft_free) struct kl_draft draft = {.kind = request->route.kind,
                                                   .sub = request->route.sub};
+    if (kl_is_apply(request)) {
+        kl_write_apply(request);
+        return;
+    }
     enum cor_code code = kl_write_find(request, &draft.old, &fail);
     if (code == COR_OK) {
         code = kl_write_patched(request, draft.kind, draft.old, &patched, &fail);
     }
     if (code == COR_OK) {
-        code = check_type(draft.kind, patched, &fail);
+        code = kl_write_check_type(draft.kind, patched, &fail);
     }
     if (code == COR_OK) {
         code = kl_decode(draft.kind, patched, &draft.object, &unknown, &fail);
         code = code == COR_OK ? COR_OK : wrong_patch(request, patched, &fail);
     }
     if (code == COR_OK) {
-        code = tell_unknown(request, unknown, &fail);
+        code = kl_write_tell_unknown(request, unknown, &fail);
     }
     if (code != COR_OK) {
         kl_reply_fail(request, &fail);
         return;
     }
-    finish_update(request, &draft);
+    kl_write_finish(request, &draft);
 }

@@ -26,6 +26,29 @@ COR_NODISCARD enum cor_code kl_write_patched(struct kl_request *request, const s
                                              const struct cor_json *old, struct cor_json **out_r,
                                              struct kl_fail *fail);
 
+/* Whether body is an object of kind, or says nothing else. COR_INVALID with a 400. */
+COR_NODISCARD enum cor_code kl_write_check_type(const struct kl_kind *kind,
+                                                const struct cor_json *body, struct kl_fail *fail);
+
+/* Unknown fields: refused, or told in a Warning header, or dropped in silence. */
+COR_NODISCARD enum cor_code kl_write_tell_unknown(struct kl_request *request,
+                                                  const struct cor_json *unknown,
+                                                  struct kl_fail *fail);
+
+/* Common end of what makes a new object: draft has it, decoded. Answers. */
+void kl_write_new(struct kl_request *request, struct kl_draft *draft);
+
+/* Common end of PUT and PATCH: draft has both states. Answers. */
+void kl_write_finish(struct kl_request *request, struct kl_draft *draft);
+
+/* Who changes fields by this request: fieldManager of the query, else the program of User-Agent.
+ * Returns owned. */
+char *kl_write_manager(const struct kl_request *request);
+
+/* Whether the request is a server-side apply; answers one. */
+bool kl_is_apply(const struct kl_request *request);
+void kl_write_apply(struct kl_request *request);
+
 /* Gives a new Service its addresses and node ports. */
 COR_NODISCARD enum cor_code kl_admit_service(struct kl_api *api, struct cor_json *service,
                                              struct kl_fail *fail);

@@ -591,6 +591,44 @@ static void test_collection_is_deleted(void **state)
     assert_int_equal(cor_json_count(cor_json_get(f->body, "items")), 1);
 }
 
+/* kubectl apply --server-side, as HTTP. */
+static void test_server_side_apply(void **state)
+{
+    struct fixture *f = *state;
+    static const char type[] = "application/apply-patch+yaml";
+    static const struct {
+        const char *query;
+        const char *data;
+        long status;
+    } rows[] = {
+        {"", "'k':'1'", 422},
+        {"?fieldManager=a", "'k':'1','l':'1'", 201},
+        {"?fieldManager=a", "'k':'1','l':'1'", 200},
+        {"?fieldManager=b", "'k':'2'", 409},
+        {"?fieldManager=b&force=true", "'k':'2'", 200},
+        {"?fieldManager=a", "'k':'2'", 200},
+    };
+    auto_(cor_freep) char *rv = NULL;
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_freep) char *path = cor_sprintf(CMS "/s%s", rows[i].query);
+        auto_(cor_freep) char *body = cor_sprintf(
+            "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'s'},'data':{%s}}",
+            rows[i].data);
+        send_ask(f, &(struct ask){.method = "PATCH", .path = path, .body = body, .type = type});
+        if (f->status != rows[i].status) {
+            fail_msg("case %zu: %ld %s", i, f->status, f->text.data);
+        }
+        if (i == 2) {
+            assert_string_equal(at(f, "metadata.resourceVersion"), rv); /* nothing to write */
+        }
+        cor_freep(&rv);
+        rv = cor_strdup(at(f, "metadata.resourceVersion"));
+    }
+    assert_string_equal(at(f, "data.k"), "2");
+    assert_null(cor_json_at(f->body, "data.l"));
+    assert_int_equal(cor_json_count(cor_json_at(f->body, "metadata.managedFields")), 2);
+}
+
 #define RBAC "/apis/rbac.authorization.k8s.io/v1"
 static const struct {
     struct ask ask;
@@ -734,6 +772,7 @@ int main(void)
         TEST(test_pages),
         TEST(test_collection_is_deleted),
         TEST(test_roles),
+        TEST(test_server_side_apply),
         TEST(test_deployment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
