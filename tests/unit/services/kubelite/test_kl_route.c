@@ -38,7 +38,14 @@ static void test_paths(void **state)
         {"/api/v1/namespaces/x/pods/%ff", false, 0, "", "", "", 0},
         {"/api/v1/a/b/c/d/e/f/g/h", false, 0, "", "", "", 0},
         {"/nothing", false, 0, "", "", "", 0},
-        {"/openapi/v3", false, 0, "", "", "", 0},
+        {"/openapi/v3", true, KL_PAGE_OPENAPI3, "", "", "", 0},
+        {"/openapi/v3/api/v1", true, KL_PAGE_OPENAPI3, "", "", "", 0},
+        {"/openapi/v3/apis/apps/v1", true, KL_PAGE_OPENAPI3, "", "", "", 0},
+        {"/openapi/v3/apis/apps", false, 0, "", "", "", 0},
+        {"/openapi/v4/api/v1", false, 0, "", "", "", 0},
+        {"/apis/apps/v1/namespaces/x/deployments/d/scale", true, 0, "Deployment", "x", "d",
+         KL_SUB_SCALE},
+        {"/apis/apps/v1/namespaces/x/daemonsets/d/scale", false, 0, "", "", "", 0},
     };
     auto_(kl_kinds_free) struct kl_kinds *kinds = kl_kinds_new();
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
