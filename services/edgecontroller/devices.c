@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/kube/path.h"
 #include "edgecontroller.h"
+#include "records.h"
 
 #define DEVICES "devices.kubeedge.io/v1beta1"
 
@@ -35,11 +36,15 @@ static void tell_membership(struct ec *ec, const char *node, struct cor_json *en
     }
 }
 
+/* again: an EdgeCore complains of a device that it knows, unless there are twins, if only none. */
 static void send_membership(struct ec *ec, const char *node, const struct cor_json *device,
-                            bool added)
+                            bool added, bool again)
 {
     struct cor_json *entry = cor_json_object();
     cor_json_set(entry, "id", cor_json_fmt("%s/%s", ec_ns(device), ec_name(device)));
+    if (again) {
+        cor_json_set(entry, "twin", cor_json_object());
+    }
     cor_json_set(entry, "name", cor_json_str(ec_name(device)));
     const char *description =
         cor_json_as_str(cor_json_get(cor_json_at(device, "metadata.labels"), "description"), "");
@@ -60,12 +65,14 @@ void ec_send_left(struct ec *ec, const char *node, struct cor_view ns, struct co
 static void send_device(struct ec *ec, const struct cor_json *device, bool is_new)
 {
     const char *node = ec_node_of(device);
-    if (cor_map_get(ec->sessions, cor_view_of(node)) == NULL) {
+    const struct ec_session *session = cor_map_get(ec->sessions, cor_view_of(node));
+    if (session == NULL) {
         return;
     }
+    bool knows = session->records && ec_records_has(ec, node, device);
     const struct cor_json *model = ec_get(ec, EC_MODELS, ec_ns(device), model_of(device));
-    if (is_new) {
-        send_membership(ec, node, device, true);
+    if (is_new && (!knows || session->whole)) {
+        send_membership(ec, node, device, true, knows);
     }
     if (model != NULL) {
         ec_send(ec, node, EC_MODELS, model, false);
@@ -80,7 +87,7 @@ static void remove_device(struct ec *ec, const struct cor_json *device)
     if (node[0] == '\0') {
         return;
     }
-    send_membership(ec, node, device, false);
+    send_membership(ec, node, device, false, false);
     const struct cor_json *model = ec_get(ec, EC_MODELS, ec_ns(device), model_of(device));
     if (model != NULL && !ec_bound_need(ec->devices, cor_view_of(node), cor_view_of(ec_ns(device)),
                                         "model", cor_view_of(model_of(device)))) {

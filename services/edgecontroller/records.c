@@ -289,6 +289,12 @@ bool ec_records_cover(struct ec *ec, const char *node, const struct cor_json *ob
                             cor_json_as_view(cor_json_at(object, "metadata.resourceVersion")));
 }
 
+bool ec_records_has(struct ec *ec, const char *node, const struct cor_json *object)
+{
+    auto_(cor_freep) char *name = ec_record_name(node, cor_json_str_at(object, "metadata.uid", ""));
+    return ec_record_covers(record_of(ec, ec_ns(object), name), COR_VIEW("1"));
+}
+
 void ec_records_sent(struct ec_records *records, const char *node, enum ec_kind kind,
                      const struct cor_json *object)
 {

@@ -16,6 +16,9 @@ void ec_records_free(struct ec_records **records);
 /* Whether the node has this version of the object already, as its record says. */
 bool ec_records_cover(struct ec *ec, const char *node, const struct cor_json *object);
 
+/* Whether the node has acknowledged any version of the object. */
+bool ec_records_has(struct ec *ec, const char *node, const struct cor_json *object);
+
 /* The object is on its way to the node. */
 void ec_records_sent(struct ec_records *records, const char *node, enum ec_kind kind,
                      const struct cor_json *object);

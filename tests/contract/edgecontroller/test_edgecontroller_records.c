@@ -15,6 +15,10 @@
 #define CLUSTER_SYNCS "/apis/reliablesyncs.kubeedge.io/v1alpha1/clusterobjectsyncs"
 #define DEVICES "/apis/devices.kubeedge.io/v1beta1/namespaces/default/devices"
 
+#define DEVICE                                                                                     \
+    "{\"apiVersion\":\"devices.kubeedge.io/v1beta1\",\"kind\":\"Device\",\"metadata\":{\"name\":"  \
+    "\"d\"},\"spec\":{\"nodeName\":\"k1\",\"deviceModelRef\":{\"name\":\"x\"}}}"
+
 struct set {
     struct world *w;
     char pod[64], map[64], node[64]; /* uids */
@@ -178,10 +182,7 @@ static void deletes_while_away_arrive(void **state)
 {
     struct set *set = *state;
     char device[64];
-    make(set, DEVICES,
-         "{\"apiVersion\":\"devices.kubeedge.io/v1beta1\",\"kind\":\"Device\",\"metadata\":{"
-         "\"name\":\"d\"},\"spec\":{\"nodeName\":\"k1\",\"deviceModelRef\":{\"name\":\"x\"}}}",
-         device);
+    make(set, DEVICES, DEVICE, device);
     expect_line(set, "put k1 default/device/d ");
     ack_all(set);
     ack(set, "default/device/d", device, "7");
@@ -234,15 +235,10 @@ static void on_reply(void *self, const void *body, const struct cor_err *err)
     *(bool *)self = true;
 }
 
-/* An EdgeCore that has started may have lost its database. */
-static void a_node_that_starts_gets_all(void **state)
+/* The node asks for its Node to be made, as an EdgeCore does when it starts. */
+static void register_again(struct set *set)
 {
-    struct set *set = *state;
     bool answered = false;
-    ack_all(set);
-    world_kubeedge(set->w, "k1", 1, false);
-    world_kubeedge(set->w, "k1", 2, true);
-    cor_buf_clear(&set->w->objects);
     struct px_node_call call = {
         .node = COR_VIEW("k1"),
         .verb = PX_VERB_CREATE,
@@ -251,9 +247,42 @@ static void a_node_that_starts_gets_all(void **state)
     assert_int_equal(cor_call(set->w->hub, PX_node_call, &call, COR_SEC(20), on_reply, &answered),
                      COR_OK);
     world_until(set->w, is_answered, &answered);
+}
+
+/* An EdgeCore that has started may have lost its database. */
+static void a_node_that_starts_gets_all(void **state)
+{
+    struct set *set = *state;
+    ack_all(set);
+    world_kubeedge(set->w, "k1", 1, false);
+    world_kubeedge(set->w, "k1", 2, true);
+    cor_buf_clear(&set->w->objects);
+    register_again(set);
     expect_line(set, "put k1 null/node/k1 ");
     expect_line(set, "put k1 default/configmap/m ");
     expect_line(set, "put k1 default/pod/p ");
+}
+
+/* An EdgeCore complains of a membership of a device that it knows already. */
+static void memberships_are_not_repeated(void **state)
+{
+    struct set *set = *state;
+    char device[64];
+    make(set, DEVICES, DEVICE, device);
+    expect_line(set, "put k1 default/device/d ");
+    assert_non_null(strstr(set->w->members.data, "\"added_devices\":[{\"id\":\"default/d\","));
+    ack(set, "default/device/d", device, "1");
+    expect_record(set, false, device, "1");
+    world_kubeedge(set->w, "k1", 1, false);
+    cor_buf_clear(&set->w->objects);
+    cor_buf_clear(&set->w->members);
+    world_kubeedge(set->w, "k1", 2, true);
+    expect_line(set, "put k1 default/device/d "); /* it has an older version */
+    assert_int_equal(set->w->members.len, 0);
+    cor_buf_clear(&set->w->objects);
+    register_again(set);
+    expect_line(set, "put k1 default/device/d ");
+    assert_non_null(strstr(set->w->members.data, "\"twin\":{}"));
 }
 
 static void records_go_with_the_node(void **state)
@@ -306,6 +335,7 @@ int main(void)
         T(deletes_while_away_arrive),
         T(another_of_the_name_is_another),
         T(a_node_that_starts_gets_all),
+        T(memberships_are_not_repeated),
         T(records_go_with_the_node),
         T(records_of_nobody_go),
         T(others_have_none),

@@ -12,6 +12,7 @@
 
 #include "common/base/mem.h"
 #include "services/edgecontroller/edgecontroller.h"
+#include "services/edgecontroller/records.h"
 
 #define STATUSES "/apis/devices.kubeedge.io/v1beta1/namespaces/default/devicestatuses"
 
@@ -70,6 +71,14 @@ const char *ec_ns(const struct cor_json *object)
 const char *ec_name(const struct cor_json *object)
 {
     return cor_json_str_at(object, "metadata.name", "");
+}
+
+bool ec_records_has(struct ec *ec, const char *node, const struct cor_json *object)
+{
+    (void)ec;
+    (void)node;
+    (void)object;
+    return false;
 }
 
 void ec_send(struct ec *ec, const char *node, enum ec_kind kind, const struct cor_json *object,
