@@ -39,6 +39,7 @@ struct outbox {
     struct cor_link flying;
     struct cor_link resting;
     size_t flying_count;
+    size_t models_flying; /* of flying_count, DeviceModels */
     size_t version_count;
     struct cor_ledger_counts n; /* without stored */
 };
@@ -98,14 +99,22 @@ static struct version *last(const struct entry *entry)
     return COR_LIST_OBJECT(entry->versions.prev, struct version, link);
 }
 
+static bool is_type(const struct entry *entry, const char *type)
+{
+    struct px_key key;
+    return px_key_parse(cor_view_of(entry->key), &key) && cor_view_is(key.type, type);
+}
+
 static void move(struct outbox *outbox, struct entry *entry, enum place place)
 {
     struct cor_link *lists[] = {&outbox->ready, &outbox->flying, &outbox->resting};
     if (entry->place == FLYING && place != FLYING) {
         outbox->flying_count--;
+        outbox->models_flying -= is_type(entry, "devicemodel");
         (void)cor_map_del(outbox->ids, cor_view_of(first(entry)->item.id));
     } else if (entry->place != FLYING && place == FLYING) {
         outbox->flying_count++;
+        outbox->models_flying += is_type(entry, "devicemodel");
         cor_map_set(outbox->ids, cor_view_of(first(entry)->item.id), entry);
     }
     cor_list_del(&entry->link);
@@ -217,6 +226,19 @@ static struct entry *due(const struct cor_link *list, int64_t after_us, struct c
     return cor_mono_since(now, entry->since) >= after_us ? entry : NULL;
 }
 
+/* An EdgeCore takes what comes in no order: a device that overtakes its model is not given to its
+ * mapper (edge/pkg/devicetwin/dtmanager/dmiworker.go). */
+static struct entry *first_ready(const struct outbox *outbox)
+{
+    COR_LIST_EACH (node, &outbox->ready) {
+        struct entry *entry = COR_LIST_OBJECT(node, struct entry, link);
+        if (outbox->models_flying == 0 || !is_type(entry, "device")) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
 const struct outbox_item *outbox_next(struct outbox *outbox, struct cor_mono now)
 {
     struct entry *entry = NULL;
@@ -229,10 +251,10 @@ const struct outbox_item *outbox_next(struct outbox *outbox, struct cor_mono now
         }
         rest(outbox, entry, now);
     }
-    if (cor_list_empty(&outbox->ready) || outbox->flying_count >= outbox->limits.window) {
-        return NULL;
+    if (outbox->flying_count < outbox->limits.window && (entry = first_ready(outbox)) != NULL) {
+        return write_first(outbox, entry, now);
     }
-    return write_first(outbox, COR_LIST_OBJECT(outbox->ready.next, struct entry, link), now);
+    return NULL;
 }
 
 const struct outbox_item *outbox_flying_with(const struct outbox *outbox, struct cor_view id)

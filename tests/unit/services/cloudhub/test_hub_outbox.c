@@ -261,6 +261,30 @@ static void hostile_acks_are_ignored(void **state)
     assert_int_equal(outbox_flying(set->outbox), 1);
 }
 
+/* The others go on, and a model that is not acknowledged does not hold devices up for ever. */
+static void devices_wait_for_models(void **state)
+{
+    struct set *set = *state;
+    (void)put(set, "a/devicemodel/m", "1", false);
+    (void)put(set, "a/device/d", "2", false);
+    (void)put(set, "a/pod/p", "3", false);
+    expect(set, "a/devicemodel/m@1 a/pod/p@3 ");
+    assert_true(acked(set, 3));
+    expect(set, "");
+    assert_true(acked(set, 1));
+    expect(set, "a/device/d@2 ");
+    (void)put(set, "a/devicemodel/m", "4", false);
+    (void)put(set, "a/device/e", "5", false);
+    assert_true(acked(set, 2));
+    expect(set, "a/devicemodel/m@4 ");
+    for (int i = 0; i < 2; i++) {
+        set->now.us += COR_SEC(5);
+        expect(set, "a/devicemodel/m@4 ");
+    }
+    set->now.us += COR_SEC(5);
+    expect(set, "a/device/e@5 ");
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -270,7 +294,7 @@ int main(void)
         T(delete_replaces_and_is_final),       T(all_but_pods_may_come_back),
         T(another_uid_waits_behind),           T(unacknowledged_is_sent_again_then_rests),
         T(failed_rests_and_news_wake_it),      T(fresh_until_acknowledged),
-        T(hostile_acks_are_ignored),
+        T(hostile_acks_are_ignored),           T(devices_wait_for_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
