@@ -223,7 +223,7 @@ static void finish(struct call *call, const struct cor_kube_response *response)
     bool made_node = readable && cor_view_is(key.type, "node") && call->verb == PX_VERB_CREATE;
     cor_bus_set_cause(ec->service->bus, 0);
     if (made_node && (status == CREATED || status == CONFLICT)) {
-        call->known = status == CONFLICT;
+        call->known = status == CONFLICT || call->first == CONFLICT;
         push_node(call);
         return;
     }

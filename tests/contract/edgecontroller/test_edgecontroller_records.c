@@ -243,7 +243,8 @@ static void register_again(struct set *set)
         .node = COR_VIEW("k1"),
         .verb = PX_VERB_CREATE,
         .key = COR_VIEW("null/node/k1"),
-        .body = COR_VIEW("{\"metadata\":{\"name\":\"k1\",\"labels\":{\"other\":\"x\"}}}")};
+        .body = COR_VIEW(
+            "{\"metadata\":{\"name\":\"k1\",\"labels\":{\"node-role.kubernetes.io/edge\":\"\"}}}")};
     assert_int_equal(cor_call(set->w->hub, PX_node_call, &call, COR_SEC(20), on_reply, &answered),
                      COR_OK);
     world_until(set->w, is_answered, &answered);
