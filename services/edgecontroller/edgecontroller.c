@@ -34,7 +34,7 @@ static const struct cor_conf_row ROWS[] = {
     COR_CONF_INT_ROW(struct ec_cfg, entrance_port, "entrance.port", "9443", 1, 65535, "its port"),
     COR_CONF_INT_ROW(struct ec_cfg, entrance_timeout_ms, "entrance.timeout-ms", "60000", 100,
                      600000, "milliseconds until the node's broker must have acknowledged"),
-    COR_CONF_INT_ROW(struct ec_cfg, entrance_per_node, "entrance.per-node", "64", 1, 4096,
+    COR_CONF_INT_ROW(struct ec_cfg, entrance_per_node, "entrance.per-node", "256", 1, 4096,
                      "publications under way to one node"),
     COR_CONF_INT_ROW(struct ec_cfg, entrance_all, "entrance.all", "512", 1, 65536,
                      "publications under way"),
