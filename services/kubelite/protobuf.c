@@ -78,13 +78,14 @@ static struct cor_json *read_time(struct cor_view in, bool micro)
     struct wire wire = {0};
     int64_t seconds = 0;
     int64_t nanos = 0;
+    bool empty = in.len == 0;
     while (next(&in, &wire)) {
         seconds = wire.number == 1 ? (int64_t)wire.value : seconds;
         nanos = wire.number == 2 ? (int64_t)wire.value : nanos;
     }
     char text[COR_RFC3339_SIZE];
-    /* Years 0001 to 9999; the zero time of Go is no time. */
-    if (seconds < -62135596800 + 1 || seconds > 253402300799) {
+    /* Years 0001 to 9999; the zero time of Go is no time, nor is an empty message. */
+    if (empty || seconds < -62135596800 + 1 || seconds > 253402300799) {
         return cor_json_null();
     }
     struct cor_wall time = {seconds * 1000000 + nanos / 1000};

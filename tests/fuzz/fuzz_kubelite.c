@@ -3,6 +3,8 @@
 #include <stdint.h>
 
 #include "common/base/mem.h"
+#include "services/kubelite/apply.h"
+#include "services/kubelite/json_patch.h"
 #include "services/kubelite/protobuf.h"
 #include "services/kubelite/quantity.h"
 #include "services/kubelite/route.h"
@@ -54,6 +56,37 @@ static void patch(struct cor_view text)
     }
 }
 
+/* Two lines: an object and a JSON patch. */
+static void json_patch(struct cor_view text)
+{
+    struct cor_view first;
+    auto_(cor_json_free) struct cor_json *target = NULL;
+    auto_(cor_json_free) struct cor_json *change = NULL;
+    auto_(cor_json_free) struct cor_json *out = NULL;
+    if (cor_view_split(&text, '\n', &first) &&
+        cor_json_parse(first, 65536, 0, &target, NULL) == COR_OK &&
+        cor_json_parse(text, 65536, 0, &change, NULL) == COR_OK) {
+        (void)!kl_json_patch(take(&target), change, &out, NULL);
+    }
+}
+
+/* Two lines: a Pod and what somebody applies to it; then somebody else changes the result. */
+static void apply(struct cor_view text)
+{
+    struct cor_view first;
+    auto_(cor_json_free) struct cor_json *live = NULL;
+    auto_(cor_json_free) struct cor_json *config = NULL;
+    auto_(cor_json_free) struct cor_json *out = NULL;
+    auto_(kl_fail_free) struct kl_fail fail = {0};
+    struct kl_applying applying = {kl_builtin(KL_POD), "a", false, {0}};
+    if (cor_view_split(&text, '\n', &first) &&
+        cor_json_parse(first, 65536, 0, &live, NULL) == COR_OK &&
+        cor_json_parse(text, 65536, 0, &config, NULL) == COR_OK && cor_json_is_object(live) &&
+        cor_json_is_object(config) && kl_apply(&applying, live, config, &out, &fail) == COR_OK) {
+        kl_apply_track(&applying, out, live);
+    }
+}
+
 static void quantity(struct cor_view text)
 {
     struct kl_quantity value;
@@ -81,8 +114,8 @@ static void path(struct cor_view text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const readers[])(struct cor_view text) = {json_pod, protobuf_pod, patch,
-                                                            quantity, selector,     path};
+    static void (*const readers[])(struct cor_view text) = {
+        json_pod, protobuf_pod, patch, quantity, selector, path, json_patch, apply};
     if (size > 0) {
         readers[data[0] % COR_COUNT(readers)]((struct cor_view){(const char *)data + 1, size - 1});
     }

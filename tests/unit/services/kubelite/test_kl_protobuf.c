@@ -43,6 +43,9 @@ static void test_messages(void **state)
         {&k8s_coordination_v1_LeaseSpec, COR_VIEW("\x10\x28\x22\x02\x08\x01"),
          "{'apiVersion':'v1','kind':'Kind','leaseDurationSeconds':40,"
          "'renewTime':'1970-01-01T00:00:01.000000Z'}"},
+        /* ObjectMeta: creationTimestamp {} is no time */
+        {&k8s_meta_v1_ObjectMeta, COR_VIEW("\x42\x00"),
+         "{'apiVersion':'v1','kind':'Kind','creationTimestamp':null}"},
         /* an unknown field is passed over */
         {&k8s_core_v1_LocalObjectReference, COR_VIEW("\x7a\x01x\x0a\x01n"),
          "{'apiVersion':'v1','kind':'Kind','name':'n'}"},
