@@ -12,7 +12,7 @@
 #include "plan.h"
 #include "write.h"
 
-enum { RETRY_US = 1000000 };
+enum { RETRY_US = 1000000, TRIES_MAX = 6 }; /* after a refusal: 1 s, 2 s ... 64 s */
 
 /* One object to look at. */
 struct item {
@@ -21,6 +21,7 @@ struct item {
     char *name;
     int64_t due_us; /* monotonic */
     bool adopt;     /* Pods without a controller may belong to it */
+    int tries;      /* that were refused, one after the other */
 };
 
 struct kl_workloads {
@@ -53,8 +54,8 @@ static void set_timer(struct kl_workloads *workloads)
     }
 }
 
-static void want(struct kl_workloads *workloads, enum kl_builtin kind, const char *ns,
-                 const char *name, int64_t after_us, bool adopt)
+static struct item *want(struct kl_workloads *workloads, enum kl_builtin kind, const char *ns,
+                         const char *name, int64_t after_us, bool adopt)
 {
     auto_(cor_buf_free) struct cor_buf id = {0};
     int64_t due = cor_loop_now(workloads->api->loop).us + after_us;
@@ -62,11 +63,12 @@ static void want(struct kl_workloads *workloads, enum kl_builtin kind, const cha
     struct item *item = cor_map_get(workloads->items, cor_buf_as_view(&id));
     if (item == NULL) {
         item = cor_alloc(sizeof(*item));
-        *item = (struct item){kind, cor_strdup(ns), cor_strdup(name), due, adopt};
+        *item = (struct item){kind, cor_strdup(ns), cor_strdup(name), due, adopt, 0};
         cor_map_set(workloads->items, cor_buf_as_view(&id), item);
     }
     item->due_us = due < item->due_us ? due : item->due_us;
     item->adopt = item->adopt || adopt;
+    return item;
 }
 
 static const enum kl_builtin controllers[] = {KL_DEPLOYMENT, KL_REPLICASET, KL_DAEMONSET, KL_JOB};
@@ -78,8 +80,8 @@ static bool want_owner(struct kl_workloads *workloads, const struct cor_json *ob
     const char *kind = cor_json_str_at(owner, "kind", "");
     for (size_t i = 0; owner != NULL && i < COR_COUNT(controllers); i++) {
         if (strcmp(kl_builtin(controllers[i])->kind, kind) == 0) {
-            want(workloads, controllers[i], kl_meta_str(object, "namespace"),
-                 cor_json_str_at(owner, "name", ""), 0, false);
+            (void)want(workloads, controllers[i], kl_meta_str(object, "namespace"),
+                       cor_json_str_at(owner, "name", ""), 0, false);
         }
     }
     return owner != NULL;
@@ -95,7 +97,7 @@ static void want_adopters(struct kl_workloads *workloads, const struct cor_json 
         const struct cor_json *set = cor_json_item(sets, i);
         if (kl_labels_match(cor_json_at(set, "spec.selector"),
                             cor_json_at(pod, "metadata.labels"))) {
-            want(workloads, KL_REPLICASET, ns, kl_meta_str(set, "name"), 0, true);
+            (void)want(workloads, KL_REPLICASET, ns, kl_meta_str(set, "name"), 0, true);
         }
     }
 }
@@ -131,7 +133,8 @@ static void want_all(struct kl_workloads *workloads, enum kl_builtin kind)
         kl_storage_objects(workloads->api->storage, kl_builtin(kind), NULL);
     for (size_t i = 0; i < cor_json_count(list); i++) {
         const struct cor_json *one = cor_json_item(list, i);
-        want(workloads, kind, kl_meta_str(one, "namespace"), kl_meta_str(one, "name"), 0, true);
+        (void)want(workloads, kind, kl_meta_str(one, "namespace"), kl_meta_str(one, "name"), 0,
+                   true);
     }
 }
 
@@ -147,7 +150,8 @@ static void on_change(void *self, const struct kl_change *change)
         auto_(cor_buf_free) struct cor_buf key = {0};
         kl_kind_key(kl_builtin(controllers[i]), &key);
         if (strcmp(key.data, change->key) == 0) {
-            want(workloads, controllers[i], change->ns, change->name, 0, change->type == KL_ADDED);
+            (void)want(workloads, controllers[i], change->ns, change->name, 0,
+                       change->type == KL_ADDED);
             (void)want_owner(workloads, change->object);
         }
     }
@@ -261,17 +265,22 @@ static void look_at(struct kl_workloads *workloads, const struct item *item)
     }
     sync(api, item, object, &plan);
     enum cor_code code = COR_OK;
-    for (size_t i = 0; i < plan.count && code == COR_OK; i++) {
-        code = carry_out(api, item, object, &plan.steps[i], &fail);
+    for (size_t i = 0; i < plan.count; i++) {
+        if (code == COR_OK || plan.steps[i].type != KL_CREATE) {
+            enum cor_code one = carry_out(api, item, object, &plan.steps[i], &fail);
+            code = code == COR_OK ? one : code;
+        }
     }
     if (code != COR_OK) {
         LOGI(api->log, "workload.refused", "kind=%s ns=%s name=%s error=%s",
              kl_builtin(item->kind)->kind, item->ns, item->name,
              cor_log_esc(cor_view_of(fail.message == NULL ? "" : fail.message)));
-        kl_plan_again(&plan, RETRY_US);
+        kl_plan_again(&plan,
+                      (int64_t)RETRY_US << (item->tries < TRIES_MAX ? item->tries : TRIES_MAX));
     }
     if (plan.again_us > 0) {
-        want(workloads, item->kind, item->ns, item->name, plan.again_us, false);
+        struct item *next = want(workloads, item->kind, item->ns, item->name, plan.again_us, false);
+        next->tries = code == COR_OK ? 0 : item->tries + 1;
     }
 }
 
@@ -287,7 +296,9 @@ void kl_workloads_pass(struct kl_workloads *workloads)
         if (item->due_us <= now) {
             look_at(workloads, item);
         } else {
-            want(workloads, item->kind, item->ns, item->name, item->due_us - now, item->adopt);
+            struct item *same =
+                want(workloads, item->kind, item->ns, item->name, item->due_us - now, item->adopt);
+            same->tries = item->tries;
         }
     }
     cor_map_free(&before);
