@@ -7,6 +7,8 @@
 #include "meta.h"
 #include "rollout.h"
 
+enum { SETS_MAX = 64 };
+
 static const char revision_key[] = "deployment.kubernetes.io/revision";
 static const char history_key[] = "deployment.kubernetes.io/revision-history";
 static const char desired_key[] = "deployment.kubernetes.io/desired-replicas";
@@ -355,31 +357,66 @@ static bool is_scaling(const struct rollout *rollout)
     return false;
 }
 
-/* Several sets have Pods: they grow and shrink in proportion (scale of sync.go); what is left over
- * goes to the largest. */
-static void scale_in_proportion(struct rollout *rollout, struct cor_json *largest)
+/* Whether a comes before b: by size, the newer of two equal ones first when they grow, the older
+ * when they shrink (ReplicaSetsBySizeNewer, ReplicaSetsBySizeOlder). */
+static bool goes_first(const struct cor_json *a, const struct cor_json *b, bool grow)
 {
-    int64_t allowed = rollout->replicas > 0 ? rollout->replicas + kl_rollout_max_surge(rollout) : 0;
-    int64_t change = allowed - kl_rollout_total_size(rollout);
-    int64_t done = 0;
+    int64_t size_a = kl_rollout_size_of(a);
+    int64_t size_b = kl_rollout_size_of(b);
+    return size_a != size_b ? size_a > size_b : older(a, b) != grow;
+}
+
+/* The sets that have Pods, in that order. Returns an owned array. */
+static struct cor_json *by_size(const struct rollout *rollout, bool grow)
+{
+    struct cor_json *order = cor_json_array();
     for (size_t i = 0; i < cor_json_count(rollout->changed); i++) {
         struct cor_json *set = cor_json_item(rollout->changed, i);
-        int64_t most = cor_json_int_at(rollout->old, "status.replicas", 0);
-        int64_t size = kl_rollout_size_of(set);
-        if (size == 0 || set == largest) {
-            continue;
+        size_t place = 0;
+        while (place < cor_json_count(order) &&
+               goes_first(cor_json_item(order, place), set, grow)) {
+            place++;
         }
-        (void)cor_view_i64(cor_view_of(annotation(set, max_key)), &most);
-        int64_t wanted = most <= 0 ? size : (2 * size * allowed + most) / (2 * most);
-        int64_t step = wanted - size;
-        int64_t left = change - done;
-        bool too_far = change > 0 ? step > left : step < left;
-        step = too_far ? left : step;
-        (void)scale_set(rollout, set, size + step);
-        done += step;
+        if (kl_rollout_size_of(set) > 0) {
+            cor_json_insert(order, place, cor_json_ref(set));
+        }
     }
-    int64_t rest = kl_rollout_size_of(largest) + change - done;
-    (void)scale_set(rollout, largest, rest < 0 ? 0 : rest);
+    return order;
+}
+
+/* GetProportion: the part of change that is the set's, at most left. */
+static int64_t proportion(const struct rollout *rollout, const struct cor_json *set,
+                          int64_t allowed, int64_t left)
+{
+    int64_t size = kl_rollout_size_of(set);
+    int64_t most = cor_json_int_at(rollout->old, "status.replicas", 0);
+    (void)cor_view_i64(cor_view_of(annotation(set, max_key)), &most);
+    int64_t wanted = most <= 0 ? size : (2 * size * allowed + most) / (2 * most);
+    int64_t step = wanted - size;
+    bool too_far = left > 0 ? step > left : step < left;
+    return too_far ? left : step;
+}
+
+/* Several sets have Pods: they grow and shrink in proportion (scale of sync.go); what is left over
+ * goes to the first. */
+static void scale_in_proportion(struct rollout *rollout)
+{
+    int64_t surge = kl_rollout_max_surge(rollout);
+    int64_t allowed = rollout->replicas > 0 ? rollout->replicas + surge : 0;
+    int64_t left = allowed - kl_rollout_total_size(rollout);
+    auto_(cor_json_free) struct cor_json *order = by_size(rollout, left > 0);
+    int64_t sizes[SETS_MAX] = {0};
+    size_t count = cor_json_count(order) < SETS_MAX ? cor_json_count(order) : SETS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        const struct cor_json *set = cor_json_item(order, i);
+        int64_t step = left == 0 ? 0 : proportion(rollout, set, allowed, left);
+        sizes[i] = kl_rollout_size_of(set) + step;
+        left -= step;
+    }
+    sizes[0] = sizes[0] + left < 0 ? 0 : sizes[0] + left;
+    for (size_t i = 0; i < count; i++) {
+        (void)scale_set(rollout, cor_json_item(order, i), sizes[i]);
+    }
 }
 
 static bool is_saturated(const struct rollout *rollout)
@@ -417,7 +454,7 @@ static void scale(struct rollout *rollout)
             }
         }
     } else if (cor_json_at(rollout->old, "spec.strategy.rollingUpdate") != NULL) {
-        scale_in_proportion(rollout, largest);
+        scale_in_proportion(rollout);
     }
 }
 

@@ -212,6 +212,39 @@ static void test_recreate(void **state)
     assert_int_equal(cor_json_int_at(cor_json_item(list, 1), "spec.replicas", 0), 3);
 }
 
+/* Scaled in the middle of a rollout: the sets grow in proportion, the newer one gets the rest. */
+static void test_proportion(void **state)
+{
+    static const struct {
+        int64_t replicas;
+        int64_t old_size, new_size; /* after */
+    } rows[] = {{6, 3, 4}, {10, 5, 6}, {1, 1, 1}};
+    (void)state;
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_json_free) struct cor_json *deployment = js(DEPLOYMENT);
+        auto_(cor_json_free) struct cor_json *list = cor_json_array();
+        auto_(kl_plan_free) struct kl_plan plan = {0};
+        assert_true(roll_out(&deployment, list, 0, 4) < 50);
+        set_image(&deployment, "2");
+        for (int n = 0; n < 2; n++) { /* two steps: 2 old ones, 2 new ones that are not ready */
+            auto_(kl_plan_free) struct kl_plan step = {0};
+            kl_deployment_sync(deployment, list, NOW, &step);
+            apply_plan(&step, &deployment, list);
+        }
+        cor_json_set_at(cor_json_item(list, 0), "metadata.creationTimestamp",
+                        cor_json_str("1970-01-01T00:00:00Z"));
+        assert_int_equal(cor_json_int_at(cor_json_item(list, 0), "spec.replicas", 0), 2);
+        cor_json_set_at(cor_json_item(list, 1), "spec.replicas", cor_json_int(2));
+        cor_json_set_at(deployment, "spec.replicas", cor_json_int(rows[i].replicas));
+        kl_deployment_sync(deployment, list, NOW, &plan);
+        apply_plan(&plan, &deployment, list);
+        assert_int_equal(cor_json_int_at(cor_json_item(list, 0), "spec.replicas", 0),
+                         rows[i].old_size);
+        assert_int_equal(cor_json_int_at(cor_json_item(list, 1), "spec.replicas", 0),
+                         rows[i].new_size);
+    }
+}
+
 /* What does not come up in time is called stuck; till then it is looked at again. */
 static void test_deadline(void **state)
 {
@@ -390,9 +423,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replicasets), cmocka_unit_test(test_min_ready),
         cmocka_unit_test(test_rollout),     cmocka_unit_test(test_recreate),
-        cmocka_unit_test(test_deadline),    cmocka_unit_test(test_jobs),
-        cmocka_unit_test(test_daemonsets),  cmocka_unit_test(test_shares),
-        cmocka_unit_test(test_hashes),      cmocka_unit_test(test_fates),
+        cmocka_unit_test(test_deadline),    cmocka_unit_test(test_proportion),
+        cmocka_unit_test(test_jobs),        cmocka_unit_test(test_daemonsets),
+        cmocka_unit_test(test_shares),      cmocka_unit_test(test_hashes),
+        cmocka_unit_test(test_fates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
