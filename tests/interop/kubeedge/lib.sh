@@ -13,7 +13,7 @@ need() {
     local name
     for name; do
         [ -x "${!name:-}" ] || {
-            echo "SKIPPED: $name is no program; see tests/interop/kubeedge/build"
+            echo "SKIPPED: $name is no program; see docs/interop.md, KubeEdge"
             exit 77
         }
     done
