@@ -46,8 +46,11 @@ static char *token(struct cor_view part)
 static long index_of(const char *text)
 {
     char *end = NULL;
+    if (text == NULL || text[0] == '\0') {
+        return -1;
+    }
     long at = strtol(text, &end, 10);
-    return text[0] == '\0' || *end != '\0' || text[0] == '+' || text[0] == ' ' ? -1 : at;
+    return *end != '\0' || text[0] == '+' || text[0] == ' ' ? -1 : at;
 }
 
 static struct cor_json *child_of(const struct cor_json *in, const char *key)
