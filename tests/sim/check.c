@@ -108,8 +108,11 @@ static void check_books(void)
 
 void sim_check_always(void)
 {
-    /* Number of the wish, plus one, under which it was there. */
+    /* Number of the wish, plus one, under which it was there, and its uid: one of the wish before
+     * may still be there, and goes. */
     static unsigned seen[SIM_PODS + SIM_DEVICES];
+    static unsigned came[SIM_PODS + SIM_DEVICES];
+    static char uids[SIM_PODS + SIM_DEVICES][64];
     const struct sim_people *people = sim_people();
     if (sim_world()->count > EVENTS_MAX) {
         sim_broken("no unbounded queue", "%zu events are due", sim_world()->count);
@@ -139,7 +142,12 @@ void sim_check_always(void)
         if (wanted && seen[i] == wish && object == NULL) {
             sim_broken("desired state is never deleted by loss of contact", "%s is gone", key);
         }
-        seen[i] = wanted && object != NULL ? wish : 0;
+        const char *uid = cor_json_str_at(object, "metadata.uid", "");
+        if (strcmp(uid, uids[i]) != 0) {
+            (void)snprintf(uids[i], sizeof(uids[i]), "%s", uid);
+            came[i] = wish;
+        }
+        seen[i] = wanted && object != NULL && came[i] == wish ? wish : 0;
     }
 }
 

@@ -141,7 +141,7 @@ struct cor_ws_request {
     struct cor_buf body;
     int status;
     struct cor_buf answer;
-    struct cor_link link; /* in flows */
+    struct cor_link link; /* in the client's requests */
 };
 
 static void tell(struct cor_ws_request *request, int status, const char *text)
@@ -149,6 +149,7 @@ static void tell(struct cor_ws_request *request, int status, const char *text)
     cor_ws_fetched_fn fn = request->fn;
     if (fn != NULL) {
         request->fn = NULL;
+        cor_list_del(&request->link);
         cor_timer_free(&request->timer);
         fn(request->self, status, cor_buf_as_view(&request->answer), text);
     }
@@ -202,11 +203,22 @@ void cor_ws_fetch(struct cor_ws *ws, const struct cor_ws_target *target, struct 
     request->timer = cor_timer_new(ws->loop, on_late, request);
     cor_timer_start(request->timer, target->timeout_us);
     cor_list_init(&request->link);
+    cor_list_add(&ws->requests, &request->link);
     int64_t delay = sim_net_delay(ws->core, there);
     if (delay >= 0 && there->loop != NULL) {
         sim_post(there, 4 * delay, on_request, request);
     } else {
         sim_post(ws->core, COR_MS(1), on_no_server, request);
+    }
+}
+
+void sim_fetch_end(struct cor_ws *ws)
+{
+    COR_LIST_EACH (node, &ws->requests) {
+        struct cor_ws_request *request = COR_LIST_OBJECT(node, struct cor_ws_request, link);
+        request->fn = NULL;
+        cor_list_del(&request->link);
+        cor_timer_free(&request->timer);
     }
 }
 

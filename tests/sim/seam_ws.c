@@ -475,6 +475,7 @@ enum cor_code cor_ws_new(struct cor_loop *loop, const struct cor_log *log,
     ws->loop = loop;
     ws->limits = *limits;
     cor_list_init(&ws->servers);
+    cor_list_init(&ws->requests);
     cor_list_add(&sim_world()->ws, &ws->link);
     *out_r = ws;
     return COR_OK;
@@ -494,5 +495,6 @@ void cor_ws_free(struct cor_ws **ws)
             }
         }
     }
+    sim_fetch_end(self);
     cor_list_del(&self->link); /* connections still point to it */
 }

@@ -14,6 +14,7 @@ struct cor_ws {
     struct cor_loop *loop;
     struct cor_ws_limits limits;
     struct cor_link servers;
+    struct cor_link requests; /* of its clients, not answered yet */
 };
 
 struct cor_ws_server {
@@ -43,5 +44,8 @@ struct cor_ws_server *sim_ws_server(int port);
 
 /* Requests to and from a core that has died. */
 void sim_fetch_died(struct sim_core *core);
+
+/* Its clients hear of no answer any more. */
+void sim_fetch_end(struct cor_ws *ws);
 
 #endif
