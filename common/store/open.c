@@ -78,15 +78,17 @@ static enum cor_code one_value(struct cor_db *db, const char *sql, struct cor_vi
     return code;
 }
 
-static enum cor_code migrate_step(struct cor_db *db, const char *sql, int64_t version,
-                                  struct cor_err *err)
+/* counter: where the number of steps is kept; NULL: nowhere. */
+static enum cor_code migrate_step(struct cor_db *db, const char *sql, const char *counter,
+                                  int64_t version, struct cor_err *err)
 {
-    auto_(cor_freep) char *number = cor_sprintf("PRAGMA user_version=%lld", (long long)version);
+    auto_(cor_freep) char *number =
+        counter == NULL ? NULL : cor_sprintf("PRAGMA %s=%lld", counter, (long long)version);
     enum cor_code code = cor_db_exec(db, "BEGIN IMMEDIATE", err);
     if (code == COR_OK) {
         code = cor_db_exec(db, sql, err);
     }
-    if (code == COR_OK) {
+    if (code == COR_OK && number != NULL) {
         code = cor_db_exec(db, number, err);
     }
     if (code == COR_OK) {
@@ -111,7 +113,7 @@ static enum cor_code migrate(const struct cor_store_spec *spec, struct cor_db *d
                            spec->path, (long long)version, spec->migration_count);
     }
     for (; version < (int64_t)spec->migration_count; version++) {
-        code = migrate_step(db, spec->migrations[version], version + 1, err);
+        code = migrate_step(db, spec->migrations[version], "user_version", version + 1, err);
         if (code != COR_OK) {
             (void)cor_err_wrap(err, "%s: migration to version %lld", spec->path,
                                (long long)version + 1);
@@ -119,6 +121,19 @@ static enum cor_code migrate(const struct cor_store_spec *spec, struct cor_db *d
         }
     }
     return COR_OK;
+}
+
+static enum cor_code add(const struct cor_store_spec *spec, struct cor_db *db, struct cor_err *err)
+{
+    int64_t done = 0;
+    enum cor_code code = one_value(db, "PRAGMA application_id", (struct cor_view){0}, &done, err);
+    for (; code == COR_OK && done < (int64_t)spec->addition_count; done++) {
+        code = migrate_step(db, spec->additions[done], "application_id", done + 1, err);
+    }
+    if (code == COR_OK && spec->each_time != NULL) {
+        code = migrate_step(db, spec->each_time, NULL, 0, err);
+    }
+    return code == COR_OK ? code : cor_err_wrap(err, "%s: additions", spec->path);
 }
 
 /* What a killed process had written and not yet synced is read as committed, and may be gone with a
@@ -143,6 +158,9 @@ static enum cor_code open_all(const struct cor_store_spec *spec, struct cor_stor
     }
     if (code == COR_OK) {
         code = migrate(spec, &store->writer, err);
+    }
+    if (code == COR_OK) {
+        code = add(spec, &store->writer, err);
     }
     if (code == COR_OK && spec->sync == COR_STORE_FULL) {
         code = make_durable(&store->writer, err);

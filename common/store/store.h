@@ -34,6 +34,11 @@ struct cor_store_spec {
     const char *const
         *migrations; /* step i brings the schema from version i to i + 1; append only */
     size_t migration_count;
+    /* Steps that programs without them can live with (a column with a default, a table): they open
+     * the file as before. Counted in application_id; append only. */
+    const char *const *additions;
+    size_t addition_count;
+    const char *each_time;         /* SQL at every open, after these; NULL: none */
     const char *const *statements; /* SQL by number, for cor_db_use; must outlive the store */
     size_t statement_count;
     int cache_kib;      /* page cache per connection; 0: 128, enough for the edge (measured) */

@@ -367,6 +367,7 @@ enum cor_code eb_mqtt_subscribe(struct eb_mqtt *mqtt, const char *filter, bool o
     if (!mqtt->up) {
         return COR_GONE;
     }
+    int qos = strncmp(filter, "$SYS/", 5) == 0 ? 0 : 1; /* what is said again needs no answer */
     return code_of(off ? mosquitto_unsubscribe(mqtt->client, NULL, filter)
-                       : mosquitto_subscribe(mqtt->client, NULL, filter, 1));
+                       : mosquitto_subscribe(mqtt->client, NULL, filter, qos));
 }

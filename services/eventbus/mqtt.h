@@ -70,7 +70,7 @@ bool eb_mqtt_is_up(const struct eb_mqtt *mqtt);
 COR_NODISCARD enum cor_code eb_mqtt_publish(struct eb_mqtt *mqtt, const char *topic,
                                             struct cor_view payload, bool retain, int *number_r);
 
-/* Subscribes with QoS 1, or unsubscribes. COR_GONE: not connected. */
+/* Subscribes with QoS 1 ($SYS: 0), or unsubscribes. COR_GONE: not connected. */
 COR_NODISCARD enum cor_code eb_mqtt_subscribe(struct eb_mqtt *mqtt, const char *filter, bool off);
 
 #endif

@@ -51,13 +51,19 @@ static const char *const migrations[] = {
     "CREATE TABLE log(rv INTEGER PRIMARY KEY, key TEXT NOT NULL, ns TEXT NOT NULL,"
     " name TEXT NOT NULL, type INTEGER NOT NULL, json TEXT NOT NULL, old TEXT);"
     "INSERT INTO log VALUES(1, '', '', '', 0, '{}', NULL);",
-    /* Who owns what, for the garbage collector and the controllers. */
+};
+
+/* Who owns what, for the garbage collector and the controllers; made anew at each start, for v0.1.0
+ * knows nothing of it. */
+static const char *const additions[] = {
     "CREATE TABLE owner(uid TEXT NOT NULL, key TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,"
     " PRIMARY KEY(uid, key, ns, name)) WITHOUT ROWID;"
-    "CREATE INDEX owner_of ON owner(key, ns, name);"
-    "INSERT OR IGNORE INTO owner SELECT json_extract(o.value, '$.uid'), object.key, object.ns,"
-    " object.name FROM object, json_each(object.json, '$.metadata.ownerReferences') o;",
+    "CREATE INDEX owner_of ON owner(key, ns, name);",
 };
+static const char owners_anew[] =
+    "DELETE FROM owner;"
+    "INSERT OR IGNORE INTO owner SELECT json_extract(o.value, '$.uid'), object.key, object.ns,"
+    " object.name FROM object, json_each(object.json, '$.metadata.ownerReferences') o;";
 
 /* A change on its way to the disk. */
 struct job {
@@ -111,6 +117,9 @@ enum cor_code kl_storage_open(const char *path, struct cor_loop *loop,
                                   .sync = COR_STORE_FULL,
                                   .migrations = migrations,
                                   .migration_count = COR_COUNT(migrations),
+                                  .additions = additions,
+                                  .addition_count = COR_COUNT(additions),
+                                  .each_time = owners_anew,
                                   .statements = statements,
                                   .statement_count = COR_COUNT(statements),
                                   .cache_kib = 1024};

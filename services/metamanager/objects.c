@@ -30,6 +30,10 @@ static const char *const MIGRATIONS[] = {
     "CREATE INDEX object_type ON object (type, key) WHERE gone = 0;"
     "CREATE TABLE token (name TEXT PRIMARY KEY, issued INTEGER NOT NULL, body BLOB NOT NULL)"
     " WITHOUT ROWID;",
+};
+
+/* v0.1.0 writes rows without it: 0, not known. */
+static const char *const ADDITIONS[] = {
     "ALTER TABLE object ADD COLUMN content INTEGER NOT NULL DEFAULT 0;",
 };
 
@@ -61,6 +65,8 @@ void meta_objects_describe(struct cor_store_spec *spec)
 {
     spec->migrations = MIGRATIONS;
     spec->migration_count = COR_COUNT(MIGRATIONS);
+    spec->additions = ADDITIONS;
+    spec->addition_count = COR_COUNT(ADDITIONS);
     spec->statements = SQL;
     spec->statement_count = STATEMENTS;
 }

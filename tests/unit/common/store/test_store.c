@@ -184,6 +184,29 @@ static void test_newer_schema_is_refused(void **state)
     assert_null(f->store);
 }
 
+/* A step that older programs can live with: they open the file, and it is not taken again. */
+static void test_additions_keep_the_version(void **state)
+{
+    static const char *const added[] = {"CREATE TABLE added (x)"};
+    struct fixture *f = *state;
+    struct cor_err err = COR_ERR_NONE;
+    struct cor_store_spec newer = f->spec;
+    newer.additions = added;
+    newer.addition_count = 1;
+    newer.each_time = "INSERT INTO added VALUES (1)";
+    for (int i = 0; i < 2; i++) {
+        cor_store_close(&f->store);
+        assert_int_equal(cor_store_open(&newer, &f->store, &err), COR_OK);
+        cor_store_close(&f->store);
+        assert_int_equal(cor_store_open(&f->spec, &f->store, &err), COR_OK);
+        assert_int_equal(count_rows(f), 1);
+    }
+    cor_store_close(&f->store);
+    newer.each_time = "INSERT INTO nowhere VALUES (1)";
+    assert_int_not_equal(cor_store_open(&newer, &f->store, &err), COR_OK);
+    assert_int_equal(cor_store_open(&f->spec, &f->store, &err), COR_OK);
+}
+
 static void test_bad_migration_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -416,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_migrations_run_once),
         TEST(test_newer_schema_is_refused),
+        TEST(test_additions_keep_the_version),
         TEST(test_bad_migration_changes_nothing),
         TEST(test_second_process_is_kept_out),
         TEST(test_damaged_file),
