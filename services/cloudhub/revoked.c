@@ -40,15 +40,11 @@ bool revoked_judge(const struct cor_json *secret, const char *node, struct cor_w
     return !readable || from.us + COR_SEC(ISSUED_BEFORE_S) < COR_SEC(since);
 }
 
-static const struct cor_json *secret_of(const struct revoked *revoked)
-{
-    return cor_reflector_get(cor_informer_mirror(revoked->informer), revoked->spec.ns,
-                             REVOKED_SECRET);
-}
-
 bool revoked_has(const struct revoked *revoked, const char *node, struct cor_wall from)
 {
-    return revoked_judge(secret_of(revoked), node, from);
+    auto_(cor_json_free) struct cor_json *secret =
+        cor_reflector_get(cor_informer_mirror(revoked->informer), revoked->spec.ns, REVOKED_SECRET);
+    return revoked_judge(secret, node, from);
 }
 
 /* ---- watching ---- */
