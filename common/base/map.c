@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
 
@@ -27,17 +28,6 @@ struct cor_map {
 };
 
 enum { FIRST_CAP = 8 };
-
-static uint64_t hash_of(uint64_t seed, struct cor_view key)
-{
-    uint64_t h = seed ^ (key.len * 0x9e3779b97f4a7c15u);
-    for (size_t i = 0; i < key.len; i++) {
-        h = (h ^ (unsigned char)key.ptr[i]) * 0x100000001b3u;
-        h ^= h >> 29;
-    }
-    h *= 0xbf58476d1ce4e5b9u;
-    return h ^ (h >> 32);
-}
 
 struct cor_map *cor_map_new(void (*free_value)(void *value))
 {
@@ -115,14 +105,14 @@ static void rebuild(struct cor_map *map)
 
 void *cor_map_get(const struct cor_map *map, struct cor_view key)
 {
-    const struct entry *e = find(map, hash_of(map->seed, key), key);
+    const struct entry *e = find(map, cor_hash(map->seed, key), key);
     return e == NULL ? NULL : e->value;
 }
 
 void cor_map_set(struct cor_map *map, struct cor_view key, void *value)
 {
     must(value != NULL && map->used < UINT32_MAX - 1);
-    uint64_t hash = hash_of(map->seed, key);
+    uint64_t hash = cor_hash(map->seed, key);
     struct entry *e = find(map, hash, key);
     if (e != NULL) {
         void *old = e->value;
@@ -148,7 +138,7 @@ void cor_map_set(struct cor_map *map, struct cor_view key, void *value)
 
 void *cor_map_take(struct cor_map *map, struct cor_view key)
 {
-    struct entry *e = find(map, hash_of(map->seed, key), key);
+    struct entry *e = find(map, cor_hash(map->seed, key), key);
     if (e == NULL) {
         return NULL;
     }

@@ -1,27 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/link/digest.h"
 
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
 
 enum { A_BUCKET = 8, SUM_BYTES = 8, BYTE = 8 };
-
-static uint64_t mix(uint64_t h)
-{
-    h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9U;
-    h = (h ^ (h >> 27)) * 0x94d049bb133111ebU;
-    return h ^ (h >> 31);
-}
-
-static uint64_t hash(uint64_t seed, struct cor_view text)
-{
-    uint64_t h = seed ^ (text.len * 0x9e3779b97f4a7c15U);
-    for (size_t i = 0; i < text.len; i++) {
-        h = (h ^ (unsigned char)text.ptr[i]) * 0x100000001b3U;
-        h ^= h >> 29;
-    }
-    return mix(h);
-}
 
 size_t px_digest_buckets(size_t objects)
 {
@@ -46,13 +30,14 @@ void px_digest_free(struct px_digest *digest)
 
 size_t px_digest_bucket(struct cor_view key, size_t buckets)
 {
-    return hash(0, key) & (buckets - 1);
+    return cor_hash(0, key) & (buckets - 1);
 }
 
 void px_digest_add(struct px_digest *digest, const struct px_held_object *object)
 {
-    uint64_t sum = hash(hash(1, object->key), object->uid);
-    digest->sums[px_digest_bucket(object->key, digest->buckets)] += mix(sum ^ object->content);
+    uint64_t sum = cor_hash(cor_hash(1, object->key), object->uid);
+    digest->sums[px_digest_bucket(object->key, digest->buckets)] +=
+        cor_hash_mix(sum ^ object->content);
 }
 
 void px_digest_write(const struct px_digest *digest, struct cor_buf *out)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/base/hash.h"
+
 static void tell(const struct cor_json *object, const char *path, const char *type, ec_ref_fn fn,
                  void *self)
 {
@@ -121,23 +123,6 @@ bool ec_differs(const struct cor_json *a, const struct cor_json *b)
            !same_but(cor_json_get(a, "metadata"), cor_json_get(b, "metadata"), NOISE);
 }
 
-static uint64_t mix(uint64_t h)
-{
-    h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9U;
-    h = (h ^ (h >> 27)) * 0x94d049bb133111ebU;
-    return h ^ (h >> 31);
-}
-
-static uint64_t hash_text(uint64_t seed, struct cor_view text)
-{
-    uint64_t h = seed ^ (text.len * 0x9e3779b97f4a7c15U);
-    for (size_t i = 0; i < text.len; i++) {
-        h = (h ^ (unsigned char)text.ptr[i]) * 0x100000001b3U;
-        h ^= h >> 29;
-    }
-    return mix(h);
-}
-
 /* Depth is bounded by the reader. NOLINTNEXTLINE(misc-no-recursion) */
 static uint64_t hash_json(const struct cor_json *value)
 {
@@ -147,22 +132,22 @@ static uint64_t hash_json(const struct cor_json *value)
         const char *key = NULL;
         struct cor_json *member = NULL;
         while (cor_json_each(value, &at, &key, &member)) {
-            h += hash_text(hash_json(member), cor_view_of(key));
+            h += cor_hash(hash_json(member), cor_view_of(key));
         }
-        return mix(h);
+        return cor_hash_mix(h);
     }
     if (cor_json_is_array(value)) {
         for (size_t i = 0; i < cor_json_count(value); i++) {
-            h = mix(h ^ hash_json(cor_json_item(value, i)));
+            h = cor_hash_mix(h ^ hash_json(cor_json_item(value, i)));
         }
-        return mix(h);
+        return cor_hash_mix(h);
     }
     if (cor_json_is_string(value)) {
-        return hash_text(h, cor_json_as_view(value));
+        return cor_hash(h, cor_json_as_view(value));
     }
     auto_(cor_buf_free) struct cor_buf text = {0};
     cor_json_write(value, &text);
-    return hash_text(h, cor_buf_as_view(&text));
+    return cor_hash(h, cor_buf_as_view(&text));
 }
 
 /* Of an object without the members of the list. */
@@ -176,16 +161,17 @@ static uint64_t hash_but(const struct cor_json *object, const char *const *list)
         return hash_json(object);
     }
     while (cor_json_each(object, &at, &key, &member)) {
-        h += is_in(list, key) ? 0 : hash_text(hash_json(member), cor_view_of(key));
+        h += is_in(list, key) ? 0 : cor_hash(hash_json(member), cor_view_of(key));
     }
-    return mix(h);
+    return cor_hash_mix(h);
 }
 
 uint64_t ec_content(const struct cor_json *object)
 {
     /* Items of lists have neither kind nor apiVersion. */
     static const char *const REST[] = {"metadata", "status", "kind", "apiVersion", NULL};
-    uint64_t h = mix(hash_but(object, REST) ^ hash_but(cor_json_get(object, "metadata"), NOISE));
+    uint64_t h =
+        cor_hash_mix(hash_but(object, REST) ^ hash_but(cor_json_get(object, "metadata"), NOISE));
     return h == 0 ? 1 : h;
 }
 
