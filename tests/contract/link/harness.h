@@ -76,6 +76,9 @@ struct cor_json *bench_books(const struct bench *bench, const char *hub);
 void bench_counted(struct bench *bench, const char *hub, const char *flow, const char *stream,
                    const char *column, int64_t value);
 
+/* Fails unless the books of both hubs balance. */
+void bench_check_books(const struct bench *bench);
+
 /* cmocka tear-down: both hubs must end in order, and their books must balance. */
 int bench_teardown(void **state);
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What both hubs say of what passed through them.
+#include <stdio.h>
+
+#include "tests/contract/link/harness.h"
+#include "tools/ctl/ctl.h"
+
+struct cor_json *bench_books(const struct bench *bench, const char *hub)
+{
+    enum { ANSWER_MAX = 1 << 20, ASK_MS = 3000 };
+    bool is_edge = strcmp(hub, "edgehub") == 0;
+    auto_(cor_freep) char *path = is_edge ? cor_sprintf("%s/ctl/edgehub", bench->run_dir)
+                                          : cor_sprintf("%s/run/ctl/cloudhub", bench->cloud->dir);
+    auto_(cor_buf_free) struct cor_buf answer = {0};
+    struct cor_json *json = NULL;
+    if (tool_ask(path, "ledger", COR_VIEW("{}"), ASK_MS, &answer, NULL) == COR_OK) {
+        assert_int_equal(cor_json_parse(cor_buf_as_view(&answer), ANSWER_MAX, 0, &json, NULL),
+                         COR_OK);
+    }
+    return json;
+}
+
+struct wanted {
+    const struct bench *bench;
+    const char *hub, *flow, *stream, *column;
+    int64_t value;
+};
+
+static bool is_counted(void *arg)
+{
+    const struct wanted *wanted = arg;
+    auto_(cor_json_free) struct cor_json *books = bench_books(wanted->bench, wanted->hub);
+    const struct cor_json *rows = cor_json_get(books, "rows");
+    for (size_t i = 0; i < cor_json_count(rows); i++) {
+        const struct cor_json *row = cor_json_item(rows, i);
+        if (strcmp(cor_json_str_at(row, "flow", ""), wanted->flow) == 0 &&
+            cor_view_ends(cor_view_of(cor_json_str_at(row, "stream", "")), wanted->stream) &&
+            cor_json_int_at(row, wanted->column, 0) == wanted->value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void bench_counted(struct bench *bench, const char *hub, const char *flow, const char *stream,
+                   const char *column, int64_t value)
+{
+    struct wanted wanted = {bench, hub, flow, stream, column, value};
+    for (int tries = 0; !is_counted(&wanted); tries++) {
+        if (tries == 500) {
+            auto_(cor_json_free) struct cor_json *books = bench_books(bench, hub);
+            auto_(cor_freep) char *text = cor_json_text(books);
+            fail_msg("no row of %s with %s=%ld: %s", flow, column, (long)value, text);
+        }
+        bench_run(bench, COR_MS(20));
+    }
+}
+
+void bench_check_books(const struct bench *bench)
+{
+    static const char *const HUBS[] = {"edgehub", "cloudhub"};
+    for (size_t i = 0; i < COR_COUNT(HUBS); i++) {
+        auto_(cor_json_free) struct cor_json *books = bench_books(bench, HUBS[i]);
+        auto_(cor_freep) char *text = cor_json_text(books);
+        if (books != NULL && cor_json_int_at(books, "balance", -1) != 0) {
+            fail_msg("the books of %s do not balance: %s", HUBS[i], text);
+        }
+    }
+}
