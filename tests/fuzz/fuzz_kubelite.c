@@ -42,16 +42,22 @@ static void protobuf_pod(struct cor_view text)
     }
 }
 
+/* Two lines of JSON. False: they are not. */
+static bool two_lines(struct cor_view text, struct cor_json **first_r, struct cor_json **second_r)
+{
+    struct cor_view first;
+    return cor_view_split(&text, '\n', &first) &&
+           cor_json_parse(first, 65536, 0, first_r, NULL) == COR_OK &&
+           cor_json_parse(text, 65536, 0, second_r, NULL) == COR_OK;
+}
+
 /* Two lines: a Pod and a strategic patch. */
 static void patch(struct cor_view text)
 {
-    struct cor_view first;
     auto_(cor_json_free) struct cor_json *target = NULL;
     auto_(cor_json_free) struct cor_json *change = NULL;
     auto_(cor_json_free) struct cor_json *out = NULL;
-    if (cor_view_split(&text, '\n', &first) &&
-        cor_json_parse(first, 65536, 0, &target, NULL) == COR_OK &&
-        cor_json_parse(text, 65536, 0, &change, NULL) == COR_OK) {
+    if (two_lines(text, &target, &change)) {
         (void)!kl_strategic_apply(&k8s_core_v1_Pod, take(&target), change, &out, NULL);
     }
 }
@@ -59,13 +65,10 @@ static void patch(struct cor_view text)
 /* Two lines: an object and a JSON patch. */
 static void json_patch(struct cor_view text)
 {
-    struct cor_view first;
     auto_(cor_json_free) struct cor_json *target = NULL;
     auto_(cor_json_free) struct cor_json *change = NULL;
     auto_(cor_json_free) struct cor_json *out = NULL;
-    if (cor_view_split(&text, '\n', &first) &&
-        cor_json_parse(first, 65536, 0, &target, NULL) == COR_OK &&
-        cor_json_parse(text, 65536, 0, &change, NULL) == COR_OK) {
+    if (two_lines(text, &target, &change)) {
         (void)!kl_json_patch(take(&target), change, &out, NULL);
     }
 }
@@ -73,16 +76,13 @@ static void json_patch(struct cor_view text)
 /* Two lines: a Pod and what somebody applies to it; then somebody else changes the result. */
 static void apply(struct cor_view text)
 {
-    struct cor_view first;
     auto_(cor_json_free) struct cor_json *live = NULL;
     auto_(cor_json_free) struct cor_json *config = NULL;
     auto_(cor_json_free) struct cor_json *out = NULL;
     auto_(kl_fail_free) struct kl_fail fail = {0};
     struct kl_applying applying = {kl_builtin(KL_POD), "a", false, {0}};
-    if (cor_view_split(&text, '\n', &first) &&
-        cor_json_parse(first, 65536, 0, &live, NULL) == COR_OK &&
-        cor_json_parse(text, 65536, 0, &config, NULL) == COR_OK && cor_json_is_object(live) &&
-        cor_json_is_object(config) && kl_apply(&applying, live, config, &out, &fail) == COR_OK) {
+    if (two_lines(text, &live, &config) && cor_json_is_object(live) && cor_json_is_object(config) &&
+        kl_apply(&applying, live, config, &out, &fail) == COR_OK) {
         kl_apply_track(&applying, out, live);
     }
 }
