@@ -75,10 +75,10 @@ t_case() {
 # delivered is not what the other has accepted.
 balance() { "$CORACLE_PREFIX/bin/coracle" ledger --check --run-dir "$CORACLE_RUN" --wait 10; }
 
-# nothing_was_forbidden: what the cluster's audit says of the cloud side. What was allowed at another time does not
-# count: an API server that has just started forbids until it knows its own rules.
+# nothing_was_forbidden: what the cluster's audit says of the cloud side. The same request that was allowed at another
+# time does not count: an API server that has just started forbids until it knows its own rules.
 nothing_was_forbidden() {
-    jq -rs 'def what: "\(.user.username) may not \(.verb) \(.objectRef.resource)/\(.objectRef.subresource)";
+    jq -rs 'def what: "\(.user.username) may not \(.verb) \(.objectRef.resource)/\(.objectRef.subresource) \(.objectRef.namespace)/\(.objectRef.name)";
         (map(select(.responseStatus.code < 400) | {key: what, value: 1}) | from_entries) as $allowed |
         map(select(.responseStatus.code == 403) | what) | unique[] | select($allowed[.] == null)' \
         "$TEST_DIR/cluster/audit.log" >"$TEST_DIR/forbidden"
