@@ -232,6 +232,7 @@ static void stats(void *self, struct cor_buf *out)
         {"tls_resumed", st->resumed},
         {"down", st->down},
         {"acked", st->acked},
+        {"held", st->held},
         {"up", st->up},
         {"up_bad", st->up_bad},
         {"up_dropped", st->up_dropped},
