@@ -69,6 +69,17 @@ static enum cor_code on_publish(void *self, struct cor_in *in, const void *body,
     return COR_OK;
 }
 
+static enum cor_code on_synced(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    struct world *w = self;
+    const struct px_node_synced *m = body;
+    (void)in;
+    (void)err;
+    w->synced++;
+    w->synced_epoch = m->epoch;
+    return COR_OK;
+}
+
 static enum cor_code on_object(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
     (void)in;
@@ -104,6 +115,7 @@ static const struct cor_handler HANDLERS[] = {
     {PX_node_subscriptions, on_subscriptions},
     {PX_node_publish, on_publish},
     {PX_node_object, on_object},
+    {PX_node_synced, on_synced},
     {PX_node_membership, on_membership},
 };
 

@@ -13,6 +13,8 @@ struct set {
     bool answered;
     enum cor_code code;
     uint64_t status;
+    size_t bytes; /* of the answer */
+    bool brief;   /* what is asked */
 };
 
 static int setup(void **state)
@@ -38,7 +40,9 @@ static void on_reply(void *self, const void *body, const struct cor_err *err)
     struct set *set = self;
     set->answered = true;
     set->code = body == NULL ? err->code : COR_OK;
-    set->status = body == NULL ? 0 : ((const struct px_api_reply *)body)->status;
+    const struct px_api_reply *reply = body;
+    set->status = reply == NULL ? 0 : reply->status;
+    set->bytes = reply == NULL ? 0 : reply->body.len;
 }
 
 static bool is_answered(void *self)
@@ -53,6 +57,7 @@ static uint64_t ask(struct set *set, enum px_verb verb, const char *key, const c
                                 .verb = verb,
                                 .key = cor_view_of(key),
                                 .patch = PX_PATCH_STRATEGIC,
+                                .brief = set->brief,
                                 .body = cor_view_of(body)};
     for (int i = 0; i < 200; i++) {
         set->answered = false;
@@ -121,19 +126,82 @@ static uint64_t patch_status(struct set *set, const char *uid, const char *ips)
     return ask(set, PX_VERB_PATCH, "default/podpatch/p", body);
 }
 
-/* A node is told that its Pod is gone when it is, not when the API takes offence at its status. */
-static void a_refused_status_deletes_nothing(void **state)
+/* The node's Pod p, which is known to be the node's. Returns its uid, owned. */
+static char *make_pod(struct set *set)
 {
-    struct set *set = *state;
     world_api(set->w, "POST", PODS,
               "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n1\",\"containers\":[{"
               "\"name\":\"c\",\"image\":\"i:1\"}]}}");
     assert_int_equal(set->w->status, 201);
-    auto_(cor_freep) char *uid = cor_strdup(cor_json_str_at(set->w->body, "metadata.uid", ""));
+    char *uid = cor_strdup(cor_json_str_at(set->w->body, "metadata.uid", ""));
     for (int i = 0; i < 200 && patch_status(set, uid, "{\"ip\":\"10.0.0.1\"}") == 403; i++) {
-        stage_idle(set->w->stage, 20); /* until it is seen that it is the node's */
+        stage_idle(set->w->stage, 20);
     }
     assert_int_equal(set->status, 200);
+    return uid;
+}
+
+/* A success without what nobody reads; a refusal says why all the same. */
+static void a_brief_answer_has_no_body(void **state)
+{
+    struct set *set = *state;
+    auto_(cor_freep) char *uid = make_pod(set);
+    assert_true(set->bytes > 0);
+    set->brief = true;
+    assert_int_equal(patch_status(set, uid, "{\"ip\":\"10.0.0.1\"}"), 200);
+    assert_int_equal(set->bytes, 0);
+    assert_int_equal(patch_status(set, uid, "{\"ip\":\"10.0.0.2\"}"), 422);
+    assert_true(set->bytes > 0);
+}
+
+static void surplus(struct set *set, const char *key, const char *uid)
+{
+    auto_(cor_freep) char *path = cor_sprintf("n1/%s", key);
+    struct px_node_surplus body = {.path = cor_view_of(path),
+                                   .node = COR_VIEW("n1"),
+                                   .key = cor_view_of(key),
+                                   .uid = cor_view_of(uid)};
+    assert_int_equal(cor_send(set->w->hub, PX_node_surplus, &body), COR_OK);
+}
+
+static bool three_are_gone(void *self)
+{
+    return ((struct set *)self)->w->gone >= 3;
+}
+
+/* What a node has besides what it was sent goes when the API has it no more, or not there; what the
+ * API has, or does not know of, stays. */
+static void surplus_goes_by_the_word_of_the_api(void **state)
+{
+    static const char *const GONE[] = {"gone n1 default/pod/p of-before ",
+                                       "gone n1 default/configmap/absent u1 ",
+                                       "gone n1 default/pod/elsewhere "};
+    struct set *set = *state;
+    auto_(cor_freep) char *uid = make_pod(set);
+    world_api(
+        set->w, "POST", PODS,
+        "{\"metadata\":{\"name\":\"elsewhere\"},\"spec\":{\"nodeName\":\"n2\",\"containers\":[{"
+        "\"name\":\"c\",\"image\":\"i:1\"}]}}");
+    auto_(cor_freep) char *other = cor_strdup(cor_json_str_at(set->w->body, "metadata.uid", ""));
+    surplus(set, "default/pod/p", uid);
+    surplus(set, "default/device/d", "u2"); /* there is no such kind here */
+    surplus(set, "default/pod/p", "of-before");
+    surplus(set, "default/configmap/absent", "u1");
+    surplus(set, "default/pod/elsewhere", other);
+    world_until(set->w, three_are_gone, set);
+    stage_idle(set->w->stage, 100);
+    assert_int_equal(set->w->gone, 3);
+    for (size_t i = 0; i < COR_COUNT(GONE); i++) {
+        assert_non_null(strstr(set->w->objects.data, GONE[i]));
+    }
+    assert_int_equal(set->w->synced, 0); /* without devices' kinds nothing is complete */
+}
+
+/* A node is told that its Pod is gone when it is, not when the API takes offence at its status. */
+static void a_refused_status_deletes_nothing(void **state)
+{
+    struct set *set = *state;
+    auto_(cor_freep) char *uid = make_pod(set);
     assert_int_equal(patch_status(set, uid, "{\"ip\":\"10.0.0.2\"}"), 422);
     assert_int_equal(patch_status(set, uid, "{\"ip\":\"fd00::2\"}"), 200);
     assert_int_equal(set->w->gone, 0);
@@ -149,9 +217,9 @@ static void a_refused_status_deletes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_lost_answer_is_no_failure),
-        T(a_repeated_create_is_the_first),
-        T(a_refused_status_deletes_nothing),
+        T(a_lost_answer_is_no_failure),         T(a_repeated_create_is_the_first),
+        T(a_refused_status_deletes_nothing),    T(a_brief_answer_has_no_body),
+        T(surplus_goes_by_the_word_of_the_api),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

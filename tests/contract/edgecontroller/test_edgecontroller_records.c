@@ -24,6 +24,7 @@ struct set {
     char pod[64], map[64], node[64]; /* uids */
     const char *path, *version;      /* that a record is waited for to say; NULL: it is gone */
     const char *wanted;              /* line that objects must have */
+    int fences;                      /* of until_heard */
 };
 
 static bool has_record(void *self)
@@ -38,16 +39,39 @@ static bool has_record(void *self)
                   set->version) == 0;
 }
 
-/* Waits until the record of a namespace ("": of the cluster) says version. */
-static void expect_record(struct set *set, bool of_cluster, const char *uid, const char *version)
+static void until_it_has(struct set *set, const char *path, const char *version)
 {
-    auto_(cor_freep) char *path = cor_sprintf("%s/k1.%s", of_cluster ? CLUSTER_SYNCS : SYNCS, uid);
     set->path = path;
     set->version = version;
     for (int i = 0; i < 1000 && !has_record(set); i++) {
         stage_idle(set->w->stage, 10);
     }
     assert_true(has_record(set));
+}
+
+/* Waits until the record of a namespace ("": of the cluster) says version. */
+static void expect_record(struct set *set, bool of_cluster, const char *uid, const char *version)
+{
+    auto_(cor_freep) char *path = cor_sprintf("%s/k1.%s", of_cluster ? CLUSTER_SYNCS : SYNCS, uid);
+    until_it_has(set, path, version);
+}
+
+/* Waits until edgecontroller, too, has heard of all records: it deletes those of a node that is
+ * none, and hears of them in order. */
+static void until_heard(struct set *set)
+{
+    static const char *const PATHS[] = {SYNCS, CLUSTER_SYNCS};
+    for (size_t i = 0; i < COR_COUNT(PATHS); i++) {
+        auto_(cor_freep) char *name = cor_sprintf("nobody.%d", ++set->fences);
+        auto_(cor_freep) char *path = cor_sprintf("%s/%s", PATHS[i], name);
+        auto_(cor_freep) char *body =
+            cor_sprintf("{\"apiVersion\":\"reliablesyncs.kubeedge.io/v1alpha1\",\"kind\":\"%s\","
+                        "\"metadata\":{\"name\":\"%s\"}}",
+                        i == 0 ? "ObjectSync" : "ClusterObjectSync", name);
+        world_api(set->w, "POST", PATHS[i], body);
+        assert_int_equal(set->w->status, 201);
+        until_it_has(set, path, NULL);
+    }
 }
 
 static bool has_line(void *self)
@@ -137,6 +161,7 @@ static void ack_all(struct set *set)
     expect_record(set, false, set->pod, pod);
     expect_record(set, false, set->map, map);
     expect_record(set, true, set->node, node);
+    until_heard(set);
 }
 
 static void records_are_kept(void **state)
@@ -274,6 +299,7 @@ static void memberships_are_not_repeated(void **state)
     assert_non_null(strstr(set->w->members.data, "\"added_devices\":[{\"id\":\"default/d\","));
     ack(set, "default/device/d", device, "1");
     expect_record(set, false, device, "1");
+    until_heard(set);
     world_kubeedge(set->w, "k1", 1, false);
     cor_buf_clear(&set->w->objects);
     cor_buf_clear(&set->w->members);
@@ -326,6 +352,24 @@ static void others_have_none(void **state)
     expect_line(set, "put k1 default/pod/p ");
 }
 
+static bool is_synced(void *self)
+{
+    const struct set *set = self;
+    return set->w->synced_epoch == 1 && set->w->synced >= 1;
+}
+
+/* Once every kind has been listed, each node is told that it has been sent all. */
+static void a_node_is_told_that_this_was_all(void **state)
+{
+    struct set *set = *state;
+    world_until(set->w, is_synced, set); /* k1, of the set-up */
+    int before = set->w->synced;
+    world_node(set->w, "n2");
+    set->w->synced_epoch = 0;
+    world_until(set->w, is_synced, set);
+    assert_int_equal(set->w->synced, before + 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -340,6 +384,7 @@ int main(void)
         T(records_go_with_the_node),
         T(records_of_nobody_go),
         T(others_have_none),
+        T(a_node_is_told_that_this_was_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
