@@ -12,6 +12,7 @@ struct item {
     uint64_t cause;
     uint64_t seq;
     uint16_t number;
+    struct cor_mono came;
 };
 
 /* What a batch does to one stream. */
@@ -144,7 +145,8 @@ enum cor_code cor_outbox_batch_add(struct cor_outbox_batch *batch, struct cor_vi
                                    uint64_t cause, uint16_t number, struct cor_buf *body)
 {
     must(!batch->sealed);
-    struct stream *stream = ob_stream(batch->outbox, name);
+    struct cor_outbox *outbox = batch->outbox;
+    struct stream *stream = ob_stream(outbox, name);
     enum cor_admit what = decide(batch, stream, body->len);
     struct change *change = change_of(batch, stream);
     change->offered++;
@@ -162,9 +164,9 @@ enum cor_code cor_outbox_batch_add(struct cor_outbox_batch *batch, struct cor_vi
     change->rows++;
     change->bytes += body->len;
     stream->adding += body->len;
-    batch->outbox->bytes += body->len;
-    batch->outbox->rows++;
-    append(batch, (struct item){stream, *body, cause, 0, number});
+    outbox->bytes += body->len;
+    outbox->rows++;
+    append(batch, (struct item){stream, *body, cause, 0, number, cor_loop_now(outbox->spec.loop)});
     *body = (struct cor_buf){0};
     return COR_OK;
 }
@@ -303,7 +305,7 @@ static void send_item(const struct item *item)
                               .cause = item->cause,
                               .raw = cor_buf_as_view(&item->body)};
     bool direct = stream->caught_up && stream->fences == 0 && next != 0 && next <= item->seq &&
-                  ob_may_send(stream) && ob_send(stream, &event);
+                  ob_may_send(stream) && ob_send(stream, &event, item->came);
     if (!direct) {
         stream->caught_up = false;
         ob_open(stream);

@@ -275,6 +275,16 @@ static struct cor_json *stream_json(const struct stream *stream)
     return json;
 }
 
+/* Of those that were sent as they came; what waited is not among them. */
+static struct cor_json *delays_json(const struct cor_delays *delays)
+{
+    struct cor_json *json = cor_json_object();
+    cor_json_set(json, "count", cor_json_int((int64_t)cor_delays_known(delays)));
+    cor_json_set(json, "p50Us", cor_json_int(cor_delays_at(delays, 50)));
+    cor_json_set(json, "p99Us", cor_json_int(cor_delays_at(delays, 99)));
+    return json;
+}
+
 struct cor_json *cor_outbox_queue(struct cor_outbox *outbox)
 {
     struct cor_json *list = cor_json_array();
@@ -288,6 +298,7 @@ struct cor_json *cor_outbox_queue(struct cor_outbox *outbox)
     cor_json_set(json, "messages", cor_json_int((int64_t)outbox->rows));
     cor_json_set(json, "bytes", cor_json_int((int64_t)outbox->bytes));
     cor_json_set(json, "maxBytes", cor_json_int((int64_t)outbox->spec.policy->queue_bytes));
+    cor_json_set(json, "confirmed", delays_json(&outbox->delays));
     cor_json_set(json, "streams", list);
     return json;
 }

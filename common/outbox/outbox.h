@@ -148,7 +148,8 @@ bool cor_outbox_is_full(struct cor_outbox *outbox);
 /* Tells the ledger's rows, one a stream. */
 void cor_outbox_books(struct cor_outbox *outbox, struct cor_ledger_writer *out);
 
-/* What waits, for people: {"flow","bytes","maxBytes","messages","streams":[{"stream","messages",
+/* What waits, for people: {"flow","bytes","maxBytes","messages","confirmed":{"count","p50Us",
+ * "p99Us"} of the last messages that went out as they came,"streams":[{"stream","messages",
  * "bytes","maxBytes","oldestSeconds","priority","full","maxAgeSeconds","accepted","delivered",
  * "dropped","acceptedBytes"}]}. Reads the oldest row of each stream. Returns owned. */
 struct cor_json *cor_outbox_queue(struct cor_outbox *outbox);

@@ -5,6 +5,7 @@
 
 #include "common/base/list.h"
 #include "common/base/map.h"
+#include "common/outbox/delays.h"
 #include "common/outbox/outbox.h"
 
 /* Statements of COR_OUTBOX_SQL. */
@@ -57,6 +58,7 @@ struct flight {
     uint64_t seq;
     uint64_t merged_seq;
     size_t len;
+    struct cor_mono came; /* to the batch; 0: it was read from the store */
 };
 
 struct cor_outbox {
@@ -72,6 +74,7 @@ struct cor_outbox {
     int64_t seconds_stored;
     uint64_t last_id;
     size_t flight_count, flight_bytes;
+    struct cor_delays delays;
     uint64_t rows, bytes;      /* stored and on their way */
     struct cor_origin *merged; /* for a peer of minor 0; kept over sessions */
     uint64_t merged_incarnation, merged_last;
@@ -91,7 +94,8 @@ void ob_maybe_room(struct cor_outbox *outbox);
 /* send.c */
 void ob_ready(struct stream *stream); /* it may have something to send */
 void ob_pump(struct cor_outbox *outbox);
-bool ob_send(struct stream *stream, const struct cor_event *event); /* in its place */
+/* In its place; came: to the batch, 0: before that was known. */
+bool ob_send(struct stream *stream, const struct cor_event *event, struct cor_mono came);
 bool ob_may_send(const struct stream *stream);
 void ob_open(struct stream *stream);
 void ob_acked(struct stream *stream, uint64_t seq);

@@ -27,7 +27,7 @@ bool ob_may_send(const struct stream *stream)
            outbox->flight_bytes < WINDOW_BYTES;
 }
 
-bool ob_send(struct stream *stream, const struct cor_event *event)
+bool ob_send(struct stream *stream, const struct cor_event *event, struct cor_mono came)
 {
     struct cor_outbox *outbox = stream->outbox;
     uint64_t merged = 0;
@@ -37,8 +37,11 @@ bool ob_send(struct stream *stream, const struct cor_event *event)
         return false;
     }
     struct flight *flight = cor_alloc(sizeof(*flight));
-    *flight = (struct flight){
-        .stream = stream, .seq = event->seq, .merged_seq = merged, .len = event->raw.len};
+    *flight = (struct flight){.stream = stream,
+                              .seq = event->seq,
+                              .merged_seq = merged,
+                              .len = event->raw.len,
+                              .came = came};
     cor_list_init(&flight->merged);
     cor_list_add(&stream->flights, &flight->link);
     if (merged != 0) {
@@ -53,10 +56,15 @@ bool ob_send(struct stream *stream, const struct cor_event *event)
 
 void ob_acked(struct stream *stream, uint64_t seq)
 {
+    struct cor_outbox *outbox = stream->outbox;
     COR_LIST_EACH (node, &stream->flights) {
         struct flight *flight = COR_LIST_OBJECT(node, struct flight, link);
         if (flight->seq > seq) {
             break;
+        }
+        if (flight->came.us != 0) {
+            cor_delays_add(&outbox->delays,
+                           cor_mono_since(cor_loop_now(outbox->spec.loop), flight->came));
         }
         ob_land(flight);
     }
@@ -101,7 +109,7 @@ static bool send_row(struct stream *stream, struct cor_stmt *stmt, uint64_t next
              cor_log_esc(cor_view_of(stream->name)), event.seq);
         return false;
     }
-    return ob_send(stream, &event);
+    return ob_send(stream, &event, (struct cor_mono){0});
 }
 
 /* Sends a turn's rows. False: no more can be sent by anybody now. */

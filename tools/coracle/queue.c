@@ -190,6 +190,15 @@ static void print_stream(const struct cor_json *stream)
                  cor_json_str_at(stream, "priority", ""), cor_json_str_at(stream, "full", ""));
 }
 
+static void print_confirmed(const struct cor_json *confirmed)
+{
+    (void)printf("  confirmed after p50 %.1f ms, p99 %.1f ms (the last %" PRId64
+                 " that did not have to wait)\n",
+                 (double)cor_json_int_at(confirmed, "p50Us", 0) / 1000.0,
+                 (double)cor_json_int_at(confirmed, "p99Us", 0) / 1000.0,
+                 cor_json_int_at(confirmed, "count", 0));
+}
+
 static void print_queue(const struct cor_json *queue, bool wide)
 {
     const struct cor_json *streams = cor_json_get(queue, "streams");
@@ -199,6 +208,9 @@ static void print_queue(const struct cor_json *queue, bool wide)
                  cor_json_str_at(queue, "flow", ""), cor_json_str_at(queue, "service", ""),
                  cor_json_int_at(queue, "messages", 0), cor_json_int_at(queue, "bytes", 0),
                  cor_json_int_at(queue, "maxBytes", 0), cor_json_count(streams));
+    if (cor_json_int_at(cor_json_get(queue, "confirmed"), "count", 0) > 0) {
+        print_confirmed(cor_json_get(queue, "confirmed"));
+    }
     if (loss >= 0) {
         print_time(loss, when);
         (void)printf("  loss of %s-priority data starts in %s at this rate\n",

@@ -290,6 +290,13 @@ static int64_t count_of(struct world *w, const char *stream, const char *what)
     return -1;
 }
 
+/* Of the messages that did not wait. */
+static int64_t confirmed(struct world *w, const char *what)
+{
+    auto_(cor_json_free) struct cor_json *json = cor_outbox_queue(w->outbox);
+    return cor_json_int_at(cor_json_get(json, "confirmed"), what, -1);
+}
+
 /* Messages of a stream come with rising numbers, and what is left out is said. */
 static void check_order(const struct world *w)
 {
@@ -315,10 +322,14 @@ static void what_waited_arrives_in_order_and_is_forgotten(void **state)
     check_books(w);
     sink_comes(w);
     until_got(w, 600);
+    assert_true(stage_until(w->stage, is_forgotten, w));
+    assert_int_equal(confirmed(w, "count"), 0);
     (void)put(w, "a", 301, 5, 10);
     until_got(w, 605);
     check_order(w);
     assert_true(stage_until(w->stage, is_forgotten, w));
+    assert_int_equal(confirmed(w, "count"), 5);
+    assert_in_range(confirmed(w, "p50Us"), 1, confirmed(w, "p99Us"));
     assert_int_equal(count_of(w, "a", "delivered"), 305);
 }
 
