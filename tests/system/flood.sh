@@ -98,16 +98,20 @@ flood_pods() {
 }
 
 # lease_watch FILE: writes a line for each renewal of the node's Lease, from now until lease_end: its renewTime
-# in milliseconds.
+# in milliseconds, that of the last one before first; last the time at which the watch ended.
 lease_watch() {
     kubectl get --raw "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?watch=true&fieldSelector=metadata.name%3Dedge0&timeoutSeconds=3600" |
         jq --unbuffered -r '.object.spec.renewTime | (.[0:19] + "Z" | fromdate) * 1000 + (.[20:23] | tonumber)' >"$1" &
-    LEASE_PID=$!
+    LEASE_PID=$! LEASE_FILE=$1
 }
-lease_end() { kill "$LEASE_PID" 2>/dev/null || true; }
+lease_end() {
+    kill "$LEASE_PID" 2>/dev/null || true
+    echo "end $(date +%s%3N)" >>"$LEASE_FILE"
+}
 
-# lease_gaps FILE: how often it was renewed; median and longest time between two renewals, in milliseconds.
+# lease_gaps FILE: how often it was renewed; the median time between two renewals, and the longest without one,
+# the last one until the watch ended among them, in milliseconds.
 lease_gaps() {
-    awk 'NR > 1 && $1 > last { print $1 - last } { last = $1 }' "$1" | sort -n |
-        awk '{ v[NR] = $1 } END { print NR + 0, v[int((NR + 1) / 2)] + 0, v[NR] + 0 }'
+    awk '$1 == "end" { print "open", $2 - last; next } last > 0 && $1 > last { print "gap", $1 - last } { last = $1 }' "$1" | sort -k 2 -n |
+        awk '$1 == "gap" { v[++n] = $2 } { longest = $2 } END { printf "%d %d %d\n", n, v[int((n + 1) / 2)], longest }'
 }
