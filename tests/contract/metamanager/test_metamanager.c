@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "common/base/mem.h"
+#include "proto/link/digest.h"
 #include "tests/support/stage/books.h"
 #include "tests/support/stage/stage.h"
 
@@ -422,6 +423,113 @@ static void odd_objects_change_nothing(void **state)
     assert_string_equal(w->reply, "{\"items\":[{}]}");
 }
 
+/* ---- what it has ---- */
+
+struct held_answer {
+    enum cor_code code;
+    int count;
+    uint64_t buckets;
+    struct cor_buf sums, objects; /* as HELD has them; "key uid content\n" each */
+};
+
+static void on_held(void *self, const void *body, const struct cor_err *err)
+{
+    struct held_answer *answer = self;
+    const struct px_held *held = body;
+    answer->count++;
+    answer->code = held == NULL ? err->code : COR_OK;
+    if (held == NULL) {
+        return;
+    }
+    answer->buckets = held->buckets;
+    cor_buf_add(&answer->sums, held->sums.ptr, held->sums.len);
+    for (size_t i = 0; i < held->objects.count; i++) {
+        const struct px_held_object *object =
+            (const struct px_held_object *)held->objects.items + i;
+        cor_buf_fmt(&answer->objects, "%.*s %.*s %lu\n", COR_VIEW_ARG(object->key),
+                    COR_VIEW_ARG(object->uid), (unsigned long)object->content);
+    }
+}
+
+static bool has_answer(void *self)
+{
+    return ((struct held_answer *)self)->count > 0;
+}
+
+static void held_answer_free(struct held_answer *answer)
+{
+    cor_buf_free(&answer->sums);
+    cor_buf_free(&answer->objects);
+}
+
+static struct held_answer compare(struct world *w, const struct px_compare *what)
+{
+    struct held_answer answer = {0};
+    assert_int_equal(cor_call(w->hub, PX_compare, what, COR_SEC(5), on_held, &answer), COR_OK);
+    assert_true(stage_until(w->stage, has_answer, &answer));
+    return answer;
+}
+
+static void has_that(struct world *w, struct cor_view key, struct cor_view uid, uint64_t content)
+{
+    struct px_object object = {.key = key,
+                               .uid = uid,
+                               .version = COR_VIEW("1"),
+                               .source = COR_VIEW("edgecontroller"),
+                               .content = content,
+                               .body = COR_VIEW("{}")};
+    assert_int_equal(cor_send(w->hub, PX_object, &object), COR_OK);
+}
+
+/* The sums are those of what was stored, not of what was deleted or came without a content; the
+ * objects of the wanted buckets are told, and no others. */
+static void what_it_has_is_told(void **state)
+{
+    const struct px_held_object HAS[] = {{COR_VIEW("default/configmap/a"), COR_VIEW("u-a"), 11},
+                                         {COR_VIEW("default/pod/b"), COR_VIEW("u-b"), UINT64_MAX},
+                                         {COR_VIEW("default/secret/c"), COR_VIEW("u-c"), 13}};
+    struct world *w = *state;
+    for (size_t i = 0; i < COR_COUNT(HAS); i++) {
+        has_that(w, HAS[i].key, HAS[i].uid, HAS[i].content);
+    }
+    has_that(w, COR_VIEW("default/configmap/gone"), COR_VIEW("u-gone"), 14);
+    put(w, "default/configmap/gone", "u-gone", "2", NULL);
+    until_stored(w, 5);
+
+    auto_(px_digest_free) struct px_digest expected = {0};
+    auto_(cor_buf_free) struct cor_buf sums = {0};
+    px_digest_init(&expected, px_digest_buckets(COR_COUNT(HAS)));
+    for (size_t i = 0; i < COR_COUNT(HAS); i++) {
+        px_digest_add(&expected, &HAS[i]);
+    }
+    px_digest_write(&expected, &sums);
+    auto_(held_answer_free) struct held_answer all = compare(w, &(struct px_compare){0});
+    assert_int_equal(all.buckets, expected.buckets);
+    assert_int_equal(all.sums.len, sums.len);
+    assert_memory_equal(all.sums.data, sums.data, sums.len);
+    assert_int_equal(all.objects.len, 0);
+
+    size_t bucket = px_digest_bucket(HAS[1].key, expected.buckets);
+    uint8_t bits[PX_DIGEST_MIN / 8] = {0};
+    bits[bucket / 8] = (uint8_t)(1U << bucket % 8);
+    struct px_compare one = {.buckets = expected.buckets,
+                             .wanted = {(const char *)bits, sizeof(bits)}};
+    auto_(held_answer_free) struct held_answer some = compare(w, &one);
+    assert_string_equal(cor_buf_as_view(&some.objects).ptr,
+                        "default/pod/b u-b 18446744073709551615\n");
+}
+
+static void odd_comparisons_are_refused(void **state)
+{
+    static const uint64_t BUCKETS[] = {3, PX_DIGEST_MAX * 2, UINT64_MAX};
+    struct world *w = *state;
+    for (size_t i = 0; i < COR_COUNT(BUCKETS); i++) {
+        struct px_compare odd = {.buckets = BUCKETS[i], .wanted = COR_VIEW("\xff\xff")};
+        auto_(held_answer_free) struct held_answer answer = compare(w, &odd);
+        assert_int_equal(answer.code, COR_INVALID);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -437,6 +545,8 @@ int main(void)
         T(it_ends_well_while_it_asks_for_a_token),
         T(writes_go_to_the_cloud_only),
         T(odd_objects_change_nothing),
+        T(what_it_has_is_told),
+        T(odd_comparisons_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
