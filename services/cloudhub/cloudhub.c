@@ -159,10 +159,14 @@ static enum cor_code list_nodes(void *self, struct cor_ctl_in *in, struct cor_vi
         const struct session *session = value;
         cor_buf_fmt(result,
                     "%s{\"node\":\"%s\",\"address\":\"%s\",\"dialect\":\"%s\",\"waiting\":%zu,"
-                    "\"flying\":%zu}",
+                    "\"flying\":%zu",
                     comma, session->node, session->address,
                     session->coracle == NULL ? "kubeedge" : "coracle",
                     outbox_count(session->outbox), outbox_flying(session->outbox));
+        if (session->has_clock) {
+            cor_buf_fmt(result, ",\"clockAheadMs\":%" PRId64, session->ahead_us / 1000);
+        }
+        cor_buf_str(result, "}");
         comma = ",";
     }
     cor_buf_str(result, "]");

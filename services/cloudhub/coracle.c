@@ -157,11 +157,20 @@ bool coracle_object(struct coracle *coracle, const struct outbox_item *item)
     return coracle_put(coracle, &head, &object) == COR_OK;
 }
 
-void coracle_beat(struct coracle *coracle)
+/* time: the node has asked for it. */
+static void answer_beat(struct coracle *coracle, bool time)
 {
     struct cor_wire_header head = {.number = PX_link_heartbeat};
     struct px_link_heartbeat body = {.leases = hub_wants_leases(coracle->session->hub)};
+    if (time) {
+        body.time_us = (uint64_t)cor_wall_now().us;
+    }
     coracle_control(coracle, &head, &body);
+}
+
+void coracle_beat(struct coracle *coracle)
+{
+    answer_beat(coracle, false);
 }
 
 void coracle_tick(struct coracle *coracle, bool silent)
@@ -181,6 +190,16 @@ static void answer_error(struct coracle *coracle, uint64_t id, const struct cor_
 }
 
 /* ---- the link's own ---- */
+
+/* What the node's clock says is as old as its way here. */
+static void hear_time(struct coracle *coracle, uint64_t time_us)
+{
+    struct session *session = coracle->session;
+    if (time_us > 0 && time_us <= INT64_MAX) {
+        session->ahead_us = (int64_t)time_us - cor_wall_now().us;
+        session->has_clock = true;
+    }
+}
 
 static enum cor_code on_hello(struct coracle *coracle, const struct px_frame *frame,
                               struct cor_err *err)
@@ -202,6 +221,8 @@ static enum cor_code on_hello(struct coracle *coracle, const struct px_frame *fr
     coracle->beat_us = COR_MS((int64_t)ms);
     px_end_begin(&fresh, &ours);
     ours.leases = hub_wants_leases(coracle->session->hub);
+    ours.time_us = (uint64_t)cor_wall_now().us;
+    hear_time(coracle, hello.time_us);
     coracle_control(coracle, &head, &ours);
     session_begin(coracle->session);
     return COR_OK;
@@ -213,7 +234,8 @@ static enum cor_code on_heartbeat(struct coracle *coracle, const struct px_frame
     struct px_link_heartbeat body;
     enum cor_code code = px_frame_body(frame, NULL, &body, err);
     if (code == COR_OK) {
-        coracle_beat(coracle);
+        hear_time(coracle, body.time_us);
+        answer_beat(coracle, body.time_us != 0);
     }
     if (code == COR_OK && body.alive) {
         hub_tell_alive(coracle->session->hub, coracle->session, body.seconds);

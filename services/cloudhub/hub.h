@@ -88,6 +88,8 @@ struct session {
     uint64_t epoch;        /* 24 bits, not 0; 0: not begun */
     struct cor_mono alive; /* last keepalive */
     struct cor_wall cert_from, cert_until;
+    bool has_clock;          /* the node has said what its clock says... */
+    int64_t ahead_us;        /* ...so far ahead of ours */
     size_t calls;            /* under way at the controller */
     struct coracle *coracle; /* the dialect; NULL: KubeEdge's. Owned */
     struct relay *relay;     /* of the Coracle dialect; owned */

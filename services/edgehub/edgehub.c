@@ -338,6 +338,11 @@ static void stats(void *self, struct cor_buf *out)
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         cor_buf_fmt(out, ",\"%s\":%" PRIu64, rows[i].name, rows[i].value);
     }
+    const struct px_offset *offset = link_offset(hub->link);
+    if (offset->known) {
+        cor_buf_fmt(out, ",\"clock_ahead_ms\":%" PRId64 ",\"clock_error_ms\":%" PRId64,
+                    offset->ahead_us / 1000, offset->error_us / 1000);
+    }
 }
 
 /* ---- books ---- */

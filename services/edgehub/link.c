@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+
 #include "common/base/mem.h"
 #include "common/pki/digest.h"
 #include "common/ws/resolve.h"
@@ -14,6 +17,9 @@ enum { GREET_US = 10 * 1000 * 1000, TIGHT_BYTES = 1024 * 1024, TIGHT_ROOM = 320 
 
 /* An outage of up to some 20 s is tried this often. */
 enum { QUICK_US = 600 * 1000, QUICK_TRIES = 40 };
+
+/* So many heartbeats for one that asks for the cloud's time; what a clock may be off by. */
+enum { ASK_EVERY = 16, OFF_US = 2 * 1000 * 1000 };
 
 /* Time for a connection with its handshakes, in turn: short ones find a link soon that has
  * swallowed the last try, and a slow link needs a long one. */
@@ -43,6 +49,10 @@ struct link {
     bool told;  /* a heartbeat of this connection has said so */
     uint64_t seconds;
     bool leases; /* the cloud wants the calls that renew the Lease */
+    unsigned beats;
+    struct cor_mono asked; /* the cloud for its time; 0: not */
+    struct px_offset offset;
+    int64_t told_us; /* by how much the clock was off when that was logged last */
 };
 
 static double random_number(void)
@@ -63,6 +73,51 @@ static int64_t next_delay(struct link *link)
     return cor_backoff_next(&link->backoff, random_number());
 }
 
+/* ---- clocks (Coracle) ---- */
+
+static uint64_t ask_time(struct link *link)
+{
+    struct cor_wall now = cor_wall_now();
+    link->asked = cor_loop_now(link->spec.loop);
+    return now.us > 0 ? (uint64_t)now.us : 1;
+}
+
+/* Says so when the clock is off, and when it is right again. */
+static void tell_offset(struct link *link)
+{
+    int64_t ahead = link->offset.ahead_us;
+    bool is_off = llabs(ahead) > OFF_US + link->offset.error_us;
+    bool was_off = link->told_us != 0;
+    if (is_off && llabs(ahead - link->told_us) > OFF_US) {
+        LOGW(link->spec.log, "link.clock-off", "ahead_ms=%" PRId64 " error_ms=%" PRId64,
+             ahead / 1000, link->offset.error_us / 1000);
+        link->told_us = ahead;
+    } else if (was_off && !is_off) {
+        LOGI(link->spec.log, "link.clock-right", "ahead_ms=%" PRId64, ahead / 1000);
+        link->told_us = 0;
+    }
+}
+
+static void hear_time(struct link *link, uint64_t time_us)
+{
+    if (time_us == 0 || time_us > INT64_MAX || link->asked.us == 0) {
+        return;
+    }
+    struct px_offset_sample sample = {.asked = link->asked,
+                                      .answered = cor_loop_now(link->spec.loop),
+                                      .wall = cor_wall_now(),
+                                      .peer = {(int64_t)time_us}};
+    link->asked = (struct cor_mono){0};
+    if (px_offset_take(&link->offset, &sample)) {
+        tell_offset(link);
+    }
+}
+
+const struct px_offset *link_offset(const struct link *link)
+{
+    return &link->offset;
+}
+
 /* ---- heartbeats (Coracle) ---- */
 
 static void beat(struct link *link)
@@ -72,6 +127,9 @@ static void beat(struct link *link)
     link->told = link->told || link->alive;
     link->alive = false;
     link->beaten = cor_loop_now(link->spec.loop);
+    if (link->beats++ % ASK_EVERY == 0) {
+        body.time_us = ask_time(link);
+    }
     link_control(link, &head, &body);
 }
 
@@ -135,6 +193,8 @@ static void greet(struct link *link)
     link->heard = (struct cor_mono){0};
     link->beaten = cor_loop_now(link->spec.loop);
     cor_ws_ping(link->conn, 0);
+    link->beats = 1; /* the hello asks */
+    hello.time_us = ask_time(link);
     cor_timer_start(link->keepalive, GREET_US);
     link_control(link, &head, &hello);
 }
@@ -165,6 +225,7 @@ static enum cor_code on_hello(struct link *link, const struct px_frame *frame, s
     }
     if (code == COR_OK) {
         link->leases = hello.leases;
+        hear_time(link, hello.time_us);
         become_up(link);
         cor_timer_repeat(link->keepalive, link->beat_us);
         link->spec.up(link->spec.self);
@@ -190,6 +251,7 @@ static enum cor_code on_heartbeat(struct link *link, const struct px_frame *fram
     enum cor_code code = px_frame_body(frame, NULL, &body, err);
     if (code == COR_OK) {
         link->leases = body.leases;
+        hear_time(link, body.time_us);
     }
     return code;
 }

@@ -10,6 +10,7 @@
 #include "identity.h"
 #include "proto/kubeedge/message.h"
 #include "proto/link/frame.h"
+#include "proto/link/offset.h"
 
 struct link;
 
@@ -56,6 +57,10 @@ bool link_is_up(const struct link *link);
 
 /* Whether it is up and speaks the Coracle dialect. */
 bool link_is_coracle(const struct link *link);
+
+/* How far this machine's clock is ahead of the cloud's: Coracle only, by its last connections.
+ * Valid until the link is freed. */
+const struct px_offset *link_offset(const struct link *link);
 
 /* Number of connections so far. */
 uint64_t link_epoch(const struct link *link);

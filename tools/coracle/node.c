@@ -64,6 +64,19 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
+/* How far the node's clock is ahead; below a second it is the way to the node that is seen. */
+static void print_clock(const struct cor_json *ahead, char text[32])
+{
+    double seconds = cor_json_as_real(ahead, 0) / 1000;
+    if (ahead == NULL) {
+        (void)snprintf(text, 32, "-");
+    } else if (seconds > -1 && seconds < 1) {
+        (void)snprintf(text, 32, "ok");
+    } else {
+        (void)snprintf(text, 32, "%+.0f s", seconds);
+    }
+}
+
 static void print_table(const struct cor_json *nodes)
 {
     int width = 4;
@@ -71,12 +84,15 @@ static void print_table(const struct cor_json *nodes)
         int len = (int)strlen(cor_json_str_at(cor_json_item(nodes, i), "node", ""));
         width = len > width ? len : width;
     }
-    (void)printf("%-*s  %-15s  %-8s  %s\n", width, "NODE", "ADDRESS", "DIALECT", "WAITING");
+    (void)printf("%-*s  %-15s  %-8s  %7s  %s\n", width, "NODE", "ADDRESS", "DIALECT", "WAITING",
+                 "CLOCK");
     for (size_t i = 0; i < cor_json_count(nodes); i++) {
         const struct cor_json *node = cor_json_item(nodes, i);
-        (void)printf("%-*s  %-15s  %-8s  %lld\n", width, cor_json_str_at(node, "node", ""),
+        char clock[32];
+        print_clock(cor_json_get(node, "clockAheadMs"), clock);
+        (void)printf("%-*s  %-15s  %-8s  %7lld  %s\n", width, cor_json_str_at(node, "node", ""),
                      cor_json_str_at(node, "address", ""), cor_json_str_at(node, "dialect", ""),
-                     (long long)cor_json_int_at(node, "waiting", 0));
+                     (long long)cor_json_int_at(node, "waiting", 0), clock);
     }
 }
 

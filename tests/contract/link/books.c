@@ -5,7 +5,7 @@
 #include "tests/contract/link/harness.h"
 #include "tools/ctl/ctl.h"
 
-struct cor_json *bench_books(const struct bench *bench, const char *hub)
+struct cor_json *bench_ask(const struct bench *bench, const char *hub, const char *verb)
 {
     enum { ANSWER_MAX = 1 << 20, ASK_MS = 3000 };
     bool is_edge = strcmp(hub, "edgehub") == 0;
@@ -13,11 +13,16 @@ struct cor_json *bench_books(const struct bench *bench, const char *hub)
                                           : cor_sprintf("%s/run/ctl/cloudhub", bench->cloud->dir);
     auto_(cor_buf_free) struct cor_buf answer = {0};
     struct cor_json *json = NULL;
-    if (tool_ask(path, "ledger", COR_VIEW("{}"), ASK_MS, &answer, NULL) == COR_OK) {
+    if (tool_ask(path, verb, COR_VIEW("{}"), ASK_MS, &answer, NULL) == COR_OK) {
         assert_int_equal(cor_json_parse(cor_buf_as_view(&answer), ANSWER_MAX, 0, &json, NULL),
                          COR_OK);
     }
     return json;
+}
+
+struct cor_json *bench_books(const struct bench *bench, const char *hub)
+{
+    return bench_ask(bench, hub, "ledger");
 }
 
 struct wanted {

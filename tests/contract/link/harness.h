@@ -69,6 +69,10 @@ struct bench {
 /* cmocka set-up: all is running and the link is up. */
 int bench_setup(void **state);
 
+/* What "edgehub" or "cloudhub" answers to a verb of its control socket; NULL: nothing. Returns
+ * owned. */
+struct cor_json *bench_ask(const struct bench *bench, const char *hub, const char *verb);
+
 /* The books of "edgehub" or "cloudhub"; NULL: it does not answer. Returns owned. */
 struct cor_json *bench_books(const struct bench *bench, const char *hub);
 

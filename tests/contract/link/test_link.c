@@ -325,6 +325,22 @@ static void eventbus_of_v0_1_0(void **state)
     bench_seen(bench, "mqtt out default/a x\n");
 }
 
+/* Both ends know how the node's clock stands to the cloud's; here it is the same one. */
+static void clocks_are_compared(void **state)
+{
+    enum { NEAR_MS = 5000 };
+    struct bench *bench = *state;
+    auto_(cor_json_free) struct cor_json *edge = bench_ask(bench, "edgehub", "stats");
+    auto_(cor_json_free) struct cor_json *nodes = bench_ask(bench, "cloudhub", "nodes");
+    int64_t error = cor_json_int_at(edge, "clock_error_ms", -1);
+    assert_in_range(error, 0, NEAR_MS);
+    assert_in_range(cor_json_int_at(edge, "clock_ahead_ms", -NEAR_MS) + error + 1, 0,
+                    2 * (error + 1));
+    assert_in_range(cor_json_int_at(cor_json_item(nodes, 0), "clockAheadMs", -2 * NEAR_MS) +
+                        NEAR_MS,
+                    0, 2 * NEAR_MS);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, bench_setup, bench_teardown)
@@ -338,6 +354,7 @@ int main(void)
         T(memberships_and_rules_go_down),
         T(heartbeats_renew_the_lease),
         T(idle_link_costs_little),
+        T(clocks_are_compared),
         T(kubeedge_when_one_side_wants_it),
         T(controller_of_v0_1_0),
         T(controller_of_v0_1_0_is_slow),
