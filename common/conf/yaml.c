@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "common/base/must.h"
 
 enum { DEPTH = 32 };
 
@@ -137,6 +138,24 @@ static struct cor_json *node_value(struct reading *r, yaml_node_t *node, const c
     return NULL;
 }
 
+/* Takes the result of a call of libyaml: without memory the process ends, as everywhere; a wrong
+ * file, for which a service is not started again, is another thing, and has a problem. */
+static bool went(const yaml_parser_t *parser, int result)
+{
+    if (result == 0 && (parser->error == YAML_MEMORY_ERROR || parser->problem == NULL)) {
+        cor_die("out of memory (YAML)");
+    }
+    return result != 0;
+}
+
+static void begin(yaml_parser_t *parser, struct cor_view text)
+{
+    if (yaml_parser_initialize(parser) == 0) { /* it leaves no error in the parser */
+        cor_die("out of memory (YAML)");
+    }
+    yaml_parser_set_input_string(parser, (const unsigned char *)text.ptr, text.len);
+}
+
 /* Aliases can make a small text expand without bound: refuse them before building anything. */
 static bool has_alias(struct cor_view text, struct cor_err *err)
 {
@@ -144,11 +163,8 @@ static bool has_alias(struct cor_view text, struct cor_err *err)
     yaml_event_t event;
     bool found = false;
     bool end = false;
-    if (yaml_parser_initialize(&parser) == 0) {
-        return false;
-    }
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text.ptr, text.len);
-    while (!found && !end && yaml_parser_parse(&parser, &event) != 0) {
+    begin(&parser, text);
+    while (!found && !end && went(&parser, yaml_parser_parse(&parser, &event))) {
         found = event.type == YAML_ALIAS_EVENT;
         end = event.type == YAML_STREAM_END_EVENT;
         if (found) {
@@ -165,9 +181,9 @@ static enum cor_code read_document(yaml_parser_t *parser, struct reading *r,
                                    struct cor_json **out_r)
 {
     yaml_document_t doc;
-    if (yaml_parser_load(parser, &doc) == 0) {
+    if (!went(parser, yaml_parser_load(parser, &doc))) {
         return cor_err_set(r->err, COR_INVALID, "line %zu: %s", parser->problem_mark.line + 1,
-                           parser->problem == NULL ? "not YAML" : parser->problem);
+                           parser->problem);
     }
     yaml_node_t *root = yaml_document_get_root_node(&doc);
     r->doc = &doc;
@@ -188,10 +204,7 @@ enum cor_code cor_yaml_parse(struct cor_view text, size_t max, cor_yaml_line_fn 
         return text.ptr == NULL ? cor_err_set(err, COR_INVALID, "no text") : COR_INVALID;
     }
     yaml_parser_t parser;
-    if (yaml_parser_initialize(&parser) == 0) {
-        return cor_err_set(err, COR_INTERNAL, "out of memory (YAML)");
-    }
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text.ptr, text.len);
+    begin(&parser, text);
     struct reading r = {.lines = lines, .self = self, .err = err};
     enum cor_code code = read_document(&parser, &r, out_r);
     yaml_parser_delete(&parser);

@@ -91,6 +91,9 @@ enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags, struct
                      ((flags & COR_JSON_PREFIX) != 0 ? JSON_DISABLE_EOF_CHECK : 0);
     json_error_t why;
     value = json_loadb(text.ptr, text.len, options, &why);
+    if (value == NULL && why.text[0] == '\0') { /* it says what is wrong with a text */
+        return cor_err_set(err, COR_INTERNAL, "out of memory (JSON)");
+    }
     if (value == NULL) {
         return cor_err_set(err, COR_INVALID, "JSON line %d column %d: %s", why.line, why.column,
                            why.text);
@@ -304,7 +307,7 @@ void cor_json_set(struct cor_json *value, const char *key, struct cor_json *chil
     if (child == NULL) {
         (void)json_object_del(in(value), key);
     } else if (cor_view_is_utf8(cor_view_of(key))) {
-        must(json_object_set_new_nocheck(in(value), key, in(child)) == 0);
+        cor_json_went(json_object_set_new_nocheck(in(value), key, in(child)));
     } else {
         cor_json_free(&child);
     }
@@ -345,19 +348,21 @@ struct cor_json *cor_json_item(const struct cor_json *value, size_t index)
 
 void cor_json_add(struct cor_json *value, struct cor_json *child)
 {
-    must(json_array_append_new(in(value), in(child)) == 0);
+    must(cor_json_is_array(value) && child != NULL);
+    cor_json_went(json_array_append_new(in(value), in(child)));
 }
 
 void cor_json_insert(struct cor_json *value, size_t index, struct cor_json *child)
 {
-    must(json_array_insert_new(in(value), index, in(child)) == 0);
+    must(index <= cor_json_count(value) && child != NULL);
+    cor_json_went(json_array_insert_new(in(value), index, in(child)));
 }
 
 void cor_json_put(struct cor_json *value, size_t index, struct cor_json *child)
 {
-    int done = child == NULL ? json_array_remove(in(value), index)
-                             : json_array_set_new(in(value), index, in(child));
-    must(done == 0);
+    must(index < cor_json_count(value) && cor_json_is_array(value));
+    cor_json_went(child == NULL ? json_array_remove(in(value), index)
+                                : json_array_set_new(in(value), index, in(child)));
 }
 
 bool cor_json_each(const struct cor_json *value, void **at, const char **key_r,

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "common/base/must.h"
 #include "common/json/json.h"
 
 static inline json_t *cor_json_in(const struct cor_json *value)
@@ -16,6 +17,14 @@ static inline json_t *cor_json_in(const struct cor_json *value)
 static inline struct cor_json *cor_json_out(json_t *value)
 {
     return (struct cor_json *)value;
+}
+
+/* Of what jansson refuses for want of memory only, its callers having seen to the rest. */
+static inline void cor_json_went(int result)
+{
+    if (result != 0) {
+        cor_die("out of memory (JSON)");
+    }
 }
 
 /* read.c: the value of a text that is plain; NULL: it is not, ask jansson. strict: a key twice is

@@ -143,9 +143,9 @@ static json_t *copy_object(json_t *value)
     json_t *copy = json_object();
     for (void *at = json_object_iter(value); at != NULL && copy != NULL;
          at = json_object_iter_next(value, at)) {
-        must(json_object_setn_new_nocheck(copy, json_object_iter_key(at),
-                                          json_object_iter_key_len(at),
-                                          copy_value(json_object_iter_value(at))) == 0);
+        cor_json_went(json_object_setn_new_nocheck(copy, json_object_iter_key(at),
+                                                   json_object_iter_key_len(at),
+                                                   copy_value(json_object_iter_value(at))));
     }
     return copy;
 }
@@ -154,7 +154,7 @@ static json_t *copy_array(const json_t *value)
 {
     json_t *copy = json_array();
     for (size_t i = 0; i < json_array_size(value) && copy != NULL; i++) {
-        must(json_array_append_new(copy, copy_value(json_array_get(value, i))) == 0);
+        cor_json_went(json_array_append_new(copy, copy_value(json_array_get(value, i))));
     }
     return copy;
 }
@@ -165,7 +165,7 @@ static json_t *copy_value(json_t *value)
     json_t *copy = json_is_object(value)  ? copy_object(value)
                    : json_is_array(value) ? copy_array(value)
                                           : json_incref(value);
-    must(copy != NULL);
+    cor_json_went(copy == NULL);
     return copy;
 }
 

@@ -13,9 +13,20 @@ struct cor_loop {
     struct ev_loop *ev;
 };
 
+/* As libev wants it; its own aborts when there is no memory. */
+static void *allocate(void *ptr, long size) /* NOLINT(google-runtime-int) */
+{
+    if (size > 0) {
+        return cor_realloc(ptr, (size_t)size, 1);
+    }
+    cor_free(ptr);
+    return NULL;
+}
+
 struct cor_loop *cor_loop_new(void)
 {
     struct cor_loop *loop = cor_alloc(sizeof(*loop));
+    ev_set_allocator(allocate);
     /* The default loop is the only one that can reap children (libev). */
     loop->ev = ev_default_loop(EVFLAG_NOENV | EVBACKEND_EPOLL);
     if (loop->ev == NULL) {

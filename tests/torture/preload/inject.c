@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // For LD_PRELOAD: the call number TORTURE_NTH of the function TORTURE_CALL fails with errno
-// TORTURE_ERRNO; with TORTURE_COUNT=FILE the number of calls is written there at the end instead.
-// Failures go on as long as the file TORTURE_WHILE exists, if it is given.
+// TORTURE_ERRNO (EIO, or what malloc says); with TORTURE_COUNT=FILE the number of calls is written
+// there at the end instead. Failures go on as long as the file TORTURE_WHILE exists, if it is
+// given.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ static struct {
     int error;
     int slow_ms;
     atomic_long calls;
+    atomic_bool excused;
     bool ready;
 } state;
 
@@ -36,9 +38,10 @@ __attribute__((constructor)) static void begin(void)
     state.call = getenv("TORTURE_CALL");
     state.while_file = getenv("TORTURE_WHILE");
     state.nth = nth == NULL ? 0 : atol(nth);
-    state.error = error == NULL ? EIO : atoi(error);
     state.slow_ms = slow == NULL ? 0 : atoi(slow);
     state.ready = state.call != NULL;
+    bool memory = state.ready && strcmp(state.call, "malloc") == 0;
+    state.error = error != NULL ? atoi(error) : memory ? ENOMEM : EIO;
 }
 
 __attribute__((destructor)) static void end(void)
@@ -56,7 +59,7 @@ __attribute__((destructor)) static void end(void)
 /* Whether this call of name is to fail; errno is set then. */
 static bool fails(const char *name)
 {
-    if (!state.ready || strcmp(name, state.call) != 0) {
+    if (!state.ready || strcmp(name, state.call) != 0 || atomic_load(&state.excused)) {
         return false;
     }
     long number = atomic_fetch_add(&state.calls, 1) + 1;
@@ -127,6 +130,18 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *ptr, size_t size);
+
+/* Debian's libzmq begins with OpenPGM, which ends in glibc's name service, and both crash without
+ * memory. */
+void *zmq_ctx_new(void);
+
+void *zmq_ctx_new(void)
+{
+    atomic_store(&state.excused, true);
+    void *context = REAL(zmq_ctx_new)();
+    atomic_store(&state.excused, false);
+    return context;
+}
 
 void *malloc(size_t size)
 {
