@@ -76,7 +76,7 @@ static enum cor_code on_synced(void *self, struct cor_in *in, const void *body, 
     (void)in;
     (void)err;
     w->synced++;
-    w->synced_epoch = m->epoch;
+    cor_buf_fmt(&w->synced_nodes, "%.*s\n", COR_VIEW_ARG(m->node));
     return COR_OK;
 }
 
@@ -328,6 +328,7 @@ void world_free(struct world **world)
     cor_buf_free(&w->published);
     cor_buf_free(&w->objects);
     cor_buf_free(&w->members);
+    cor_buf_free(&w->synced_nodes);
     cutter_free(&w->cutter);
     stage_free(&w->stage);
     cor_freep(world);

@@ -39,8 +39,8 @@ struct world {
     const char *awaited;    /* key of one of them; NULL: none */
     int64_t awaited_us;     /* when it came; 0: it has not */
     int synced;             /* NODE_SYNCEDs */
-    uint64_t synced_epoch;  /* of the last */
-    struct cor_buf members; /* memberships that they were told, one a line */
+    struct cor_buf synced_nodes; /* each with a line end */
+    struct cor_buf members;      /* memberships that they were told, one a line */
     /* the API's last answer */
     bool answered;
     int status;
