@@ -44,6 +44,7 @@ enum px_verb {
     PX_VERB_UPDATE = 4,
     PX_VERB_PATCH = 5,
     PX_VERB_DELETE = 6,
+    PX_VERB_WATCH = 7, /* in NODE_ASK only */
 };
 
 /* Content type of a PATCH. */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "apps.h"
 #include "common/base/mem.h"
 #include "compare.h"
 #include "coracle.h"
@@ -154,6 +155,7 @@ static void on_up(void *self, struct cor_port *port)
     while (cor_map_next(hub->sessions, &at, NULL, &value)) {
         struct session *session = value;
         hub_tell(hub, session, true);
+        apps_tell(session);
         if (session->compare != NULL) {
             session_enter(session);
             compare_begin(session->compare);
@@ -340,6 +342,7 @@ enum cor_code hub_new(struct cor_service *service, const struct hub_limits *limi
     hub->limits = *limits;
     hub->sessions = cor_map_new(NULL);
     hub->epochs = cor_map_new(NULL);
+    hub->watches = apps_watches_new();
     cor_list_init(&hub->backlog);
     hub->handles = cor_pool_new(SESSIONS_MAX);
     hub->reports = reports_new(hub);
@@ -360,6 +363,7 @@ void hub_free(struct hub **hub)
         reports_free(&(*hub)->reports);
         cor_map_free(&(*hub)->sessions);
         cor_map_free(&(*hub)->epochs);
+        cor_map_free(&(*hub)->watches);
         cor_pool_free(&(*hub)->handles);
         cor_ledger_free(&(*hub)->books.ledger);
         cor_freep(hub);

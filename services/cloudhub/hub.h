@@ -66,6 +66,7 @@ struct hub {
     struct cor_link backlog;       /* of struct relay that wait for the controller */
     size_t waiting_bytes;          /* in them */
     size_t part_bytes;             /* of nodes' frames that are not whole */
+    struct cor_map *watches;       /* node -> struct watches, owned: see apps.h */
     const struct revoked *revoked; /* borrowed */
     const char *ca_pem; /* of the Kubernetes API, for nodes that ask; borrowed, may be NULL */
     bool wants_leases;  /* the last controller was one of v0.1.0 */
@@ -76,6 +77,7 @@ struct hub {
 struct coracle;
 struct relay;
 struct compare;
+struct watches;
 
 struct session {
     struct hub *hub;
@@ -91,10 +93,12 @@ struct session {
     bool has_clock;          /* the node has said what its clock says... */
     int64_t ahead_us;        /* ...so far ahead of ours */
     size_t calls;            /* under way at the controller */
+    size_t asks;             /* of its own API, likewise: see apps.h */
     struct coracle *coracle; /* the dialect; NULL: KubeEdge's. Owned */
     struct relay *relay;     /* of the Coracle dialect; owned */
     struct compare *compare; /* likewise */
     struct cor_map *topics;  /* that a KubeEdge node was told to subscribe */
+    struct watches *watches; /* of its own API; the hub's; NULL: none yet */
     unsigned inside;         /* session_enter */
     bool over;               /* closed; to be freed */
 };

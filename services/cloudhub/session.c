@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apps.h"
 #include "common/base/mem.h"
 #include "compare.h"
 #include "coracle.h"
@@ -108,6 +109,7 @@ void session_begin(struct session *session)
     LOGI(hub->service->log, "hub.session.up", "node=%s address=%s dialect=%s", session->node,
          session->address, session->coracle == NULL ? "kubeedge" : "coracle");
     hub_tell(hub, session, true);
+    apps_begin(session);
     if (session->compare != NULL) {
         compare_begin(session->compare);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 
+#include "apps.h"
 #include "common/base/mem.h"
 #include "hub.h"
 #include "proto/kubeedge/calls.h"
@@ -269,7 +270,7 @@ static void (*const HANDLERS[])(struct session *session, const struct px_kubeedg
     [PX_UP_VOLUME] = drop,         [PX_UP_ACK] = ack,
     [PX_UP_ERROR] = error,         [PX_UP_UPLOAD] = upload,
     [PX_UP_TASK] = drop,           [PX_UP_CA] = api_ca,
-    [PX_UP_FORGED] = forged,       [PX_UP_DYNAMIC] = drop,
+    [PX_UP_FORGED] = forged,       [PX_UP_DYNAMIC] = apps_take,
     [PX_UP_DEVICE] = device_said,  [PX_UP_EDGE] = edge,
 };
 

@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "edgecontroller.h"
+#include "feeds.h"
 #include "records.h"
 
 static const struct ec_kind_info KINDS[EC_KINDS] = {
@@ -48,14 +49,14 @@ static struct ec_session *session_of(const struct ec *ec, const char *node)
 }
 
 /* The object's text with apiVersion and kind, which items of lists lack. */
-static char *text_of(const struct cor_json *object, enum ec_kind kind)
+static char *text_of(const struct cor_json *object, const struct ec_kind_info *info)
 {
     struct cor_json *mutable = cor_json_ref((struct cor_json *)(uintptr_t)object);
     auto_(cor_json_free) struct cor_json *copy = NULL;
     if (cor_json_get(object, "kind") == NULL) {
         copy = cor_json_object();
-        cor_json_set(copy, "apiVersion", cor_json_str(KINDS[kind].api_version));
-        cor_json_set(copy, "kind", cor_json_str(KINDS[kind].kind));
+        cor_json_set(copy, "apiVersion", cor_json_str(info->api_version));
+        cor_json_set(copy, "kind", cor_json_str(info->kind));
         void *at = NULL;
         const char *key = NULL;
         struct cor_json *value = NULL;
@@ -89,6 +90,12 @@ static bool send(struct ec *ec, struct ec_session *session, struct px_node_objec
 void ec_send(struct ec *ec, const char *node, enum ec_kind kind, const struct cor_json *object,
              bool gone)
 {
+    ec_send_as(ec, node, &KINDS[kind], object, gone);
+}
+
+void ec_send_as(struct ec *ec, const char *node, const struct ec_kind_info *info,
+                const struct cor_json *object, bool gone)
+{
     struct ec_session *session = session_of(ec, node);
     if (session == NULL ||
         (session->records && !session->whole && !gone && ec_records_cover(ec, node, object))) {
@@ -96,31 +103,42 @@ void ec_send(struct ec *ec, const char *node, enum ec_kind kind, const struct co
     }
     const char *ns = ec_ns(object);
     auto_(cor_freep) char *key =
-        cor_sprintf("%s/%s/%s", ns[0] == '\0' ? "null" : ns, KINDS[kind].type, ec_name(object));
-    auto_(cor_freep) char *text = text_of(object, kind);
+        cor_sprintf("%s/%s/%s", ns[0] == '\0' ? "null" : ns, info->type, ec_name(object));
+    auto_(cor_freep) char *text = text_of(object, info);
     struct px_node_object message = {
         .key = cor_view_of(key),
         .gone = gone,
         .uid = cor_json_as_view(cor_json_at(object, "metadata.uid")),
         .version = cor_json_as_view(cor_json_at(object, "metadata.resourceVersion")),
-        .source = cor_view_of(KINDS[kind].source),
+        .source = cor_view_of(info->source),
         .body = cor_view_of(text),
         .content = ec_content(object),
     };
     if (send(ec, session, &message) && session->records && !gone && !ec->records_absent) {
-        ec_records_sent(ec->records, node, kind, object);
+        ec_records_sent(ec->records, node, info, object);
     }
 }
 
 void ec_send_gone(struct ec *ec, const char *node, const struct ec_lost *lost)
 {
-    const struct ec_kind_info *info = ec_kind_info(lost->kind);
+    if (lost->kind == EC_DEVICES && session_of(ec, node) != NULL) {
+        ec_send_left(ec, node, lost->ns, lost->name);
+    }
+    ec_send_gone_as(ec, node, ec_kind_info(lost->kind), lost);
+}
+
+void ec_send_gone_as(struct ec *ec, const char *node, const struct ec_kind_info *info,
+                     const struct ec_lost *lost)
+{
     struct ec_session *session = session_of(ec, node);
     if (session == NULL) {
         return;
     }
     auto_(cor_json_free) struct cor_json *object = cor_json_object();
     bool of_cluster = lost->ns.len == 0;
+    /* KubeEdge does not say these two; without them MetaServer goes on showing it. */
+    cor_json_set(object, "kind", cor_json_str(info->kind));
+    cor_json_set(object, "apiVersion", cor_json_str(info->api_version));
     if (!of_cluster) {
         cor_json_set_at(object, "metadata.namespace", cor_json_view(lost->ns));
     }
@@ -137,9 +155,6 @@ void ec_send_gone(struct ec *ec, const char *node, const struct ec_lost *lost)
         .source = cor_view_of(info->source),
         .body = cor_view_of(text),
     };
-    if (lost->kind == EC_DEVICES) {
-        ec_send_left(ec, node, lost->ns, lost->name);
-    }
     (void)send(ec, session, &message);
 }
 
@@ -301,6 +316,7 @@ void ec_send_all(struct ec *ec, struct ec_session *session)
     ec_bound_of(ec->pods, cor_view_of(session->node), send_again, ec);
     ec_send_devices(ec, session->node);
     ec_send_subscriptions(ec, session, true);
+    ec_feeds_send(ec->feeds, session->node);
     tell_synced(ec, session);
     ec_give_back(ec);
 }
@@ -329,6 +345,7 @@ enum cor_code ec_on_session(void *self, struct cor_in *in, const void *body, str
         const struct ec_session *old = cor_map_get(ec->sessions, message->node);
         if (old != NULL && old->epoch == message->epoch) {
             ec_flows_gone(ec, old->node);
+            ec_feeds_end(ec->feeds, old->node);
             (void)cor_map_del(ec->sessions, message->node);
         }
         return COR_OK;
@@ -338,6 +355,7 @@ enum cor_code ec_on_session(void *self, struct cor_in *in, const void *body, str
     session->epoch = message->epoch;
     session->records = message->records;
     session->unrepaired = message->records;
+    ec_feeds_end(ec->feeds, session->node); /* it says what it watches now */
     cor_map_set(ec->sessions, message->node, session);
     LOGI(ec->service->log, "controller.node-up", "node=%s epoch=%" PRIu64, session->node,
          session->epoch);
@@ -367,6 +385,7 @@ void ec_on_hub_down(void *self, struct cor_port *port)
     (void)port;
     struct ec *ec = self;
     ec_flows_gone(ec, NULL);
+    ec_feeds_end(ec->feeds, NULL);
     cor_map_free(&ec->sessions);
     ec->sessions = cor_map_new(ec_session_drop);
 }

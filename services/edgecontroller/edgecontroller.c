@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "common/kube/path.h"
+#include "feeds.h"
 #include "lease.h"
 #include "record.h"
 #include "records.h"
@@ -181,6 +182,7 @@ static const struct cor_handler HANDLERS[] = {
     {PX_node_report, ec_on_report},   {PX_node_upload, ec_on_upload},
     {PX_upload, ec_on_stream_upload}, {PX_node_alive, ec_on_alive},
     {PX_node_stored, ec_on_stored},   {PX_node_surplus, ec_on_surplus},
+    {PX_node_ask, ec_on_ask},         {PX_node_watches, ec_on_watches},
 };
 
 static const struct cor_port_ops HUB_OPS = {
@@ -227,6 +229,7 @@ static void add_stats(void *self, struct cor_buf *out)
                 cor_map_count(ec->sessions), ec->sent, ec->calls, ec->denied, ec->reports);
     ec_router_stats(ec, out);
     ec_records_stats(ec->records, out);
+    ec_feeds_stats(ec->feeds, out);
 }
 
 /* What the bus has dropped because it had come before. */
@@ -258,6 +261,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->leases = ec_leases_new(ec);
     ec->records = ec_records_new(ec);
     ec->surplus = ec_surplus_new(ec);
+    ec->feeds = ec_feeds_new(ec);
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
     code = code == COR_OK ? ec_router_open(ec, err) : code;
@@ -286,6 +290,7 @@ static void stop(void *self)
             cor_informer_free(&ec->informers[kind]);
         }
     }
+    ec_feeds_free(&ec->feeds);
     ec_router_close(ec);
     if (ec->kube != NULL) {
         cor_kube_free(&ec->kube);

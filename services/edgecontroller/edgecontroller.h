@@ -84,6 +84,8 @@ struct ec {
     struct ec_records *records; /* see records.h */
     bool records_absent;        /* the cluster has no ObjectSyncs */
     struct ec_surplus *surplus; /* see surplus.c */
+    struct ec_feeds *feeds;     /* see feeds.h */
+    size_t asking;              /* questions under way: see ask.c */
     struct cor_ledger *ledger;
     struct ec_router *router;               /* rules at work: see router.h */
     bool rules_absent;                      /* the cluster has no Rules or RuleEndpoints */
@@ -141,6 +143,10 @@ bool ec_kind_of(struct cor_view type, enum ec_kind *kind_r);
 void ec_send(struct ec *ec, const char *node, enum ec_kind kind, const struct cor_json *object,
              bool gone);
 
+/* The same of an object of another kind, which is called so. */
+void ec_send_as(struct ec *ec, const char *node, const struct ec_kind_info *info,
+                const struct cor_json *object, bool gone);
+
 /* Of an object that is no more only this is known. */
 struct ec_lost {
     enum ec_kind kind;
@@ -151,6 +157,10 @@ struct ec_lost {
 
 /* Tells the node, if it is connected, that there is no such object. */
 void ec_send_gone(struct ec *ec, const char *node, const struct ec_lost *lost);
+
+/* The same of an object of another kind; lost->kind says nothing. */
+void ec_send_gone_as(struct ec *ec, const char *node, const struct ec_kind_info *info,
+                     const struct ec_lost *lost);
 
 /* Sends everything a node needs. */
 void ec_send_all(struct ec *ec, struct ec_session *session);
@@ -198,6 +208,12 @@ void ec_send_left(struct ec *ec, const char *node, struct cor_view ns, struct co
  */
 
 enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+
+/* ---- ask.c --------------------------------------------------------------------------------------
+ */
+
+/* Handler of NODE_ASK. */
+enum cor_code ec_on_ask(void *self, struct cor_in *in, const void *body, struct cor_err *err);
 
 /* ---- surplus.c ----------------------------------------------------------------------------------
  */

@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/kube/path.h"
+#include "reach.h"
 #include "record.h"
 
 /* Requests under way; what the API answers to a create of what is there, and to what is not. */
@@ -295,15 +296,15 @@ bool ec_records_has(struct ec *ec, const char *node, const struct cor_json *obje
     return ec_record_covers(record_of(ec, ec_ns(object), name), COR_VIEW("1"));
 }
 
-void ec_records_sent(struct ec_records *records, const char *node, enum ec_kind kind,
+void ec_records_sent(struct ec_records *records, const char *node, const struct ec_kind_info *info,
                      const struct cor_json *object)
 {
     const char *ns = ec_ns(object);
     struct ec_subject subject = {.node = node,
                                  .uid = cor_json_str_at(object, "metadata.uid", ""),
                                  .ns = ns,
-                                 .api_version = ec_kind_info(kind)->api_version,
-                                 .kind = ec_kind_info(kind)->kind,
+                                 .api_version = info->api_version,
+                                 .kind = info->kind,
                                  .name = ec_name(object)};
     auto_(cor_freep) char *name = ec_record_name(node, subject.uid);
     auto_(cor_buf_free) struct cor_buf path = {0};
@@ -331,17 +332,27 @@ static void stored(struct ec_records *records, const struct px_node_stored *body
     }
 }
 
+/* How objects of a type are called; NULL: they are not carried here. */
+static const struct ec_kind_info *info_of(struct cor_view type)
+{
+    enum ec_kind kind = EC_KINDS;
+    const struct ec_reach *reach = ec_reach_of_type(type);
+    if (ec_kind_of(type, &kind)) {
+        return ec_kind_info(kind);
+    }
+    return reach == NULL ? NULL : &reach->info;
+}
+
 enum cor_code ec_on_stored(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
     struct ec *ec = self;
     const struct px_node_stored *message = body;
     struct px_key key;
-    enum ec_kind kind = EC_KINDS;
     (void)in;
     (void)err;
     if (!ec->records_absent && message->uid.len > 0 && px_key_parse(message->key, &key) &&
-        key.name.len > 0 && ec_kind_of(key.type, &kind)) {
-        stored(ec->records, message, &key, ec_kind_info(kind));
+        key.name.len > 0 && info_of(key.type) != NULL) {
+        stored(ec->records, message, &key, info_of(key.type));
     }
     return COR_OK;
 }

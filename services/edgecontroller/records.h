@@ -19,8 +19,8 @@ bool ec_records_cover(struct ec *ec, const char *node, const struct cor_json *ob
 /* Whether the node has acknowledged any version of the object. */
 bool ec_records_has(struct ec *ec, const char *node, const struct cor_json *object);
 
-/* The object is on its way to the node. */
-void ec_records_sent(struct ec_records *records, const char *node, enum ec_kind kind,
+/* The object, of a kind that is called so, is on its way to the node. */
+void ec_records_sent(struct ec_records *records, const char *node, const struct ec_kind_info *info,
                      const struct cor_json *object);
 
 /* Handler of NODE_STORED: the node has a version of an object, or has deleted it. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "feeds.h"
 #include "record.h"
 #include "records.h"
 
@@ -38,6 +39,7 @@ static void check_record(struct ec *ec, const struct ec_session *session, enum e
     enum ec_kind kind = EC_KINDS;
     const struct cor_json *record = ec_get(ec, of, ns, record_name);
     if (record == NULL || !subject_of(record, &kind)) {
+        ec_feeds_imply(ec->feeds, session->node, cor_json_str_at(record, "spec.objectKind", ""));
         return;
     }
     const char *name = cor_json_str_at(record, "spec.objectName", "");
@@ -176,6 +178,7 @@ void ec_on_records_synced(void *self)
         sweep_all(ec);
     }
     ec_repair(ec);
+    ec_feeds_repair(ec->feeds);
 }
 
 void ec_on_records_absent(void *self)

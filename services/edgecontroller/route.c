@@ -63,6 +63,7 @@ static const char *method_of(enum px_verb verb)
     case PX_VERB_DELETE:
         return "DELETE";
     case PX_VERB_LIST:
+    case PX_VERB_WATCH:
         break;
     }
     return NULL;

@@ -46,6 +46,38 @@ static enum cor_code on_call(void *self, struct cor_in *in, const void *body, st
     return COR_OK;
 }
 
+static enum cor_code on_ask(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    const struct px_node_ask *ask = body;
+    struct set *set = self;
+    (void)err;
+    cor_buf_fmt(&set->asks, "%d %.*s|%.*s %.*s %.*s %.*s %.*s\n", (int)ask->verb,
+                COR_VIEW_ARG(ask->path), COR_VIEW_ARG(ask->group_version),
+                COR_VIEW_ARG(ask->plural), COR_VIEW_ARG(ask->ns), COR_VIEW_ARG(ask->name),
+                COR_VIEW_ARG(ask->labels));
+    struct px_api_reply reply = {.status = set->reply_status, .body = cor_view_of(set->reply_body)};
+    cor_reply(in, &reply);
+    return COR_OK;
+}
+
+static enum cor_code on_watches(void *self, struct cor_in *in, const void *body,
+                                struct cor_err *err)
+{
+    const struct px_node_watches *watches = body;
+    const struct px_watched *rows = watches->watches.items;
+    struct set *set = self;
+    (void)in;
+    (void)err;
+    cor_buf_clear(&set->watches);
+    for (size_t i = 0; i < watches->watches.count; i++) {
+        cor_buf_fmt(&set->watches, "%.*s %.*s %.*s %.*s\n", COR_VIEW_ARG(rows[i].group_version),
+                    COR_VIEW_ARG(rows[i].plural), COR_VIEW_ARG(rows[i].ns),
+                    COR_VIEW_ARG(rows[i].labels));
+    }
+    set->watches_told++;
+    return COR_OK;
+}
+
 static enum cor_code on_stored(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
     const struct px_node_stored *stored = body;
@@ -86,7 +118,8 @@ static enum cor_code on_upload(void *self, struct cor_in *in, const void *body, 
 
 static const struct cor_handler HANDLERS[] = {
     {PX_node_session, on_session}, {PX_node_call, on_call},     {PX_node_report, on_report},
-    {PX_node_stored, on_stored},   {PX_node_upload, on_upload},
+    {PX_node_stored, on_stored},   {PX_node_upload, on_upload}, {PX_node_ask, on_ask},
+    {PX_node_watches, on_watches},
 };
 
 static const struct cor_port_ops OPS = {.handlers = HANDLERS, .handler_count = COR_COUNT(HANDLERS)};
@@ -231,6 +264,8 @@ int hub_teardown(void **state)
     cor_buf_free(&set->reports);
     cor_buf_free(&set->uploads);
     cor_buf_free(&set->stored);
+    cor_buf_free(&set->asks);
+    cor_buf_free(&set->watches);
     cor_buf_free(&set->body);
     test_certs_free(&set->api);
     for (size_t i = 0; i < COR_COUNT(set->held); i++) {

@@ -51,7 +51,10 @@ struct set {
     struct cor_buf calls;    /* "verb key body\n" */
     struct cor_buf reports;
     struct cor_buf uploads;
-    struct cor_buf stored; /* "node key uid version\n"; "-" before what is gone */
+    struct cor_buf stored;  /* "node key uid version\n"; "-" before what is gone */
+    struct cor_buf asks;    /* "verb path|group_version plural ns name labels\n" */
+    struct cor_buf watches; /* of what was told last: "group_version plural ns labels\n" */
+    int watches_told;
     uint64_t call_cause;
     uint64_t reply_status;
     const char *reply_body;

@@ -11,7 +11,7 @@
 struct replay {
     struct node *node;
     struct cor_map *asked; /* message ids that must be answered */
-    size_t calls, reports, uploads, dropped;
+    size_t calls, reports, uploads, apps, dropped;
 };
 
 static bool is_event(const struct px_kubeedge_in *in)
@@ -32,8 +32,9 @@ static void say(void *self, bool up, struct cor_view text)
     replay->calls += kind == PX_UP_EDGE;
     replay->reports += kind == PX_UP_DEVICE && !detail;
     replay->uploads += kind == PX_UP_UPLOAD;
-    replay->dropped += kind == PX_UP_DYNAMIC || kind == PX_UP_TASK || kind == PX_UP_VOLUME;
-    if ((kind == PX_UP_EDGE && !is_event(&in)) || kind == PX_UP_DEVICE) {
+    replay->apps += kind == PX_UP_DYNAMIC;
+    replay->dropped += kind == PX_UP_TASK || kind == PX_UP_VOLUME;
+    if ((kind == PX_UP_EDGE && !is_event(&in)) || kind == PX_UP_DEVICE || kind == PX_UP_DYNAMIC) {
         cor_map_set(replay->asked, cor_view_of(in.id), replay);
     }
     assert_int_equal(cor_ws_send(replay->node->conn, text), COR_OK);
@@ -58,7 +59,8 @@ static bool all_answered(void *arg)
         if (cor_map_del(replay->asked, cor_view_of(in.parent))) {
             bool twin = strcmp(in.group, "twin") == 0;
             assert_true(twin || strcmp(in.group, "resource") == 0);
-            assert_string_equal(in.operation, "response");
+            bool app = strcmp(in.source, "dynamiccontroller") == 0;
+            assert_string_equal(in.operation, app ? "applicationResponse" : "response");
         }
     }
     return cor_map_count(replay->asked) == 0;
@@ -76,7 +78,7 @@ static void what_an_edgecore_said_is_taken(void **state)
     struct replay replay = {.node = &node, .asked = asked};
     assert_int_equal(test_golden(SESSION(1), say, &replay), 161);
     assert_int_equal(test_golden(SESSION(2), say, &replay), 86);
-    assert_true(replay.calls > 40 && replay.reports > 1 && replay.uploads > 0);
+    assert_true(replay.calls > 40 && replay.reports > 1 && replay.uploads > 0 && replay.apps > 5);
     hub_wait(set, all_answered, &replay);
     assert_int_equal(lines(&set->calls), replay.calls);
     assert_int_equal(lines(&set->reports), replay.reports);

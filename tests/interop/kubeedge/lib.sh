@@ -83,7 +83,7 @@ modules:
       resolvConf: ""
       syncFrequency: 5s
   eventBus: {enable: true, mqttMode: 2, mqttServerExternal: "tcp://127.0.0.1:$MQTT_PORT"}
-  metaManager: {enable: true, metaServer: {enable: false}}
+  metaManager: {enable: true, metaServer: {enable: true}}
 END
 }
 
