@@ -89,6 +89,11 @@ bool cor_tls_is_expired(void *store_ctx)
            X509_STORE_CTX_get_error_depth(store_ctx) == 0;
 }
 
+bool cor_tls_greeted(const void *ssl)
+{
+    return ssl != NULL && SSL_get_state(ssl) != TLS_ST_BEFORE;
+}
+
 struct cor_cert *cor_tls_peer(void *ssl)
 {
     X509 *x509 = ssl == NULL ? NULL : SSL_get1_peer_certificate(ssl);

@@ -39,6 +39,9 @@ bool cor_tls_server(void *ctx, const struct cor_tls *tls);
  * one thing wrong is that the peer's own certificate has expired. */
 bool cor_tls_is_expired(void *store_ctx);
 
+/* Whether a server has got the whole greeting (ClientHello) of a connection. */
+bool cor_tls_greeted(const void *ssl);
+
 /* The certificate that the peer of an SSL showed; NULL if none. Returns owned. */
 struct cor_cert *cor_tls_peer(void *ssl);
 

@@ -79,6 +79,7 @@ int ws_on_established(struct lws *wsi, struct ws_slot *slot, void *in, size_t le
     (void)in;
     (void)len;
     struct cor_ws_conn *conn = slot->conn;
+    ws_door_passed(wsi);
     if (conn == NULL || conn->gone) {
         return -1;
     }

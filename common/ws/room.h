@@ -104,6 +104,10 @@ int ws_door_port(const struct ws_door *door);
 
 /* A connection of ws for an owner. */
 struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *events, void *self);
+/* The connection is through its handshakes, or has ended: its place is free. Nothing when it has
+ * none. */
+void ws_door_passed(struct lws *wsi);
+
 
 /* Tells the owner, once, that it is over. */
 void ws_conn_gone(struct cor_ws_conn *conn, const char *reason);

@@ -334,6 +334,7 @@ int ws_on_request(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
     }
     size_t length = 0;
     struct cor_ws_request *request = cor_alloc(sizeof(*request));
+    ws_door_passed(wsi);
     slot->request = request;
     request->server = server;
     request->wsi = wsi;

@@ -202,6 +202,7 @@ int ws_on_destroy(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
     if (slot != NULL && slot->conn != NULL) {
         struct cor_ws_conn *conn = take(&slot->conn);
         ws_conn_destroyed(conn);
+    ws_door_passed(wsi);
     } else if (slot != NULL) {
         ws_fetch_destroyed(slot);
     }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -439,16 +440,49 @@ static void pause_holds_the_peer_back(void **state)
     cor_timer_free(&timer);
 }
 
+/* Whoever says nothing keeps nobody out who does; only as many silent ones go as there is no place
+ * for. */
+static void silent_guests_make_room(void **state)
+{
+    enum { SILENT = 300, PLACES = 256 };
+    struct set *set = *state;
+    struct cor_ws_target target = target_of(set);
+    struct sockaddr_in name = {.sin_family = AF_INET,
+                               .sin_port = htons((uint16_t)cor_ws_port(set->server)),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fds[SILENT];
+    for (size_t i = 0; i < SILENT; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(fds[i], (struct sockaddr *)&name, sizeof(name)), 0);
+    }
+    dial(set, &target);
+    assert_int_equal(set->opened, 1);
+    size_t ended = 0;
+    for (size_t i = 0; i < SILENT; i++) {
+        char byte = 0;
+        ended += recv(fds[i], &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET;
+        (void)close(fds[i]);
+    }
+    assert_true(ended <= SILENT - PLACES + 1);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(identity_travels),      T(name_is_verified),
-        T(messages_of_all_sizes), T(too_large_is_closed),
-        T(server_closes),         T(client_closes),
-        T(refused_upgrade),       T(wrong_identities_are_refused),
-        T(nobody_there),          T(subprotocols),
-        T(binary_messages),       T(pause_holds_the_peer_back),
+        T(identity_travels),
+        T(name_is_verified),
+        T(messages_of_all_sizes),
+        T(too_large_is_closed),
+        T(server_closes),
+        T(client_closes),
+        T(refused_upgrade),
+        T(wrong_identities_are_refused),
+        T(nobody_there),
+        T(subprotocols),
+        T(binary_messages),
+        T(pause_holds_the_peer_back),
+        T(silent_guests_make_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
