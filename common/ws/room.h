@@ -14,6 +14,10 @@
 /* One TLS record and some: what is written at once. Larger messages go out as fragments. */
 enum { WS_CHUNK = 8 * 1024, WS_HEADER_MAX = 4096 };
 
+/* What libwebsockets takes of a message at once: each WebSocket has a buffer of this size. Most of
+ * what a node says is shorter. */
+enum { WS_TAKE = 1024 };
+
 struct cor_ws {
     struct cor_loop *loop;
     const struct cor_log *log;
@@ -86,6 +90,10 @@ struct cor_ws_conn {
     int inside;  /* callbacks of this connection on the stack */
 };
 
+/* ws.c: libwebsockets looks after no connection: their owners do, by beats of their own. Its looks
+ * would be a list of all connections, sorted by walking it. */
+extern const lws_retry_bo_t WS_NO_LOOKS;
+
 /* ws.c: a context of libwebsockets on ws's loop; NULL: it does not start. Returns owned. */
 struct lws_context *ws_context_new(struct cor_ws *ws, uint64_t options);
 
@@ -96,6 +104,10 @@ void ws_server_free(struct cor_ws_server *server);
  * (borrows). Returns owned. */
 struct ws_door *ws_door_new(struct cor_ws_server *server, int fd);
 
+/* The connection is through its handshakes, or has ended: its place is free. Nothing when it has
+ * none. */
+void ws_door_passed(struct lws *wsi);
+
 /* Stops accepting and closes the socket; *door becomes NULL. */
 void ws_door_free(struct ws_door **door);
 
@@ -104,10 +116,6 @@ int ws_door_port(const struct ws_door *door);
 
 /* A connection of ws for an owner. */
 struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *events, void *self);
-/* The connection is through its handshakes, or has ended: its place is free. Nothing when it has
- * none. */
-void ws_door_passed(struct lws *wsi);
-
 
 /* Tells the owner, once, that it is over. */
 void ws_conn_gone(struct cor_ws_conn *conn, const char *reason);

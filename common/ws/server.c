@@ -155,6 +155,7 @@ static enum cor_code make_vhost(struct cor_ws_server *server, struct cor_err *er
         .alpn = "http/1.1",
         .provided_client_ssl_ctx = any, /* else it makes one, never used */
         .keepalive_timeout = 30,
+        .retry_and_idle_policy = &WS_NO_LOOKS,
         .timeout_secs_ah_idle = 10,
         .user = server,
     };
@@ -333,8 +334,8 @@ int ws_on_request(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
         return -1;
     }
     size_t length = 0;
-    struct cor_ws_request *request = cor_alloc(sizeof(*request));
     ws_door_passed(wsi);
+    struct cor_ws_request *request = cor_alloc(sizeof(*request));
     slot->request = request;
     request->server = server;
     request->wsi = wsi;

@@ -53,6 +53,8 @@ static int dispatch(struct lws *wsi, enum lws_callback_reasons reason, void *use
     return 0;
 }
 
+const lws_retry_bo_t WS_NO_LOOKS = {0};
+
 /* The first row is what is spoken without a subprotocol. Its name is in the offer, too: a server
  * that knows the row only (v0.1.0) would refuse an offer without it. */
 static void fill_protocols(struct cor_ws *ws)
@@ -61,6 +63,7 @@ static void fill_protocols(struct cor_ws *ws)
     for (size_t i = 0; i < COR_COUNT(names) && names[i] != NULL; i++) {
         ws->protocols[i] = (struct lws_protocols){.name = names[i],
                                                   .callback = dispatch,
+                                                  .rx_buffer_size = WS_TAKE,
                                                   .per_session_data_size = sizeof(struct ws_slot)};
     }
     ws->offer = names[1] == NULL ? NULL : cor_sprintf("%s, %s", ws->limits.subprotocol, WS_PLAIN);
@@ -82,6 +85,7 @@ bool ws_client_ready(struct cor_ws *ws, size_t kind)
         .vhost_name = names[kind],
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
         .provided_client_ssl_ctx = ws->client[kind].tls,
+        .retry_and_idle_policy = &WS_NO_LOOKS,
         .ka_time = 20,
         .ka_probes = 3,
         .ka_interval = 5,
@@ -198,11 +202,11 @@ int ws_on_client_error(struct lws *wsi, struct ws_slot *slot, void *in, size_t l
 
 int ws_on_destroy(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
 {
+    ws_door_passed(wsi);
     (void)ws_on_closed(wsi, slot, in, len);
     if (slot != NULL && slot->conn != NULL) {
         struct cor_ws_conn *conn = take(&slot->conn);
         ws_conn_destroyed(conn);
-    ws_door_passed(wsi);
     } else if (slot != NULL) {
         ws_fetch_destroyed(slot);
     }
