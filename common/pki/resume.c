@@ -69,7 +69,8 @@ static int make_ticket(const uint8_t *secret, uint64_t epoch, unsigned char *nam
     return done ? 1 : -1;
 }
 
-/* 0: not ours, a whole handshake follows; 2: good, and a fresh one is to be made. */
+/* 0: not ours, a whole handshake follows; 1: good; 2: good, and one of the new key is to be made.
+ * To make one costs a server as much as to read one. */
 static int read_ticket(const uint8_t *secret, uint64_t epoch, const unsigned char *name,
                        unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
@@ -79,7 +80,7 @@ static int read_ticket(const uint8_t *secret, uint64_t epoch, const unsigned cha
         if (memcmp(name, key.name, NAME_LEN) == 0) {
             result = EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv) == 1 &&
                              set_mac(mac, &key)
-                         ? 2
+                         ? 1 + (int)age
                          : -1;
         }
         cor_wipe(&key, sizeof(key));
