@@ -35,6 +35,12 @@ COR_NODISCARD enum cor_code disk_write_volume(const char *root, const struct pod
 bool disk_volume_is_written(const char *root, const struct pod *pod,
                             const struct pod_volume *volume);
 
+/* Makes the folders in a volume that other volumes are mounted on: a volume may be read-only to the
+ * runtime, which would make them else. Not in the machine's own folders. Source: k8s.io/kubernetes
+ * pkg/volume/util/nested_volumes.go. COR_IO. */
+COR_NODISCARD enum cor_code disk_make_nested(const char *root, const struct pod *pod,
+                                             const struct pod_volume *volume, struct cor_err *err);
+
 /* Where a mount's sub path of a volume can be had: a bind mount of what it leads to without leaving
  * the volume, made under volume-subpaths. A missing folder is made. sub_path is expanded. Returns
  * owned in *path_r. COR_DENIED: it leads out of the volume; COR_IO. */

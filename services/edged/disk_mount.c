@@ -54,6 +54,37 @@ static int make_inside(int volume, const char *path)
     return open_inside(volume, path);
 }
 
+struct nested {
+    int volume;
+    const char *failed; /* NULL: none */
+    int sys;
+};
+
+static void make_nested(void *self, const char *path)
+{
+    struct nested *nested = self;
+    auto_(cor_fd_close) int fd = make_inside(nested->volume, path);
+    if (fd < 0 && nested->failed == NULL) {
+        nested->failed = path;
+        nested->sys = errno;
+    }
+}
+
+enum cor_code disk_make_nested(const char *root, const struct pod *pod,
+                               const struct pod_volume *volume, struct cor_err *err)
+{
+    if (volume->type == POD_VOLUME_HOST_PATH) {
+        return COR_OK;
+    }
+    auto_(cor_freep) char *base = disk_volume_path(root, pod, volume);
+    auto_(cor_fd_close) int folder = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct nested nested = {.volume = folder};
+    pod_each_nested(pod, volume, make_nested, &nested);
+    return nested.failed == NULL
+               ? COR_OK
+               : cor_err_sys(err, COR_IO, nested.sys, "mount point \"%.100s\"", nested.failed);
+}
+
 static enum cor_code make_target(const char *target, bool folder, struct cor_err *err)
 {
     auto_(cor_freep) char *parent = cor_memdup(target, (size_t)(strrchr(target, '/') - target));

@@ -249,4 +249,9 @@ int64_t pod_oom_score(const struct pod *pod, const struct pod_container *contain
 /* Whether path is relative and has no ".." in it: it stays below where it starts. */
 bool pod_path_is_inside(const char *path);
 
+/* Calls fn with each path below a mount of the volume at which the same container has another
+ * volume, but those that lie in a third one: there must be a folder for it to be mounted on. */
+void pod_each_nested(const struct pod *pod, const struct pod_volume *volume,
+                     void (*fn)(void *self, const char *path), void *self);
+
 #endif

@@ -190,3 +190,48 @@ bool pod_read_volumes(struct pod_reader *reader, const struct cor_json *list, st
     }
     return reader->code == COR_OK;
 }
+
+/* ---- mounts in mounts ---- */
+
+/* What of path lies below outer; NULL: it does not. */
+static const char *below(const char *outer, const char *path)
+{
+    size_t len = strlen(outer);
+    while (len > 1 && outer[len - 1] == '/') {
+        len--;
+    }
+    if (strncmp(outer, path, len) != 0 || path[len] != '/') {
+        return NULL;
+    }
+    const char *rest = path + len + strspn(path + len, "/");
+    return rest[0] == '\0' ? NULL : rest;
+}
+
+/* Whether the container has a mount between outer and path. */
+static bool has_between(const struct pod_container *container, const char *outer, const char *path)
+{
+    for (size_t i = 0; i < container->mount_count; i++) {
+        const char *other = container->mounts[i].path;
+        if (below(outer, other) != NULL && below(other, path) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void pod_each_nested(const struct pod *pod, const struct pod_volume *volume,
+                     void (*fn)(void *self, const char *path), void *self)
+{
+    for (size_t c = 0; c < pod_container_count(pod); c++) {
+        const struct pod_container *container = pod_container(pod, c);
+        for (size_t i = 0; i < container->mount_count * container->mount_count; i++) {
+            const struct pod_mount *outer = &container->mounts[i / container->mount_count];
+            const struct pod_mount *inner = &container->mounts[i % container->mount_count];
+            const char *rest = below(outer->path, inner->path);
+            if (strcmp(outer->volume, volume->name) == 0 && outer->sub_path[0] == '\0' &&
+                rest != NULL && !has_between(container, outer->path, inner->path)) {
+                fn(self, rest);
+            }
+        }
+    }
+}

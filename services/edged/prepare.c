@@ -86,6 +86,9 @@ static enum cor_code write_content(struct agent_pod *pod, size_t index, struct c
         return COR_OK;
     }
     code = disk_write_volume(root, pod->pod, volume, &payload, cor_wall_now().us, err);
+    if (code == COR_OK) {
+        code = disk_make_nested(root, pod->pod, volume, err);
+    }
     pod->volume_made[index] = code == COR_OK;
     pod->volume_sums[index] = sum;
     return code;
@@ -94,6 +97,7 @@ static enum cor_code write_content(struct agent_pod *pod, size_t index, struct c
 static enum cor_code make_volume(struct agent_pod *pod, size_t index, struct cor_err *err)
 {
     const struct pod_volume *volume = &pod->pod->volumes[index];
+    const char *root = pod->agent->cfg->root_dir;
     if (volume->type == POD_VOLUME_UNSUPPORTED) {
         return cor_err_set(err, COR_UNSUPPORTED, "volumes of type \"%s\" are not supported",
                            volume->unsupported);
@@ -103,7 +107,10 @@ static enum cor_code make_volume(struct agent_pod *pod, size_t index, struct cor
     }
     enum cor_code code = COR_OK;
     if (!pod->volume_made[index]) {
-        code = disk_make_volume(pod->agent->cfg->root_dir, pod->pod, volume, err);
+        code = disk_make_volume(root, pod->pod, volume, err);
+        if (code == COR_OK) {
+            code = disk_make_nested(root, pod->pod, volume, err);
+        }
         pod->volume_made[index] = code == COR_OK;
     }
     return code;

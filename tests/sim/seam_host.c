@@ -45,6 +45,16 @@ enum cor_code disk_make_volume(const char *root, const struct pod *pod,
     return COR_OK;
 }
 
+enum cor_code disk_make_nested(const char *root, const struct pod *pod,
+                               const struct pod_volume *volume, struct cor_err *err)
+{
+    (void)root;
+    (void)pod;
+    (void)volume;
+    (void)err;
+    return COR_OK;
+}
+
 enum cor_code disk_write_volume(const char *root, const struct pod *pod,
                                 const struct pod_volume *volume, const struct payload *payload,
                                 int64_t stamp, struct cor_err *err)

@@ -89,6 +89,56 @@ static void test_sub_paths_stay_in_the_volume(void **state)
     assert_int_not_equal(access(folder, F_OK), 0);
 }
 
+static void test_mount_points_are_made_in_volumes(void **state)
+{
+    static const struct {
+        size_t volume;
+        const char *path;
+        bool made;
+    } cases[] = {
+        {0, "secret", true},       /* of a file that is read-only to the container */
+        {0, "secret/deep", false}, /* it lies in the other volume... */
+        {1, "deep", true},         /* ...there */
+        {0, "beside", false},      /* /etc/application is not in /etc/app */
+        {2, "a/b", true},          {2, "x", false}, /* of another container */
+    };
+    (void)state;
+    auto_(pod_free) struct pod *pod = pod_of(
+        "{'containers':[{'name':'c','image':'i:1','volumeMounts':["
+        "{'name':'deep','mountPath':'/etc/app/secret/deep'},"
+        "{'name':'conf','mountPath':'/etc/app/','readOnly':true},"
+        "{'name':'secret','mountPath':'/etc/app/secret','readOnly':true},"
+        "{'name':'deep','mountPath':'/etc/application/beside'},"
+        "{'name':'deep','mountPath':'/data'},{'name':'secret','mountPath':'/data//a/b'}]},"
+        "{'name':'d','image':'i:1','volumeMounts':[{'name':'secret','mountPath':'/data/x'}]}],"
+        "'volumes':[{'name':'conf','configMap':{'name':'x'}},"
+        "{'name':'secret','secret':{'secretName':'x'}},{'name':'deep','emptyDir':{}}]}");
+    auto_(cor_freep) char *log_folder = cor_sprintf("%s/logs", root);
+    struct cor_err err = COR_ERR_NONE;
+    struct payload payload = {0};
+    assert_int_equal(disk_make_pod(root, log_folder, pod, &err), COR_OK);
+    for (int64_t stamp = 1; stamp <= 2; stamp++) { /* an update leaves them */
+        assert_int_equal(disk_write_volume(root, pod, &pod->volumes[0], &payload, stamp, &err),
+                         COR_OK);
+        assert_int_equal(disk_write_volume(root, pod, &pod->volumes[1], &payload, stamp, &err),
+                         COR_OK);
+        assert_int_equal(disk_make_volume(root, pod, &pod->volumes[2], &err), COR_OK);
+        for (size_t i = 0; stamp == 1 && i < pod->volume_count; i++) {
+            assert_int_equal(disk_make_nested(root, pod, &pod->volumes[i], &err), COR_OK);
+        }
+    }
+    for (size_t i = 0; i < COR_COUNT(cases); i++) {
+        auto_(cor_freep) char *base = disk_volume_path(root, pod, &pod->volumes[cases[i].volume]);
+        auto_(cor_freep) char *path = cor_sprintf("%s/%s", base, cases[i].path);
+        if ((access(path, F_OK) == 0) != cases[i].made) {
+            fail_msg("%s: %s", path, cases[i].made ? "missing" : "should not be there");
+        }
+    }
+    disk_remove(root, "", "u1");
+    auto_(cor_freep) char *other = cor_sprintf("%s/logs/d", root);
+    (void)rmdir(other);
+}
+
 int main(void)
 {
     if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
@@ -98,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_secrets_and_memory_are_on_tmpfs),
         cmocka_unit_test(test_sub_paths_stay_in_the_volume),
+        cmocka_unit_test(test_mount_points_are_made_in_volumes),
     };
     int failed = cmocka_run_group_tests_name("disk mount", tests, NULL, NULL);
     disk_remove(root, "", "u1");
