@@ -152,7 +152,7 @@ static void compare_objects(struct compare *compare, const struct px_held *held)
 void compare_synced(struct compare *compare)
 {
     compare->synced = true;
-    if (compare->holds && compare->has_sums) {
+    if (compare->has_sums) { /* it holds then */
         compare_sums(compare);
     }
 }

@@ -300,7 +300,7 @@ static void deleted_stays_deleted(void **state)
     put(w, "default/pod/web", "u1", "", NULL);
     until_stored(w, 2);
     assert_true(stage_until(w->stage, edged_has_deletion, w));
-    put(w, "default/pod/web", "u1", "8", "{\"v\":8}");
+    put(w, "default/pod/web", "u1", "11", "{\"v\":11}");
     until_stored(w, 3);
     ask(w, PX_VERB_LIST, "default/pod", NULL);
     assert_string_equal(w->reply, "{\"items\":[]}");

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/base/mem.h"
+#include "common/pack/pack.h"
 #include "proto/link/lane.h"
 
 /* Messages said; each is heard at once. */
@@ -155,25 +156,47 @@ static void bad_pieces(void **state)
     assert_int_equal(hear(&wire, &part, &whole), COR_TOOBIG);
 }
 
-/* Says that it is small, or not more than allowed, and is not. */
+static enum cor_code hear_packed(struct cor_view data, uint64_t size)
+{
+    auto_(wire_free) struct wire wire = {0};
+    auto_(cor_buf_free) struct cor_buf message = {0};
+    struct cor_wire_header head = {.number = PX_link_packed};
+    struct px_link_packed packed = {.size = size, .data = data};
+    struct px_frame out;
+    bool whole = false;
+    px_frame_write(&head, &packed, (struct cor_view){0}, &message);
+    return px_lanes_hear(&wire.lanes, cor_buf_as_view(&message), &wire.keep, &out, &whole, NULL);
+}
+
+/* Says that it is smaller or larger than it is. */
 static void bad_packs(void **state)
 {
+    enum { SIZE = 100000 };
+    static const struct {
+        uint64_t size;
+        enum cor_code code;
+    } rows[] = {
+        {0, COR_INVALID},           {SIZE - 1, COR_INVALID},       {SIZE + 1, COR_INVALID},
+        {PX_LINK_MAX, COR_INVALID}, {PX_LINK_MAX + 1, COR_TOOBIG}, {UINT64_MAX, COR_TOOBIG}};
     (void)state;
-    auto_(cor_buf_free) struct cor_buf frame = {0};
-    make(&frame, PX_object, 100000, false);
-    static const uint64_t sizes[] = {0, 100, 99999, PX_LINK_MAX, PX_LINK_MAX + 1, UINT64_MAX};
-    for (size_t i = 0; i < COR_COUNT(sizes); i++) {
-        auto_(wire_free) struct wire wire = {0};
-        auto_(cor_buf_free) struct cor_buf message = {0};
-        struct cor_wire_header head = {.number = PX_link_packed};
-        struct px_link_packed packed = {.size = sizes[i], .data = COR_VIEW("x\x9cjunk")};
-        struct px_frame out;
-        bool whole = false;
-        px_frame_write(&head, &packed, (struct cor_view){0}, &message);
-        assert_int_not_equal(
-            px_lanes_hear(&wire.lanes, cor_buf_as_view(&message), &wire.keep, &out, &whole, NULL),
-            COR_OK);
+    auto_(cor_freep) char *zeros = cor_alloc(SIZE);
+    auto_(cor_buf_free) struct cor_buf packed = {0};
+    assert_true(cor_pack((struct cor_view){zeros, SIZE}, &packed));
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        assert_int_equal(hear_packed(cor_buf_as_view(&packed), rows[i].size), rows[i].code);
+        assert_int_not_equal(hear_packed(COR_VIEW("x\x9cjunk"), rows[i].size), COR_OK);
     }
+}
+
+/* A message that grows to more than a frame may have is not unpacked, though it says so. */
+static void a_bomb_is_refused(void **state)
+{
+    (void)state;
+    size_t size = PX_LINK_MAX + 1;
+    auto_(cor_freep) char *zeros = cor_alloc(size);
+    auto_(cor_buf_free) struct cor_buf packed = {0};
+    assert_true(cor_pack((struct cor_view){zeros, size}, &packed));
+    assert_int_equal(hear_packed(cor_buf_as_view(&packed), size), COR_TOOBIG);
 }
 
 int main(void)
@@ -183,6 +206,7 @@ int main(void)
         cmocka_unit_test(lanes_are_of_the_urgent_first),
         cmocka_unit_test(bad_pieces),
         cmocka_unit_test(bad_packs),
+        cmocka_unit_test(a_bomb_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
