@@ -219,15 +219,14 @@ static void take_message(struct eb *eb, enum eb_peer peer, const struct eb_mqtt_
     }
 }
 
-/* The broker's queues were full: devices have its word for messages that nobody gets. Its number
- * begins at 0 with the broker. */
+/* The broker's queues were full: devices have its word for messages that nobody gets. */
 static void broker_dropped(struct eb *eb, struct cor_view payload)
 {
     uint64_t said = 0;
     if (!cor_view_u64(payload, &said) || said == eb->broker_said) {
         return;
     }
-    eb->broker_dropped += said > eb->broker_said ? said - eb->broker_said : said;
+    eb->broker_dropped += eb_dropped_since(eb->broker_said, said);
     eb->broker_said = said;
     if (said > 0) {
         LOGW(eb->service->log, "mqtt.broker-dropped", "messages=%llu",

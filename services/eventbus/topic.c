@@ -88,3 +88,8 @@ bool eb_topic_is_filter(struct cor_view filter)
     }
     return true;
 }
+
+uint64_t eb_dropped_since(uint64_t before, uint64_t said)
+{
+    return said >= before ? said - before : said;
+}

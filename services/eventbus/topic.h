@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/base/view.h"
 
@@ -33,5 +34,8 @@ bool eb_topic_is_filter(struct cor_view filter);
 /* The fixed subscriptions. */
 extern const char *const EB_TOPICS[];
 extern const size_t EB_TOPIC_COUNT;
+
+/* How many messages the broker has dropped since it said before; its number begins at 0 with it. */
+uint64_t eb_dropped_since(uint64_t before, uint64_t said);
 
 #endif

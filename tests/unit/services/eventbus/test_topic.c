@@ -54,12 +54,24 @@ static void fixed_subscriptions_are_filters(void **state)
     }
 }
 
+static void the_broker_counts_from_its_start(void **state)
+{
+    static const struct {
+        uint64_t before, said, more;
+    } rows[] = {{0, 0, 0}, {0, 20, 20}, {20, 50, 30}, {50, 50, 0}, {50, 7, 7}, {7, 0, 0}};
+    (void)state;
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        assert_int_equal(eb_dropped_since(rows[i].before, rows[i].said), rows[i].more);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(topics_lead_where_they_should),
         cmocka_unit_test(filters_are_checked),
         cmocka_unit_test(fixed_subscriptions_are_filters),
+        cmocka_unit_test(the_broker_counts_from_its_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
