@@ -19,6 +19,8 @@ void hub_tell(struct hub *hub, const struct session *session, bool up)
     struct px_node_session body = {.node = cor_view_of(session->node),
                                    .up = up,
                                    .epoch = session->epoch,
+                                   .claim = session->claim,
+                                   .claimed = session->claimed,
                                    .records = session->coracle == NULL};
     if (cor_port_is_up(hub->port) && cor_send(hub->port, PX_node_session, &body) == COR_BUSY) {
         LOGE(hub->service->log, "hub.session.untold", "node=%s", session->node);
@@ -182,12 +184,27 @@ static enum cor_code on_synced(void *self, struct cor_in *in, const void *body, 
     return COR_OK;
 }
 
+/* Of several replicas the one that a node came to last has it. */
+static enum cor_code on_owner(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    const struct px_node_owner *owner = body;
+    struct session *session = session_of(self, owner->node);
+    (void)in;
+    (void)err;
+    if (session == NULL || session->epoch != owner->epoch) {
+        return COR_OK;
+    }
+    session->claimed = true;
+    if (owner->lost) {
+        session_close(session, "another replica has the node");
+    }
+    return COR_OK;
+}
+
 static const struct cor_handler HANDLERS[] = {
-    {PX_node_synced, on_synced},
-    {PX_node_object, on_object},
-    {PX_node_membership, on_membership},
-    {PX_node_publish, rules_publish},
-    {PX_node_subscriptions, rules_subscriptions},
+    {PX_node_owner, on_owner},        {PX_node_synced, on_synced},
+    {PX_node_object, on_object},      {PX_node_membership, on_membership},
+    {PX_node_publish, rules_publish}, {PX_node_subscriptions, rules_subscriptions},
 };
 
 static void on_room(void *self, struct cor_port *port)

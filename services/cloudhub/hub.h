@@ -88,6 +88,8 @@ struct session {
     char address[64];
     cor_handle handle;
     uint64_t epoch;        /* 24 bits, not 0; 0: not begun */
+    uint64_t claim;        /* random: see NODE_SESSION */
+    bool claimed;          /* the controller has told so */
     struct cor_mono alive; /* last keepalive */
     struct cor_wall cert_from, cert_until;
     bool has_clock;          /* the node has said what its clock says... */

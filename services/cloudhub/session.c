@@ -4,6 +4,7 @@
 
 #include "apps.h"
 #include "common/base/mem.h"
+#include "common/pki/digest.h"
 #include "compare.h"
 #include "coracle.h"
 #include "hub.h"
@@ -103,6 +104,7 @@ void session_begin(struct session *session)
     struct hub *hub = session->hub;
     replace_old(session);
     session->epoch = next_epoch(hub);
+    cor_random(&session->claim, sizeof(session->claim));
     cor_map_set(hub->sessions, cor_view_of(session->node), session);
     cor_map_set(hub->epochs, key_of(&session->epoch), session);
     hub->stats.accepted++;

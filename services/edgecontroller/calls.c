@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "claims.h"
 #include "common/base/mem.h"
 #include "common/kube/path.h"
 #include "edgecontroller.h"
@@ -296,9 +297,12 @@ static char *node_update(struct cor_view body)
     for (size_t i = 0; i < COR_COUNT(PARTS); i++) {
         struct cor_json *part = cor_json_at(node, PARTS[i]);
         if (part != NULL) {
-            cor_json_set_at(patch, PARTS[i], cor_json_ref(part));
+            cor_json_set_at(patch, PARTS[i], cor_json_copy(part));
         }
     }
+    /* The node may know an older claim; who has it is not for the node to say. */
+    cor_json_del(cor_json_at(patch, "metadata.annotations"), EC_CLAIM_ADDRESS);
+    cor_json_del(cor_json_at(patch, "metadata.annotations"), EC_CLAIM_LINK);
     return cor_json_text(patch);
 }
 

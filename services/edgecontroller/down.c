@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "claims.h"
 #include "common/base/mem.h"
 #include "edgecontroller.h"
 #include "feeds.h"
@@ -254,6 +255,9 @@ void ec_on_secret(void *self, enum cor_change change, struct cor_json *object, s
 void ec_on_node(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)
 {
     struct ec *ec = self;
+    if (change != COR_DELETED) {
+        ec_claims_look(ec->claims, object);
+    }
     if (change == COR_DELETED) {
         ec_send(ec, ec_name(object), EC_NODES, object, true);
         ec_records_sweep(ec->records, ec_name(object));
@@ -346,6 +350,7 @@ enum cor_code ec_on_session(void *self, struct cor_in *in, const void *body, str
         if (old != NULL && old->epoch == message->epoch) {
             ec_flows_gone(ec, old->node);
             ec_feeds_end(ec->feeds, old->node);
+            ec_claims_end(ec->claims, old->node);
             (void)cor_map_del(ec->sessions, message->node);
         }
         return COR_OK;
@@ -361,6 +366,7 @@ enum cor_code ec_on_session(void *self, struct cor_in *in, const void *body, str
          session->epoch);
     ec_send_all(ec, session);
     ec_repair(ec);
+    ec_claims_begin(ec->claims, message);
     return COR_OK;
 }
 
@@ -386,6 +392,7 @@ void ec_on_hub_down(void *self, struct cor_port *port)
     struct ec *ec = self;
     ec_flows_gone(ec, NULL);
     ec_feeds_end(ec->feeds, NULL);
+    ec_claims_end(ec->claims, NULL);
     cor_map_free(&ec->sessions);
     ec->sessions = cor_map_new(ec_session_drop);
 }

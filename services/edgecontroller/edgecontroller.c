@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "claims.h"
 #include "common/base/mem.h"
 #include "common/kube/path.h"
 #include "feeds.h"
@@ -14,6 +15,9 @@ static const struct cor_conf_row ROWS[] = {
     COR_SERVICE_ROWS(struct ec_cfg),
     COR_CONF_STR_ROW(struct ec_cfg, kubeconfig, "kubeconfig",
                      "/etc/coracle/edgecontroller.kubeconfig", "kubeconfig of the Kubernetes API"),
+    COR_CONF_STR_ROW(struct ec_cfg, replica, "replica.address", "",
+                     "of several replicas of the cloud side: address at which the others reach "
+                     "this one's REST entrance; empty: it is the only one"),
     COR_CONF_STR_ROW(struct ec_cfg, target_ca, "rules.ca-file", "",
                      "certificates that https targets of rules are verified with; empty: the "
                      "system's"),
@@ -262,6 +266,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->records = ec_records_new(ec);
     ec->surplus = ec_surplus_new(ec);
     ec->feeds = ec_feeds_new(ec);
+    ec->claims = ec_claims_new(ec);
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
     code = code == COR_OK ? ec_router_open(ec, err) : code;
@@ -291,6 +296,7 @@ static void stop(void *self)
         }
     }
     ec_feeds_free(&ec->feeds);
+    ec_claims_free(&ec->claims);
     ec_router_close(ec);
     if (ec->kube != NULL) {
         cor_kube_free(&ec->kube);

@@ -20,6 +20,7 @@
 struct ec_cfg {
     struct cor_service_cfg common;
     char *kubeconfig;
+    char *replica;             /* "replica.address" */
     char *target_ca;           /* "rules.ca-file" */
     int64_t per_target;        /* "rules.per-target" */
     int64_t all_targets;       /* "rules.all-targets" */
@@ -85,6 +86,7 @@ struct ec {
     bool records_absent;        /* the cluster has no ObjectSyncs */
     struct ec_surplus *surplus; /* see surplus.c */
     struct ec_feeds *feeds;     /* see feeds.h */
+    struct ec_claims *claims;   /* see claims.h */
     size_t asking;              /* questions under way: see ask.c */
     struct cor_ledger *ledger;
     struct ec_router *router;               /* rules at work: see router.h */
@@ -260,6 +262,10 @@ void ec_send_all_subscriptions(struct ec *ec);
 /* A node (NULL: every node) went: its streams are kept for a while, or until they are opened again.
  */
 void ec_flows_gone(struct ec *ec, const char *node);
+
+/* Another replica has the node: what its streams have here and is not committed is dropped, for the
+ * origins send it there. */
+void ec_flows_lost(struct ec *ec, const char *node);
 
 /* Handlers of hub-controller, and its streams. */
 enum cor_code ec_on_upload(void *self, struct cor_in *in, const void *body, struct cor_err *err);

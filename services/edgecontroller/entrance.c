@@ -69,7 +69,13 @@ static bool is_busy(struct ec_router *router, const char *node)
            (count != NULL && count->running >= (unsigned)cfg->entrance_per_node);
 }
 
-static void end_one(struct ec_router *router, const char *node)
+void ec_entrance_begin_one(struct ec_router *router, const char *node)
+{
+    router->publishing++;
+    count_of(router, node)->running++;
+}
+
+void ec_entrance_end_one(struct ec_router *router, const char *node)
 {
     struct count *count = count_of(router, node);
     router->publishing--;
@@ -117,7 +123,7 @@ static void on_done(void *self, const void *body, const struct cor_err *err)
                           : "");
     struct cor_ledger_counts *books = cor_ledger_account(router->ec->ledger, "rest-publications",
                                                          COR_LEDGER_ORIGIN, cor_view_of(p->node));
-    end_one(router, p->node);
+    ec_entrance_end_one(router, p->node);
     books->offered++;
     if (code == COR_OK) {
         books->accepted++;
@@ -186,8 +192,7 @@ static void publish(struct ec_router *router, struct cor_exchange *exchange, con
     enum cor_code code = cor_call(router->ec->hub, PX_node_publish, &message,
                                   COR_MS(router->ec->cfg->entrance_timeout_ms), on_done, p);
     if (code == COR_OK) {
-        router->publishing++;
-        count_of(router, node)->running++;
+        ec_entrance_begin_one(router, node);
         return;
     }
     cor_free(p->node);
@@ -258,13 +263,13 @@ static void on_request(void *self, struct cor_exchange *exchange)
     (void)cor_view_split(&rest, '/', &part);
     (void)cor_view_split(&rest, '/', &part);
     auto_(cor_freep) char *node = cor_view_dup(part);
-    if (cor_map_get(router->ec->sessions, part) == NULL || part.len == 0) {
+    if (is_busy(router, node)) {
+        answer(exchange, TOO_MANY, "too many publications are under way");
+    } else if (part.len > 0 && cor_map_get(router->ec->sessions, part) != NULL) {
+        publish(router, exchange, node, entry, topic);
+    } else if (!ec_forward(router, exchange, node, text)) {
         auto_(cor_freep) char *gone = cor_sprintf("node %s is not connected", node);
         answer(exchange, UNAVAILABLE, gone);
-    } else if (is_busy(router, node)) {
-        answer(exchange, TOO_MANY, "too many publications are under way");
-    } else {
-        publish(router, exchange, node, entry, topic);
     }
 }
 
@@ -292,5 +297,6 @@ enum cor_code ec_entrance_open(struct ec_router *router, struct cor_err *err)
 
 void ec_entrance_close(struct ec_router *router)
 {
+    ec_forwards_end(router);
     cor_httpd_free(&router->entrance);
 }

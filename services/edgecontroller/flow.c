@@ -83,6 +83,18 @@ size_t ec_flow_pop(struct ec_flow_queue *queue, size_t count)
     return bytes;
 }
 
+size_t ec_flow_skip(struct ec_flow_queue *queue, uint64_t seq, size_t *bytes_r)
+{
+    size_t count = 0;
+    const struct ec_upload *head = NULL;
+    *bytes_r = 0;
+    while ((head = ec_flow_head(queue)) != NULL && head->seq <= seq) {
+        *bytes_r += ec_flow_pop(queue, 1);
+        count++;
+    }
+    return count;
+}
+
 size_t ec_flow_clear(struct ec_flow_queue *queue)
 {
     size_t bytes = 0;

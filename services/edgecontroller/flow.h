@@ -59,6 +59,9 @@ size_t ec_flow_batch(const struct ec_flow_queue *queue, size_t max, size_t bytes
 /* The first count messages are over: forgets them and moves committed on. Returns their bytes. */
 size_t ec_flow_pop(struct ec_flow_queue *queue, size_t count);
 
+/* What waits up to seq was committed elsewhere: forgets it. Returns how many, and their bytes. */
+size_t ec_flow_skip(struct ec_flow_queue *queue, uint64_t seq, size_t *bytes_r);
+
 /* Forgets all that waits; received and committed start anew. Returns their bytes. */
 size_t ec_flow_clear(struct ec_flow_queue *queue);
 

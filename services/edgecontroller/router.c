@@ -40,6 +40,7 @@ enum cor_code ec_router_open(struct ec *ec, struct cor_err *err)
     router->by_number = cor_map_new(NULL);
     router->targets = cor_map_new(ec_target_drop);
     router->busy_nodes = cor_map_new(cor_free);
+    cor_list_init(&router->forwards);
     router->rebuild = cor_timer_new(loop, ec_rules_rebuild, router);
     router->status = cor_timer_new(loop, ec_rule_status_write, router);
     router->sweep = cor_timer_new(loop, on_sweep, router);
@@ -88,9 +89,10 @@ void ec_router_stats(const struct ec *ec, struct cor_buf *out)
                 cor_map_count(router->targets), held, waiting, router->running);
     cor_buf_fmt(out,
                 ",\"uploads\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"delivered\":%" PRIu64
-                ",\"unrouted\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"failedPosts\":%" PRIu64
-                ",\"posts\":%" PRIu64 ",\"published\":%" PRIu64 ",\"publishFailed\":%" PRIu64,
-                stats->accepted, stats->duplicates, stats->delivered, stats->unrouted,
-                stats->dropped, stats->failed, stats->batches, stats->published,
+                ",\"forwarded\":%" PRIu64 ",\"unrouted\":%" PRIu64 ",\"dropped\":%" PRIu64
+                ",\"failedPosts\":%" PRIu64 ",\"posts\":%" PRIu64 ",\"published\":%" PRIu64
+                ",\"publishFailed\":%" PRIu64,
+                stats->accepted, stats->duplicates, stats->delivered, stats->forwarded,
+                stats->unrouted, stats->dropped, stats->failed, stats->batches, stats->published,
                 stats->publish_failed);
 }

@@ -63,7 +63,7 @@ struct ec_flow {
 
 struct ec_router_stats {
     uint64_t accepted, duplicates, delivered, unrouted, dropped, failed, batches;
-    uint64_t published, publish_failed;
+    uint64_t published, publish_failed, forwarded;
 };
 
 struct ec_router {
@@ -77,6 +77,7 @@ struct ec_router {
     struct cor_map *targets;    /* url -> struct ec_target, owned */
     struct cor_map *busy_nodes; /* node -> publications under way, owned: see entrance.c */
     size_t publishing;          /* of all nodes */
+    struct cor_link forwards;   /* under way, to other replicas: see forward.c */
     struct cor_timer *rebuild;  /* something about rules has changed */
     struct cor_timer *status;   /* statuses are to be written */
     struct cor_mono status_written;
@@ -159,5 +160,20 @@ enum cor_code ec_entrance_open(struct ec_router *router, struct cor_err *err);
 
 /* Ends what is under way there, closes it. */
 void ec_entrance_close(struct ec_router *router);
+
+/* Counts a publication for a node that begins or ends. */
+void ec_entrance_begin_one(struct ec_router *router, const char *node);
+void ec_entrance_end_one(struct ec_router *router, const char *node);
+
+/* ---- forward.c ---------------------------------------------------------------------------------
+ */
+
+/* Hands a request on to the replica that has the node, and answers it. False: there is none, or it
+ * comes from one. */
+bool ec_forward(struct ec_router *router, struct cor_exchange *exchange, const char *node,
+                const char *target);
+
+/* Ends all that are under way. */
+void ec_forwards_end(struct ec_router *router);
 
 #endif

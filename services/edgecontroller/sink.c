@@ -10,6 +10,9 @@
 #include "common/pki/digest.h"
 #include "router.h"
 
+/* Begins the names of flows of messages that have no stream. */
+#define SINGLES "node/"
+
 enum {
     FLOWS_MAX = 1 << 16,
     FLOW_MESSAGES = 1024,
@@ -206,6 +209,19 @@ static void rebind(struct ec_flow *flow, uint64_t number)
     cor_map_set(router->by_number, number_key(&number), flow);
 }
 
+/* What the origin says is confirmed and waits here still was committed at another replica. */
+static void skip_to(struct ec_flow *flow, uint64_t after)
+{
+    const struct ec_upload *head = ec_flow_head(&flow->queue);
+    size_t bytes = 0;
+    if (head == NULL || head->seq > after) {
+        return;
+    }
+    ec_target_give_up(flow);
+    flow->books->duplicates += ec_flow_skip(&flow->queue, after, &bytes);
+    flow->router->bytes -= bytes;
+}
+
 uint64_t ec_upload_committed(void *self, struct cor_port *port, const struct cor_wire_open *open)
 {
     struct ec *ec = self;
@@ -225,6 +241,7 @@ uint64_t ec_upload_committed(void *self, struct cor_port *port, const struct cor
              cor_map_count(router->flows));
         return open->after;
     }
+    skip_to(flow, open->after);
     if (flow->queue.count == 0 && flow->queue.committed < open->after) {
         flow->queue.committed = open->after;
     }
@@ -291,8 +308,8 @@ enum cor_code ec_on_upload(void *self, struct cor_in *in, const void *body, stru
     struct ec_router *router = ec->router;
     const struct px_node_upload *message = body;
     (void)err;
-    auto_(cor_freep) char *name = cor_sprintf("%.*s/bus/node/%.*s", COR_VIEW_ARG(message->node),
-                                              COR_VIEW_ARG(message->topic));
+    auto_(cor_freep) char *name = cor_sprintf(
+        "%.*s/bus/" SINGLES "%.*s", COR_VIEW_ARG(message->node), COR_VIEW_ARG(message->topic));
     struct ec_flow *flow = cor_map_get(router->flows, cor_view_of(name));
     if (flow == NULL) {
         uint64_t incarnation = 0;
@@ -337,6 +354,24 @@ void ec_flows_gone(struct ec *ec, const char *node)
     }
     if (any && !cor_timer_running(router->sweep)) {
         cor_timer_start(router->sweep, GONE_US);
+    }
+}
+
+void ec_flows_lost(struct ec *ec, const char *node)
+{
+    struct ec_router *router = ec->router;
+    size_t at = 0;
+    void *value = NULL;
+    struct cor_view key;
+    while (cor_map_next(router->flows, &at, &key, &value)) {
+        const struct ec_flow *flow = value;
+        bool of_origin = strncmp(flow->stream, SINGLES, strlen(SINGLES)) != 0;
+        if (of_origin && strcmp(flow->node, node) == 0) {
+            if (flow->number != 0) {
+                cor_stream_forget(ec->hub, flow->number);
+            }
+            (void)cor_map_del(router->flows, key);
+        }
     }
 }
 

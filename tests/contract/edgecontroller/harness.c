@@ -111,12 +111,21 @@ static enum cor_code on_membership(void *self, struct cor_in *in, const void *bo
     return COR_OK;
 }
 
+static enum cor_code on_owner(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    struct world *w = self;
+    const struct px_node_owner *m = body;
+    (void)in;
+    (void)err;
+    cor_buf_fmt(&w->owners, "%.*s %d %s\n", COR_VIEW_ARG(m->node), (int)m->epoch,
+                m->lost ? "lost" : "has");
+    return COR_OK;
+}
+
 static const struct cor_handler HANDLERS[] = {
-    {PX_node_subscriptions, on_subscriptions},
-    {PX_node_publish, on_publish},
-    {PX_node_object, on_object},
-    {PX_node_synced, on_synced},
-    {PX_node_membership, on_membership},
+    {PX_node_owner, on_owner},     {PX_node_subscriptions, on_subscriptions},
+    {PX_node_publish, on_publish}, {PX_node_object, on_object},
+    {PX_node_synced, on_synced},   {PX_node_membership, on_membership},
 };
 
 static const struct cor_port_ops OPS = {.handlers = HANDLERS, .handler_count = COR_COUNT(HANDLERS)};
@@ -245,8 +254,10 @@ static void start_controller(struct world *w)
     auto_(cor_freep) char *text =
         cor_sprintf("kubeconfig: %s/%s.kubeconfig\nlog-level: error\n"
                     "rules:\n  retry-first-ms: 20\n  retry-last-ms: 200\n  timeout-ms: 3000\n"
-                    "entrance:\n  enable: true\n  port: %d\n  timeout-ms: 500\n  per-node: 4\n",
-                    w->stage->dir, w->cutter == NULL ? "admin" : "relay", w->entrance_port);
+                    "entrance:\n  enable: true\n  port: %d\n  timeout-ms: 500\n  per-node: 4\n"
+                    "%s",
+                    w->stage->dir, w->cutter == NULL ? "admin" : "relay", w->entrance_port,
+                    w->replica ? "replica:\n  address: 127.0.0.1\n" : "");
     w->controller = stage_start(w->stage, "edgecontroller", text);
 }
 
@@ -328,6 +339,7 @@ void world_free(struct world **world)
     cor_buf_free(&w->published);
     cor_buf_free(&w->objects);
     cor_buf_free(&w->members);
+    cor_buf_free(&w->owners);
     cor_buf_free(&w->synced_nodes);
     cutter_free(&w->cutter);
     stage_free(&w->stage);

@@ -40,6 +40,8 @@ struct world {
     int64_t awaited_us;     /* when it came; 0: it has not */
     int synced;             /* NODE_SYNCEDs */
     struct cor_buf synced_nodes; /* each with a line end */
+    bool replica;                /* edgecontroller is one of several, from its next start on */
+    struct cor_buf owners;       /* what was told: "NODE EPOCH has|lost\n" */
     struct cor_buf members;      /* memberships that they were told, one a line */
     /* the API's last answer */
     bool answered;

@@ -39,6 +39,7 @@ struct proxy {
     struct cor_link pipes;
     uint64_t random;
     uint64_t cuts, connections, bytes;
+    uint64_t to;
     int64_t delay_us;
     bool hole, refuse, still;
     int listener;
@@ -116,7 +117,7 @@ static void on_accept(void *self, int fd, int events)
     if (client < 0) {
         return;
     }
-    int server = p->refuse ? -1 : socket_to(p->o->to, false);
+    int server = p->refuse ? -1 : socket_to(p->to, false);
     if (server < 0) {
         (void)close(client);
         return;
@@ -134,10 +135,10 @@ static void cut_all(struct proxy *p)
     }
 }
 
-static void set_all(struct proxy *p)
+static void set_all(struct proxy *p, bool hole)
 {
     COR_LIST_EACH (node, &p->pipes) {
-        pipe_set(pipe_of_link(node), p->delay_us, p->hole);
+        pipe_set(pipe_of_link(node), p->delay_us, hole);
     }
 }
 
@@ -161,15 +162,19 @@ static void command(struct proxy *p, const char *line)
         cut_all(p);
     } else if (strcmp(line, "hole") == 0) {
         p->hole = true;
-        set_all(p);
+        set_all(p, p->hole);
     } else if (strcmp(line, "up") == 0) {
         p->refuse = false;
         p->hole = false;
     } else if (strcmp(line, "still") == 0) {
         p->still = true;
+    } else if (strcmp(line, "strand") == 0) {
+        set_all(p, true);
+    } else if (strncmp(line, "to ", 3) == 0) {
+        p->to = (uint64_t)atoll(line + 3);
     } else if (strncmp(line, "delay ", 6) == 0) {
         p->delay_us = COR_MS(atoll(line + 6));
-        set_all(p);
+        set_all(p, p->hole);
     } else {
         tell(p);
     }
@@ -204,12 +209,14 @@ int main(int argc, char **argv)
         "Passes connections on, late, cut after a number of bytes, or into a hole."
         "\vCommands on stdin, one a line: cut (break all with a reset), down (and take no new "
         "ones), "
-        "hole (pass nothing, close nothing), up, still (no more random cuts), delay MS, tell. "
+        "hole (pass nothing, close nothing), strand (the same with those that are open now), up, "
+        "to PORT (new ones), still (no more random cuts), delay MS, tell. "
         "SIGTERM ends it; it prints what it did.";
     struct options o = {.seed = 1};
     const struct argp argp = {OPTIONS, parse_option, NULL, DOC, NULL, NULL, NULL};
     (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
     struct proxy p = {.o = &o,
+                      .to = o.to,
                       .loop = cor_loop_new(),
                       .random = o.seed * 0x9e3779b97f4a7c15u + 1,
                       .delay_us = COR_MS((int64_t)o.delay_ms)};
