@@ -26,6 +26,7 @@ struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *e
     conn->events = *events;
     conn->self = self;
     conn->burst = BURST_MIN;
+    cor_list_init(&conn->fresh);
     for (unsigned lane = 0; lane < COR_WS_LANES; lane++) {
         cor_list_init(&conn->queues[lane]);
     }
@@ -58,6 +59,7 @@ void ws_conn_gone(struct cor_ws_conn *conn, const char *reason)
     }
     conn->gone = true;
     conn->open = false;
+    cor_list_del(&conn->fresh);
     cor_timer_free(&conn->timer);
     drop_rx(conn);
     drop_queue(conn);
@@ -265,6 +267,28 @@ static bool send_burst(struct cor_ws_conn *conn)
     return sound;
 }
 
+/* Writes what waits, up to a bound. False: the connection is over. */
+static bool write_some(struct cor_ws_conn *conn)
+{
+    if (next_of(conn) == NULL) {
+        return true;
+    }
+    set_burst(conn);
+    if (!send_burst(conn)) {
+        ws_conn_gone(conn, "write failed");
+        return false;
+    }
+    conn->more = next_of(conn) != NULL;
+    if (conn->more) {
+        lws_callback_on_writable(conn->wsi);
+    } else if (conn->events.drained != NULL) {
+        conn->inside++;
+        conn->events.drained(conn->self);
+        conn->inside--;
+    }
+    return !conn->gone;
+}
+
 int ws_on_writable(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
 {
     (void)in;
@@ -281,23 +305,40 @@ int ws_on_writable(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
         lws_callback_on_writable(wsi);
         return 0;
     }
-    if (next_of(conn) == NULL) {
-        return 0;
+    return write_some(conn) ? 0 : -1;
+}
+
+/* Whether all that was written before has left, so that more may be without waiting for a sign. */
+static bool is_clear(struct cor_ws_conn *conn)
+{
+    int unsent = 0;
+    return lws_partial_buffered(conn->wsi) == 0 &&
+           ioctl(lws_get_socket_fd(conn->wsi), SIOCOUTQNSD, &unsent) == 0 && unsent == 0;
+}
+
+/* libwebsockets would ask the kernel for a sign before each message: two system calls and a round
+ * of the loop. Most of the time there is nothing to wait for. */
+bool ws_flush(void *self)
+{
+    struct cor_ws *ws = self;
+    struct cor_link turn;
+    cor_list_init(&turn);
+    COR_LIST_EACH (node, &ws->fresh) {
+        cor_list_del(node);
+        cor_list_add(&turn, node);
     }
-    set_burst(conn);
-    if (!send_burst(conn)) {
-        ws_conn_gone(conn, "write failed");
-        return -1;
+    while (!cor_list_empty(&turn)) {
+        struct cor_ws_conn *conn = COR_LIST_OBJECT(turn.next, struct cor_ws_conn, fresh);
+        struct lws *wsi = conn->wsi;
+        cor_list_del(&conn->fresh);
+        if (!is_clear(conn)) {
+            lws_callback_on_writable(wsi);
+        } else if (!write_some(conn)) {
+            (void)shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
+            lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+        }
     }
-    conn->more = next_of(conn) != NULL;
-    if (conn->more) {
-        lws_callback_on_writable(wsi);
-    } else if (conn->events.drained != NULL) {
-        conn->inside++;
-        conn->events.drained(conn->self);
-        conn->inside--;
-    }
-    return conn->gone ? -1 : 0;
+    return !cor_list_empty(&ws->fresh);
 }
 
 enum cor_code cor_ws_fits(const struct cor_ws_conn *conn, size_t bytes)
@@ -318,7 +359,10 @@ static void put(struct cor_ws_conn *conn, struct cor_view message, unsigned lane
     memcpy(item->bytes, message.ptr, message.len);
     cor_list_add(&conn->queues[lane], &item->link);
     conn->queued += message.len;
-    lws_callback_on_writable(conn->wsi);
+    if (cor_list_empty(&conn->fresh) && !conn->more) {
+        cor_list_add(&conn->ws->fresh, &conn->fresh);
+        cor_hook_again(conn->ws->flush);
+    }
 }
 
 static enum cor_code enqueue(struct cor_ws_conn *conn, struct cor_view message, bool binary)

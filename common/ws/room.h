@@ -24,8 +24,10 @@ struct cor_ws {
     struct cor_ws_limits limits;
     struct lws_context *context;
     struct cor_link servers;
-    unsigned char *scratch;            /* LWS_PRE + WS_CHUNK bytes to write from */
-    size_t unfinished;                 /* bytes of messages that are not complete */
+    struct cor_link fresh;  /* connections with messages that nothing was done about yet */
+    struct cor_hook *flush; /* ws_flush, at the end of each round */
+    unsigned char *scratch; /* LWS_PRE + WS_CHUNK bytes to write from */
+    size_t unfinished;      /* bytes of messages that are not complete */
     struct lws_protocols protocols[3]; /* what every connection speaks */
     char *offer;                       /* of clients; owned; NULL: nothing */
     /* Clients without and with a certificate: SSL_CTX and the vhost that uses it; made when needed.
@@ -68,6 +70,7 @@ struct cor_ws_conn {
     struct lws *wsi; /* NULL before the handshake of a client */
     struct cor_ws_events events;
     void *self;
+    struct cor_link fresh; /* in ws->fresh, or in no list */
     struct cor_link queues[COR_WS_LANES];
     struct ws_message *begun; /* first of its queue, of which a part is out; NULL: none */
     size_t queued;
@@ -116,6 +119,9 @@ int ws_door_port(const struct ws_door *door);
 
 /* A connection of ws for an owner. */
 struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *events, void *self);
+
+/* Sends what has been put since the last round; self: struct cor_ws. True: there is more. */
+bool ws_flush(void *self);
 
 /* Tells the owner, once, that it is over. */
 void ws_conn_gone(struct cor_ws_conn *conn, const char *reason);

@@ -138,6 +138,8 @@ enum cor_code cor_ws_new(struct cor_loop *loop, const struct cor_log *log,
     ws->limits = *limits;
     ws->scratch = cor_alloc(LWS_PRE + WS_CHUNK);
     cor_list_init(&ws->servers);
+    cor_list_init(&ws->fresh);
+    ws->flush = cor_hook_new(loop, ws_flush, ws);
     fill_protocols(ws);
     *out_r = ws;
     enum cor_code code = open_context(ws, err);
@@ -165,6 +167,7 @@ void cor_ws_free(struct cor_ws **ws)
     for (size_t i = 0; i < COR_COUNT(self->client); i++) {
         cor_tls_free(&self->client[i].tls);
     }
+    cor_hook_free(&self->flush);
     cor_free(self->scratch);
     cor_free(self->offer);
     cor_freep(ws);
