@@ -20,7 +20,8 @@ enum {
     CALLS_MAX = 256,
     PUBLISH_MAX = 1024,
     PARTS_MAX = 64 * 1024 * 1024,
-    ARENA_BYTES = 65536
+    ARENA_BYTES = 65536,
+    FRAME_KEPT = 65536 /* bytes of scratch */
 };
 
 struct coracle {
@@ -101,7 +102,7 @@ enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header 
                           const void *body)
 {
     struct session *session = coracle->session;
-    auto_(cor_buf_free) struct cor_buf frame = {0};
+    struct cor_buf *frame = &session->hub->frame;
     bool counted = px_frame_is_counted(px_frame_message(head->number));
     if (session->conn == NULL) {
         return COR_CLOSED;
@@ -109,17 +110,21 @@ enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header 
     if (counted && px_end_room(&coracle->end) == 0) {
         return COR_BUSY;
     }
-    px_frame_write(head, body, (struct cor_view){0}, &frame);
-    enum cor_code code = cor_ws_fits(session->conn, frame.len);
+    px_frame_write(head, body, (struct cor_view){0}, frame);
+    enum cor_code code = cor_ws_fits(session->conn, frame->len);
     if (code == COR_OK) {
-        px_lane_say(head, cor_buf_as_view(&frame), coracle->end.minor, say, coracle);
+        px_lane_say(head, cor_buf_as_view(frame), coracle->end.minor, say, coracle);
         session->hub->stats.down++;
         px_frame_show(session->hub->service->bus, "cloudhub", "edgehub", true,
-                      cor_buf_as_view(&frame));
+                      cor_buf_as_view(frame));
         if (counted) {
             px_end_sent(&coracle->end);
         }
     }
+    if (frame->cap > FRAME_KEPT) {
+        cor_buf_free(frame);
+    }
+    cor_buf_clear(frame);
     return code;
 }
 

@@ -383,6 +383,7 @@ void hub_free(struct hub **hub)
         cor_map_free(&(*hub)->watches);
         cor_pool_free(&(*hub)->handles);
         cor_ledger_free(&(*hub)->books.ledger);
+        cor_buf_free(&(*hub)->frame);
         cor_freep(hub);
     }
 }

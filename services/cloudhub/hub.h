@@ -72,6 +72,7 @@ struct hub {
     bool wants_leases;  /* the last controller was one of v0.1.0 */
     uint64_t epoch;
     uint16_t nonce;
+    struct cor_buf frame; /* scratch, of what goes down */
 };
 
 struct coracle;
@@ -91,6 +92,7 @@ struct session {
     uint64_t claim;        /* random: see NODE_SESSION */
     bool claimed;          /* the controller has told so */
     struct cor_mono alive; /* last keepalive */
+    struct cor_mono looks; /* when the timer fires, once the session has begun */
     struct cor_wall cert_from, cert_until;
     bool has_clock;          /* the node has said what its clock says... */
     int64_t ahead_us;        /* ...so far ahead of ours */

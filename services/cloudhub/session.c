@@ -130,6 +130,7 @@ static void on_opened(void *self, struct cor_ws_conn *conn)
     session->coracle = coracle_new(session);
     session->relay = relay_new(session);
     session->compare = compare_new(session);
+    session->looks = cor_mono_add(session->alive, coracle_patience_us(session->coracle));
     cor_timer_start(session->timer, coracle_patience_us(session->coracle));
 }
 
@@ -288,7 +289,13 @@ static void set_timer(struct session *session, struct cor_mono now)
     int64_t next = keepalive < 0 ? 0 : keepalive;
     next = wait >= 0 && wait < next ? wait : next;
     next = held >= 0 && held < next ? held : next;
-    cor_timer_start(session->timer, cert < next ? cert : next);
+    next = cert < next ? cert : next;
+    /* One that fires too early looks, and is set again: cheaper than to set it with each message.
+     */
+    if (!cor_timer_running(session->timer) || session->looks.us > now.us + next) {
+        session->looks = cor_mono_add(now, next);
+        cor_timer_start(session->timer, next);
+    }
 }
 
 void session_pump(struct session *session)
