@@ -105,6 +105,14 @@ static char *key_of_object(const struct cor_json *object)
                        cor_json_str_at(object, "metadata.name", ""));
 }
 
+/* The mirror of a static Pod, which its node has made, has none: it would have the node choose. */
+static const char *account_of(const struct cor_json *object)
+{
+    const struct cor_json *marks = cor_json_at(object, "metadata.annotations");
+    bool mirror = cor_json_get(marks, "kubernetes.io/config.mirror") != NULL;
+    return mirror ? "" : cor_json_str_at(object, "spec.serviceAccountName", "default");
+}
+
 void ec_bound_put(struct ec_bound *bound, const struct cor_json *object)
 {
     auto_(cor_freep) char *key = key_of_object(object);
@@ -116,7 +124,7 @@ void ec_bound_put(struct ec_bound *bound, const struct cor_json *object)
     }
     add_text(&text, cor_json_str_at(object, "metadata.namespace", ""));
     add_text(&text, cor_json_str_at(object, "metadata.name", ""));
-    add_ref(&text, "a", cor_json_str_at(object, "spec.serviceAccountName", "default"));
+    add_ref(&text, "a", account_of(object));
     ec_pod_refs(object, add_ref, &text);
     add_claims(object, &text);
     add_ref(&text, "m", cor_json_str_at(object, "spec.deviceModelRef.name", ""));

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "claims.h"
+#include "body.h"
 #include "common/base/mem.h"
 #include "common/kube/path.h"
 #include "edgecontroller.h"
@@ -16,6 +16,7 @@
 enum {
     OK = 200,
     CREATED = 201,
+    BAD_REQUEST = 400,
     FORBIDDEN = 403,
     NOT_FOUND = 404,
     CONFLICT = 409,
@@ -24,6 +25,8 @@ enum {
     PATCH_TRIES = 3
 };
 
+static const char FOREIGN[] = "a node may only touch what is its own";
+
 /* A call under way. */
 struct call {
     struct ec *ec;
@@ -31,10 +34,10 @@ struct call {
     char *node;            /* owned */
     char *key;             /* owned */
     char *uid;             /* of the Pod that a patch or delete is about; owned; "" if not known */
-    struct cor_json *sent; /* what a CREATE has sent, owned; NULL: it is of no use again */
+    struct cor_json *said; /* what goes to the API, owned; NULL: nothing */
+    bool again;            /* a CREATE of this can be told from another's */
     struct cor_json *refusal; /* what was answered to it first; owned */
     int first;                /* and its HTTP status */
-    struct cor_buf body;      /* of a PATCH, to be sent again */
     unsigned tries;           /* of the PATCH */
     enum px_verb verb;
     enum px_patch patch;
@@ -48,9 +51,8 @@ static void call_free(struct call *call)
     cor_free(call->node);
     cor_free(call->key);
     cor_free(call->uid);
-    cor_json_free(&call->sent);
+    cor_json_free(&call->said);
     cor_json_free(&call->refusal);
-    cor_buf_free(&call->body);
     cor_free(call);
 }
 
@@ -88,13 +90,23 @@ static void reply_with(const struct call *call, uint64_t status, const struct co
     cor_ticket_reply(&call->ticket, &reply);
 }
 
+void ec_denied(struct ec *ec, struct cor_view node, struct cor_view key, const char *why)
+{
+    struct ec_session *session = cor_map_get(ec->sessions, node);
+    struct cor_log_limit *limit = session == NULL ? &ec->audit : &session->audit;
+    uint64_t unsaid = 0;
+    ec->denied++;
+    if (cor_log_limit(limit, cor_loop_now(ec->service->loop), &unsaid)) {
+        LOGW(ec->service->log, "controller.denied", "node=%s key=%s reason=%s unsaid=%" PRIu64,
+             cor_log_esc(node), cor_log_esc(key), cor_log_esc(cor_view_of(why)), unsaid);
+    }
+}
+
 static void deny(const struct call *call)
 {
     auto_(cor_buf_free) struct cor_buf text = {0};
-    call->ec->denied++;
-    LOGW(call->ec->service->log, "controller.denied", "node=%s verb=%d key=%s", call->node,
-         (int)call->verb, cor_log_esc(cor_view_of(call->key)));
-    px_status(FORBIDDEN, "Forbidden", "a node may only touch what is its own", &text);
+    ec_denied(call->ec, cor_view_of(call->node), cor_view_of(call->key), FOREIGN);
+    px_status(FORBIDDEN, "Forbidden", FOREIGN, &text);
     struct px_api_reply reply = {.status = FORBIDDEN, .body = cor_buf_as_view(&text)};
     cor_ticket_reply(&call->ticket, &reply);
 }
@@ -135,24 +147,18 @@ static bool is_no_pod(const struct cor_kube_response *response)
            strcmp(cor_json_str_at(response->body, "details.kind", ""), "pods") == 0;
 }
 
-static void on_answer(void *self, const struct cor_kube_response *response);
+static void send_call(struct call *call);
 
 /* A PATCH says what is to be, whatever was before: when the server has lost its own race with other
  * writers (409 after five tries), it is asked again. False: often enough. */
 static bool patch_again(struct call *call)
 {
-    auto_(ec_route_free) struct ec_route route = {0};
-    if (call->verb != PX_VERB_PATCH || call->tries >= PATCH_TRIES ||
-        !ec_route(call->verb, call->patch, cor_view_of(call->key), &route)) {
+    if (call->verb != PX_VERB_PATCH || call->tries >= PATCH_TRIES) {
         return false;
     }
     call->tries++;
     cor_json_free(&call->refusal);
-    struct cor_kube_request request = {.method = route.method,
-                                       .path = route.path,
-                                       .content_type = route.content_type,
-                                       .body = cor_buf_as_view(&call->body)};
-    (void)cor_kube_send(call->ec->kube, &request, on_answer, call);
+    send_call(call);
     return true;
 }
 
@@ -237,7 +243,7 @@ static void on_looked_at(void *self, const struct cor_kube_response *response)
     struct call *call = self;
     struct cor_kube_response said = {.status = call->first, .body = call->refusal};
     said.text = "it is not known whether it was created";
-    if (response->code == COR_OK && ec_is_created_from(response->body, call->sent)) {
+    if (response->code == COR_OK && ec_is_created_from(response->body, call->said)) {
         said.status = CREATED;
         said.body = response->body;
     } else if (response->code == COR_OK) {
@@ -248,7 +254,7 @@ static void on_looked_at(void *self, const struct cor_kube_response *response)
 
 static bool is_uncertain(const struct call *call, const struct cor_kube_response *response)
 {
-    return call->sent != NULL && call->verb == PX_VERB_CREATE &&
+    return call->again && call->said != NULL && call->verb == PX_VERB_CREATE &&
            (response->status == 0 || response->code == COR_EXISTS);
 }
 
@@ -266,48 +272,87 @@ static void on_answer(void *self, const struct cor_kube_response *response)
     (void)cor_kube_send(call->ec->kube, &request, on_looked_at, call);
 }
 
+static void send_call(struct call *call)
+{
+    auto_(ec_route_free) struct ec_route route = {0};
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    struct px_key key;
+    (void)ec_route(call->verb, call->patch, cor_view_of(call->key), &route); /* as ec_on_call */
+    (void)px_key_parse(cor_view_of(call->key), &key);
+    struct cor_kube_request request = {
+        .method = route.method, .path = route.path, .content_type = route.content_type};
+    if (call->said != NULL) {
+        cor_json_write(call->said, &text);
+        request.body = cor_buf_as_view(&text);
+    }
+    if (cor_view_is(key.type, "node") && call->verb == PX_VERB_UPDATE) {
+        request.method = "PATCH";
+        request.content_type = COR_KUBE_MERGE;
+    }
+    (void)cor_kube_send(call->ec->kube, &request, on_answer, call);
+}
+
 /* ---- questions
  * ------------------------------------------------------------------------------------- */
 
-/* NULL when it is no JSON. Returns owned. */
-static struct cor_json *json_of(struct cor_view body)
+/* What the API itself says of an object whose node was not known. */
+static void on_owner_known(void *self, const struct cor_kube_response *response)
 {
-    struct cor_json *json = NULL;
-    enum cor_code code = cor_json_parse(body, body.len, 0, &json, NULL);
-    return code == COR_OK ? json : NULL;
-}
-
-/* The uid a patch or DeleteOptions speaks of. */
-static char *uid_in(struct cor_view body)
-{
-    auto_(cor_json_free) struct cor_json *json = json_of(body);
-    const char *uid = cor_json_str_at(json, "metadata.uid", NULL);
-    return cor_strdup(uid != NULL ? uid : cor_json_str_at(json, "preconditions.uid", ""));
-}
-
-/* An update of a Node means its labels and annotations (upstream.go updateNode). */
-static char *node_update(struct cor_view body)
-{
-    auto_(cor_json_free) struct cor_json *node = NULL;
-    auto_(cor_json_free) struct cor_json *patch = cor_json_object();
-    if (cor_json_parse(body, body.len, 0, &node, NULL) != COR_OK) {
-        return cor_strdup("{}");
+    struct call *call = self;
+    struct px_key key;
+    (void)px_key_parse(cor_view_of(call->key), &key);
+    if (response->code != COR_OK) {
+        finish(call, response);
+    } else if (!ec_is_own_object(call->ec->pods, call->node, &key, response->body)) {
+        deny(call);
+        call_free(call);
+    } else {
+        ec_body_pin(call->said, call->verb, cor_json_str_at(response->body, "metadata.uid", ""));
+        cor_free(call->uid);
+        call->uid = cor_strdup(ec_body_uid(call->said, call->verb));
+        send_call(call);
     }
-    static const char *const PARTS[] = {"metadata.labels", "metadata.annotations"};
-    for (size_t i = 0; i < COR_COUNT(PARTS); i++) {
-        struct cor_json *part = cor_json_at(node, PARTS[i]);
-        if (part != NULL) {
-            cor_json_set_at(patch, PARTS[i], cor_json_copy(part));
-        }
-    }
-    /* The node may know an older claim; who has it is not for the node to say. */
-    cor_json_del(cor_json_at(patch, "metadata.annotations"), EC_CLAIM_ADDRESS);
-    cor_json_del(cor_json_at(patch, "metadata.annotations"), EC_CLAIM_LINK);
-    return cor_json_text(patch);
 }
 
-static void start_call(struct ec *ec, struct cor_in *in, const struct px_node_call *body,
-                       const struct ec_route *route, const struct px_key *key)
+/* Whether it must be looked up whose the object is: the mirrors have neither events nor Pods that
+ * are not bound, and may be behind. */
+static bool is_owner_unknown(const struct call *call, const struct px_key *key)
+{
+    bool changes =
+        call->verb == PX_VERB_UPDATE || call->verb == PX_VERB_PATCH || call->verb == PX_VERB_DELETE;
+    bool is_pod = cor_view_is(key->type, "pod") || cor_view_is(key->type, "podpatch");
+    return changes && (cor_view_is(key->type, "event") ||
+                       (is_pod && ec_bound_node(call->ec->pods, key->ns, key->name) == NULL));
+}
+
+static void start_call(struct call *call, const struct px_key *key)
+{
+    auto_(ec_route_free) struct ec_route route = {0};
+    if (!is_owner_unknown(call, key) || !ec_route_object(cor_view_of(call->key), &route)) {
+        send_call(call);
+        return;
+    }
+    struct cor_kube_request request = {.method = route.method, .path = route.path};
+    (void)cor_kube_send(call->ec->kube, &request, on_owner_known, call);
+}
+
+/* Which Pod the mirror means, when the node does not say. */
+static void pin(struct call *call, const struct px_key *key)
+{
+    bool changes = call->verb == PX_VERB_PATCH || call->verb == PX_VERB_DELETE;
+    bool is_pod = cor_view_is(key->type, "pod") || cor_view_is(key->type, "podpatch");
+    if (is_pod && changes && ec_body_uid(call->said, call->verb)[0] == '\0') {
+        auto_(cor_freep) char *ns = cor_view_dup(key->ns);
+        auto_(cor_freep) char *name = cor_view_dup(key->name);
+        const struct cor_json *pod = ec_get(call->ec, EC_PODS, ns, name);
+        ec_body_pin(call->said, call->verb, cor_json_str_at(pod, "metadata.uid", ""));
+    }
+    call->uid = cor_strdup(is_pod ? ec_body_uid(call->said, call->verb) : "");
+}
+
+/* Takes said. */
+static void take_call(struct ec *ec, struct cor_in *in, const struct px_node_call *body,
+                      const struct px_key *key, struct cor_json *said)
 {
     struct call *call = cor_alloc(sizeof(*call));
     call->ec = ec;
@@ -316,29 +361,12 @@ static void start_call(struct ec *ec, struct cor_in *in, const struct px_node_ca
     call->key = cor_view_dup(body->key);
     call->verb = (enum px_verb)body->verb;
     call->patch = (enum px_patch)body->patch;
-    if (call->verb == PX_VERB_PATCH) {
-        cor_buf_view(&call->body, body->body);
-    }
     call->brief = body->brief;
-    call->uid = uid_in(body->body);
-    if (call->verb == PX_VERB_CREATE && !cor_view_is(key->type, "serviceaccounttoken")) {
-        call->sent = json_of(body->body);
-    }
+    call->said = said;
+    call->again = !cor_view_is(key->type, "serviceaccounttoken");
     call->cause = cor_bus_cause(ec->service->bus);
-    struct cor_kube_request request = {
-        .method = route->method,
-        .path = route->path,
-        .content_type = route->content_type,
-        .body = body->body,
-    };
-    auto_(cor_freep) char *patch = NULL;
-    if (cor_view_is(key->type, "node") && call->verb == PX_VERB_UPDATE) {
-        patch = node_update(body->body);
-        request.method = "PATCH";
-        request.content_type = COR_KUBE_MERGE;
-        request.body = cor_view_of(patch);
-    }
-    (void)cor_kube_send(ec->kube, &request, on_answer, call);
+    pin(call, key);
+    start_call(call, key);
 }
 
 /* ConfigMaps and Secrets are in the mirror already. */
@@ -367,11 +395,35 @@ static bool answer_from_mirror(struct ec *ec, struct cor_in *in, const struct px
     return true;
 }
 
+/* Names that stay one element of a path (apimachinery/pkg/api/validation/path). */
+static bool is_path_element(struct cor_view name)
+{
+    return name.len > 0 && !cor_view_is(name, ".") && !cor_view_is(name, "..") &&
+           memchr(name.ptr, '/', name.len) == NULL && memchr(name.ptr, '%', name.len) == NULL;
+}
+
+static bool is_own(const struct ec *ec, const char *node, const struct px_key *key)
+{
+    return is_path_element(key->ns) && is_path_element(key->name) && ec_is_own(ec->pods, node, key);
+}
+
+static void refuse_call(struct ec *ec, struct cor_in *in, const struct px_node_call *call,
+                        const struct cor_err *why)
+{
+    if (why->code == COR_DENIED) {
+        ec_denied(ec, call->node, call->key, why->text);
+        refuse(in, FORBIDDEN, "Forbidden", FOREIGN);
+    } else {
+        refuse(in, BAD_REQUEST, "BadRequest", why->text);
+    }
+}
+
 enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
     struct ec *ec = self;
     const struct px_node_call *call = body;
     struct px_key key;
+    struct cor_err why = COR_ERR_NONE;
     ec->calls++;
     if (!px_key_parse(call->key, &key)) {
         return cor_err_set(err, COR_INVALID, "key %s", cor_log_esc(call->key));
@@ -381,11 +433,9 @@ enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct
         refuse(in, UNAVAILABLE, "ServiceUnavailable", "the cloud side is still starting");
         return COR_OK;
     }
-    if (!ec_is_own(ec->pods, node, &key)) {
-        ec->denied++;
-        LOGW(ec->service->log, "controller.denied", "node=%s verb=%" PRIu64 " key=%s", node,
-             call->verb, cor_log_esc(call->key));
-        refuse(in, FORBIDDEN, "Forbidden", "a node may only touch what is its own");
+    if (!is_own(ec, node, &key)) {
+        (void)cor_err_set(&why, COR_DENIED, "not its own");
+        refuse_call(ec, in, call, &why);
         return COR_OK;
     }
     if (call->verb == PX_VERB_GET && answer_from_mirror(ec, in, &key)) {
@@ -397,6 +447,17 @@ enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct
         return cor_err_set(err, COR_UNSUPPORTED, "verb %" PRIu64 " on %s", call->verb,
                            cor_log_esc(call->key));
     }
-    start_call(ec, in, call, &route, &key);
+    struct ec_said said = {.pods = ec->pods,
+                           .node = node,
+                           .verb = (enum px_verb)call->verb,
+                           .key = &key,
+                           .body = call->body};
+    struct cor_json *to_api = NULL;
+    if (ec_body(&said, &to_api, &why) == COR_OK) {
+        take_call(ec, in, call, &key, to_api);
+    } else {
+        cor_json_free(&to_api);
+        refuse_call(ec, in, call, &why);
+    }
     return COR_OK;
 }

@@ -13,6 +13,7 @@
 #include "common/kube/config.h"
 #include "common/kube/informer.h"
 #include "common/ledger/ledger.h"
+#include "common/log/limit.h"
 #include "common/service/service.h"
 #include "proto/proto.h"
 #include "refs.h"
@@ -61,6 +62,7 @@ struct ec_session {
     bool records;        /* the node speaks KubeEdge's dialect: what it has is recorded */
     bool unrepaired;     /* its records have not been looked at since it came */
     bool whole;          /* what it should have already is sent, too */
+    struct cor_log_limit audit; /* of what it may not do */
 };
 
 struct ec_router;
@@ -94,6 +96,7 @@ struct ec {
     bool device_status_pruned;              /* the cluster's Device has no status.twins */
     struct cor_ledger_counts *report_books; /* the ledger's */
     uint64_t sent, calls, denied, reports;
+    struct cor_log_limit audit; /* of nodes without a session */
 };
 
 /* The service's spec, for cor_service_main. */
@@ -210,6 +213,9 @@ void ec_send_left(struct ec *ec, const char *node, struct cor_view ns, struct co
  */
 
 enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct cor_err *err);
+
+/* A node has tried what it may not: counted, and a line in the log, within bounds for each node. */
+void ec_denied(struct ec *ec, struct cor_view node, struct cor_view key, const char *why);
 
 /* ---- ask.c --------------------------------------------------------------------------------------
  */

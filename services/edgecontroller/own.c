@@ -79,8 +79,12 @@ bool ec_is_own(const struct ec_bound *pods, const char *node, const struct px_ke
 bool ec_is_own_object(const struct ec_bound *pods, const char *node, const struct px_key *key,
                       const struct cor_json *object)
 {
-    if (cor_view_is(key->type, "volumeattachment")) {
+    if (cor_view_is(key->type, "volumeattachment") || cor_view_is(key->type, "pod") ||
+        cor_view_is(key->type, "podpatch")) {
         return strcmp(cor_json_str_at(object, "spec.nodeName", ""), node) == 0;
+    }
+    if (cor_view_is(key->type, "event")) {
+        return strcmp(cor_json_str_at(object, "source.host", ""), node) == 0;
     }
     if (cor_view_is(key->type, "persistentvolume")) {
         struct px_key claim = {.ns =

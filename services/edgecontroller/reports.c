@@ -256,7 +256,9 @@ static enum cor_code take_report(struct ec *ec, struct cor_in *in,
     const struct cor_json *device = reported_device(ec, message->device);
     if (device == NULL || !cor_view_is(message->node, ec_node_of(device))) {
         struct px_done done = {.dropped = true};
-        ec->denied += device == NULL ? 0 : 1;
+        if (device != NULL) {
+            ec_denied(ec, message->node, message->device, "another node's device");
+        }
         count_end(ec, NULL, true);
         cor_reply(in, &done);
         return COR_OK;

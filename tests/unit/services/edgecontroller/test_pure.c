@@ -252,7 +252,7 @@ static void a_node_may_touch_its_own_and_no_more(void **state)
     }
 }
 
-/* A volume and an attachment say themselves whose they are. */
+/* What a volume, an attachment, a Pod and an event say themselves about whose they are. */
 static void volumes_are_their_claimants(void **state)
 {
     (void)state;
@@ -271,6 +271,12 @@ static void volumes_are_their_claimants(void **state)
         {"a/volumeattachment/x", "{\"spec\":{\"nodeName\":\"n2\"}}", false},
         {"a/volumeattachment/x", "[]", false},
         {"a/configmap/x", "{}", true},
+        {"a/pod/x", "{\"spec\":{\"nodeName\":\"n1\"}}", true},
+        {"a/pod/x", "{\"spec\":{}}", false},
+        {"a/podpatch/x", "{\"spec\":{\"nodeName\":\"n2\"}}", false},
+        {"a/event/x", "{\"source\":{\"host\":\"n1\"}}", true},
+        {"a/event/x", "{\"source\":{\"host\":\"n2\"}}", false},
+        {"a/event/x", "{\"reportingInstance\":\"n1\"}", false},
     };
     auto_(cor_json_free) struct cor_json *list =
         json("[{\"metadata\":{\"namespace\":\"a\",\"name\":\"p\"},\"spec\":{\"nodeName\":\"n1\","
