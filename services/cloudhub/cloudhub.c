@@ -244,6 +244,7 @@ static void stats(void *self, struct cor_buf *out)
         {"reports", st->reports},
         {"reports_waiting", reports_count(s->hub->reports)},
         {"uploads", st->uploads},
+        {"denied", st->denied},
         {"uploads_waiting_bytes", s->hub->waiting_bytes},
         {"ready", s->ready},
     };

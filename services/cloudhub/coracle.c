@@ -339,8 +339,7 @@ static enum cor_code on_api_call(struct coracle *coracle, const struct px_frame 
         return code;
     }
     if (upstream_is_foreign(session, call.key)) {
-        LOGW(hub->service->log, "hub.call.forbidden", "node=%s key=%s", session->node,
-             cor_log_esc(call.key));
+        upstream_denied(session, "hub.call.forbidden", call.key);
         hub_count(hub->books.calls, false);
         reply_status(coracle, frame->head.id, 403, "Forbidden", "a node may act for itself only");
         return COR_OK;

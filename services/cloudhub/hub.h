@@ -11,6 +11,7 @@
 #include "common/bus/bus.h"
 #include "common/ledger/hop.h"
 #include "common/ledger/ledger.h"
+#include "common/log/limit.h"
 #include "common/service/service.h"
 #include "common/ws/ws.h"
 #include "outbox.h"
@@ -39,6 +40,7 @@ struct hub_stats {
     uint64_t down, resent, acked, held; /* held: objects that nodes had already */
     uint64_t up, up_bad, up_dropped;
     uint64_t calls, reports, uploads;
+    uint64_t denied; /* what a node tried in another's name */
 };
 
 /* What became of what passed through: a hop's books. The accounts are the ledger's. */
@@ -103,8 +105,9 @@ struct session {
     struct compare *compare; /* likewise */
     struct cor_map *topics;  /* that a KubeEdge node was told to subscribe */
     struct watches *watches; /* of its own API; the hub's; NULL: none yet */
-    unsigned inside;         /* session_enter */
-    bool over;               /* closed; to be freed */
+    struct cor_log_limit audit;
+    unsigned inside; /* session_enter */
+    bool over;       /* closed; to be freed */
 };
 
 /* Opens the bus port and the listener on port 10000. COR_BUSY, COR_IO. Returns owned in *hub_r. */
@@ -171,6 +174,10 @@ void upstream_take(struct session *session, const struct px_kubeedge_in *in);
 /* Whether key is about a Node or Lease that is not the node's own; the controller judges the rest
  * (Kubernetes' NodeRestriction). */
 bool upstream_is_foreign(const struct session *session, struct cor_view key);
+
+/* The node has tried what it may not: counted, and a line in the log, within bounds. event: the
+ * line's name. */
+void upstream_denied(struct session *session, const char *event, struct cor_view what);
 
 /* rules.c: handlers for what the controller's rules want of a node. */
 enum cor_code rules_publish(void *self, struct cor_in *in, const void *body, struct cor_err *err);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
 #include <string.h>
 
 #include "apps.h"
@@ -39,6 +40,17 @@ static void question_free(struct question **question)
         cor_free((*question)->operation);
         cor_free((*question)->resource);
         cor_freep(question);
+    }
+}
+
+void upstream_denied(struct session *session, const char *event, struct cor_view what)
+{
+    struct hub *hub = session->hub;
+    uint64_t unsaid = 0;
+    hub->stats.denied++;
+    if (cor_log_limit(&session->audit, cor_loop_now(hub->service->loop), &unsaid)) {
+        LOGW(hub->service->log, event, "node=%s about=%s unsaid=%" PRIu64, session->node,
+             cor_log_esc(what), unsaid);
     }
 }
 
@@ -125,8 +137,7 @@ static void api_ca(struct session *session, const struct px_kubeedge_in *in)
 
 static void forged(struct session *session, const struct px_kubeedge_in *in)
 {
-    LOGW(session->hub->service->log, "hub.message.forged", "node=%s source=%s", session->node,
-         cor_log_esc(cor_view_of(in->source)));
+    upstream_denied(session, "hub.message.forged", cor_view_of(in->source));
     drop(session, in);
 }
 
@@ -242,8 +253,7 @@ static void edge(struct session *session, const struct px_kubeedge_in *in)
     }
     auto_(question_free) struct question *question = question_new(session, in);
     if (upstream_is_foreign(session, cor_view_of(call.key))) {
-        LOGW(session->hub->service->log, "hub.call.forbidden", "node=%s key=%s", session->node,
-             cor_log_esc(cor_view_of(call.key)));
+        upstream_denied(session, "hub.call.forbidden", cor_view_of(call.key));
         hub_count(session->hub->books.calls, false);
         answer_failure(session, question, 403, "Forbidden", "a node may act for itself only");
         return;
