@@ -195,8 +195,8 @@ static struct cor_json *the_token(struct authority *a, const struct cor_json *fo
     }
     auto_(cor_secret_free) struct cor_buf token = {0};
     struct token_maker maker = authority_maker(a);
-    struct cor_wall until = {cor_wall_now().us + COR_SEC(3600) * TOKEN_HOURS};
-    token_make(&maker, NULL, NULL, until, &token);
+    struct token any = {.until = {cor_wall_now().us + COR_SEC(3600) * TOKEN_HOURS}};
+    token_make(&maker, &any, &token);
     struct cor_json *secret =
         found == NULL ? secret_new(a->spec.ns, "tokensecret") : cor_json_copy(found);
     secret_set(secret, "tokendata", cor_buf_as_view(&token));

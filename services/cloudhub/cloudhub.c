@@ -11,6 +11,7 @@
 #include "hub.h"
 #include "proto/link/frame.h"
 #include "reports.h"
+#include "tokenctl.h"
 
 struct config {
     struct cor_service_cfg common;
@@ -29,11 +30,9 @@ struct config {
     int64_t nodes;
     int64_t cert_days;
     int64_t token_hours;
+    int64_t tokens;
     bool reusable_token;
 };
-
-/* Ten years. */
-enum { TTL_MAX_S = 315360000 };
 
 #define C struct config
 static const struct cor_conf_row ROWS[] = {
@@ -51,6 +50,7 @@ static const struct cor_conf_row ROWS[] = {
                      "validity of nodes' certificates"),
     COR_CONF_INT_ROW(C, token_hours, "enrol.token-hours", "24", 1, 87600,
                      "validity of tokens, unless asked otherwise"),
+    COR_CONF_INT_ROW(C, tokens, "enrol.tokens", "1000", 1, 2000, "tokens that may be open at once"),
     COR_CONF_BOOL_ROW(C, reusable_token, "enrol.reusable-token", "false",
                       "keep a token for any node in tokensecret, as KubeEdge does"),
     COR_CONF_STR_ROW(C, dialect, "link.dialect", "coracle",
@@ -73,7 +73,8 @@ struct cloudhub {
     struct cor_kube_config kube_config;
     struct cor_kube *kube;
     struct authority *authority;
-    struct ledger *ledger;
+    struct vault *vault;
+    struct tokenctl *tokens;
     struct revoked *revoked;
     struct cor_ws *ws;
     struct front *front;
@@ -84,64 +85,28 @@ struct cloudhub {
 
 /* ---- ctl ---- */
 
-/* What a token is asked for. */
-struct wish {
-    char *node; /* NULL: reusable */
-    int64_t ttl_s;
-};
-
-static enum cor_code read_wish(const struct cloudhub *s, struct cor_view args, struct wish *wish,
-                               struct cor_err *err)
-{
-    auto_(cor_json_free) struct cor_json *tree = NULL;
-    enum cor_code code =
-        cor_json_parse(args.len == 0 ? COR_VIEW("{}") : args, 65536, 0, &tree, err);
-    if (code != COR_OK) {
-        return code;
-    }
-    struct cor_view node = cor_json_as_view(cor_json_get(tree, "node"));
-    wish->ttl_s = cor_json_int_at(tree, "ttlSeconds", s->cfg->token_hours * 3600);
-    if (wish->ttl_s < 1 || wish->ttl_s > TTL_MAX_S) {
-        return cor_err_set(err, COR_INVALID, "ttlSeconds: expected 1 to %d", TTL_MAX_S);
-    }
-    if (cor_json_bool_at(tree, "reusable", false)) {
-        return s->cfg->reusable_token ? COR_OK
-                                      : cor_err_set(err, COR_DENIED,
-                                                    "enrol.reusable-token is false in cloudhub's "
-                                                    "configuration");
-    }
-    if (!cor_is_dns_subdomain(node)) {
-        return cor_err_set(err, COR_INVALID, "node: expected a DNS name in lower case");
-    }
-    wish->node = cor_view_dup(node);
-    return COR_OK;
-}
-
 static enum cor_code token_create(void *self, struct cor_ctl_in *in, struct cor_view args,
                                   struct cor_buf *result, struct cor_err *err)
 {
-    struct cloudhub *s = self;
-    struct wish wish = {0};
-    (void)in;
-    if (!s->ready) {
-        return cor_err_set(err, COR_RETRY, "the CA is not loaded yet");
-    }
-    enum cor_code code = read_wish(s, args, &wish, err);
-    if (code != COR_OK) {
-        return code;
-    }
-    auto_(cor_secret_free) struct cor_buf token = {0};
-    char id[COR_UUID_LEN + 1];
-    cor_uuid_new(id);
-    struct token_maker maker = authority_maker(s->authority);
-    struct cor_wall until = {cor_wall_now().us + COR_SEC(wish.ttl_s)};
-    token_make(&maker, wish.node, id, until, &token);
-    LOGI(s->service->log, "hub.token.made", "node=%s id=%s seconds=%" PRId64,
-         wish.node == NULL ? "any" : wish.node, id, wish.ttl_s);
-    cor_buf_fmt(result, "{\"node\":\"%s\",\"id\":\"%s\",\"token\":\"%s\"}",
-                wish.node == NULL ? "" : wish.node, id, token.data);
-    cor_free(wish.node);
+    (void)result;
+    return tokenctl_create(((struct cloudhub *)self)->tokens, in, args, err);
+}
+
+static enum cor_code token_list(void *self, struct cor_ctl_in *in, struct cor_view args,
+                                struct cor_buf *result, struct cor_err *err)
+{
+    (void)args;
+    (void)result;
+    (void)err;
+    tokenctl_list(((struct cloudhub *)self)->tokens, in);
     return COR_OK;
+}
+
+static enum cor_code token_revoke(void *self, struct cor_ctl_in *in, struct cor_view args,
+                                  struct cor_buf *result, struct cor_err *err)
+{
+    (void)result;
+    return tokenctl_revoke(((struct cloudhub *)self)->tokens, in, args, err);
 }
 
 static enum cor_code list_nodes(void *self, struct cor_ctl_in *in, struct cor_view args,
@@ -214,8 +179,11 @@ static enum cor_code node_revoke(void *self, struct cor_ctl_in *in, struct cor_v
 }
 
 static const struct cor_ctl_verb VERBS[] = {
-    {"token-create", "a token: {\"node\": NAME, \"ttlSeconds\": N, \"reusable\": false}",
+    {"token-create",
+     "a token: {\"node\": NAME, \"ttlSeconds\": N}, or {\"reusable\": true, \"uses\": N}",
      token_create},
+    {"token-list", "the tokens that were made and have not expired", token_list},
+    {"token-revoke", "nobody joins with it any more: {\"id\": ID}", token_revoke},
     {"nodes", "the nodes that are connected", list_nodes},
     {"node-revoke", "no certificate that the node has counts any more: {\"node\": NAME}",
      node_revoke},
@@ -264,7 +232,7 @@ static enum cor_code listen_all(struct cloudhub *s, struct cor_err *err)
         .kube = s->kube,
         .log = s->service->log,
         .authority = s->authority,
-        .ledger = s->ledger,
+        .vault = s->vault,
         .revoked = s->revoked,
         .address = s->cfg->enrol_address,
         .port = (int)s->cfg->enrol_port,
@@ -289,6 +257,7 @@ static void begin(struct cloudhub *s)
         return;
     }
     s->ready = true;
+    tokenctl_begin(s->tokens);
     LOGI(s->service->log, "hub.listening", "link=%d enrol=%d", cor_ws_port(s->hub->server),
          front_port(s->front));
     cor_service_ready(s->service);
@@ -359,7 +328,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         return code;
     }
     s->hub->ca_pem = s->kube_config.ca_pem;
-    s->ledger = ledger_new(s->kube, s->cfg->ns);
+    s->vault = vault_new(s->kube, s->cfg->ns);
     struct revoked_spec revoked = {.loop = service->loop,
                                    .kube = s->kube,
                                    .log = service->log,
@@ -378,6 +347,14 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
                                   .ready = on_authority,
                                   .self = s};
     s->authority = authority_new(&spec);
+    struct tokenctl_spec tokens = {.bus = service->bus,
+                                   .log = service->log,
+                                   .vault = s->vault,
+                                   .authority = s->authority,
+                                   .hours = s->cfg->token_hours,
+                                   .most = (size_t)s->cfg->tokens,
+                                   .reusable = s->cfg->reusable_token};
+    s->tokens = tokenctl_new(&tokens);
     cor_bus_ctl(service->bus, VERBS, COR_COUNT(VERBS), s);
     cor_bus_stats(service->bus, stats, s);
     return COR_OK;
@@ -386,7 +363,8 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
 static void stop(void *self)
 {
     struct cloudhub *s = self;
-    ledger_free(&s->ledger);
+    vault_free(&s->vault);
+    tokenctl_free(&s->tokens);
     cor_ws_free(&s->ws);
     front_free(&s->front);
     hub_free(&s->hub);

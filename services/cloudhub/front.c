@@ -61,8 +61,8 @@ static void on_used(void *self, enum cor_code code)
     if (code == COR_OK) {
         grant(waiting->front, waiting->request, waiting->grant.csr);
     } else if (code == COR_DENIED) {
-        LOGW(waiting->front->spec.log, "hub.token.reused", "node=%s id=%s",
-             waiting->grant.token.node, waiting->grant.token.id);
+        LOGW(waiting->front->spec.log, "hub.token.reused", "subject=%s id=%s",
+             cor_csr_cn(waiting->grant.csr), waiting->grant.token.id);
         answer_text(waiting->request, 401, "token validation failure, token was used already");
     } else {
         answer_text(waiting->request, 503, "the Kubernetes API does not answer, try later");
@@ -109,7 +109,7 @@ static void edge_crt(struct front *front, struct cor_ws_request *request)
     } else {
         struct waiting *waiting = cor_alloc(sizeof(*waiting));
         *waiting = (struct waiting){front, request, given};
-        ledger_use(front->spec.ledger, &given.token, cor_csr_key(given.csr), on_used, waiting);
+        ledger_use(front->spec.vault, &given.token, cor_csr_key(given.csr), on_used, waiting);
     }
 }
 

@@ -16,7 +16,7 @@ struct front_spec {
     struct cor_kube *kube;
     const struct cor_log *log;
     const struct authority *authority;
-    struct ledger *ledger;
+    struct vault *vault;
     const struct revoked *revoked;
     const char *address;
     int port;

@@ -3,55 +3,61 @@
 
 #include <inttypes.h>
 
-#include "common/base/list.h"
 #include "common/base/mem.h"
-#include "common/kube/path.h"
 #include "common/pki/digest.h"
 #include "secret.h"
 
-enum { TRIES_MAX = 5 };
-
-struct ledger {
-    struct cor_kube *kube;
-    const char *ns;
-    struct cor_link uses;
-};
+/* In place of a fingerprint; what does not know the word takes it for another key's. */
+#define REVOKED "revoked"
 
 struct use {
-    struct cor_link link;
-    struct ledger *ledger;
-    struct cor_kube_call *call;
     struct token token;
     char *fingerprint;
-    unsigned tries;
     ledger_fn fn;
     void *self;
 };
 
-/* A value is "<expiry in seconds> <fingerprint of the key>". */
+/* A value is "<expiry in seconds> <fingerprint of a key>...". */
 static bool read_use(const struct cor_json *secret, const char *id, int64_t *until_r,
-                     struct cor_buf *text, struct cor_view *fingerprint_r)
+                     struct cor_buf *text, struct cor_view *keys_r)
 {
     struct cor_view until;
     cor_buf_clear(text);
     if (!secret_get(secret, id, text)) {
         return false;
     }
-    *fingerprint_r = cor_buf_as_view(text);
-    return cor_view_split(fingerprint_r, ' ', &until) && cor_view_i64(until, until_r);
+    *keys_r = cor_buf_as_view(text);
+    return cor_view_split(keys_r, ' ', &until) && cor_view_i64(until, until_r) && *until_r > 0;
 }
 
-enum cor_code ledger_judge(const struct cor_json *secret, const char *id, const char *fingerprint)
+static bool has_entry(const struct cor_json *secret, const char *id)
+{
+    return cor_json_get(cor_json_get(secret, "data"), id) != NULL;
+}
+
+enum cor_code ledger_judge(const struct cor_json *secret, const struct token *token,
+                           const char *fingerprint)
 {
     auto_(cor_buf_free) struct cor_buf text = {0};
-    struct cor_view used_by;
+    struct cor_view keys;
+    struct cor_view key;
     int64_t until = 0;
-    if (cor_json_get(cor_json_get(secret, "data"), id) == NULL) {
+    unsigned used = 0;
+    bool known = false;
+    if (!has_entry(secret, token->id)) {
         return COR_NOTFOUND;
     }
-    return read_use(secret, id, &until, &text, &used_by) && cor_view_is(used_by, fingerprint)
-               ? COR_OK
-               : COR_DENIED;
+    if (!read_use(secret, token->id, &until, &text, &keys)) {
+        return COR_DENIED;
+    }
+    while (cor_view_split(&keys, ' ', &key)) {
+        if (cor_view_is(key, REVOKED)) {
+            return COR_DENIED;
+        }
+        known = known || cor_view_is(key, fingerprint);
+        used++;
+    }
+    return known ? COR_OK : used > 0 && used < token->uses ? COR_NOTFOUND : COR_DENIED;
 }
 
 static void remove_expired(struct cor_json *secret, struct cor_wall now)
@@ -62,117 +68,92 @@ static void remove_expired(struct cor_json *secret, struct cor_wall now)
     const char *id = NULL;
     struct cor_json *value = NULL;
     while (cor_json_each(cor_json_get(secret, "data"), &at, &id, &value)) {
-        struct cor_view used_by;
+        struct cor_view keys;
         int64_t until = 0;
-        if (!read_use(secret, id, &until, &text, &used_by) || COR_SEC(until) > now.us) {
+        if (!read_use(secret, id, &until, &text, &keys) || COR_SEC(until) > now.us) {
             cor_json_set(kept, id, cor_json_ref(value));
         }
     }
     cor_json_set(secret, "data", kept);
 }
 
+static void set_keys(struct cor_json *secret, const char *id, struct cor_wall until,
+                     struct cor_view before, const char *key)
+{
+    auto_(cor_freep) char *value =
+        cor_sprintf("%" PRId64 "%s%.*s %s", until.us / 1000000, before.len > 0 ? " " : "",
+                    COR_VIEW_ARG(before), key);
+    secret_set(secret, id, cor_view_of(value));
+}
+
 void ledger_record(struct cor_json *secret, const struct token *token, const char *fingerprint,
                    struct cor_wall now)
 {
-    auto_(cor_freep) char *value =
-        cor_sprintf("%" PRId64 " %s", token->until.us / 1000000, fingerprint);
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    struct cor_view keys = {0};
+    int64_t until = 0;
     remove_expired(secret, now);
-    secret_set(secret, token->id, cor_view_of(value));
+    if (!read_use(secret, token->id, &until, &text, &keys)) {
+        keys = (struct cor_view){0};
+    }
+    set_keys(secret, token->id, token->until, keys, fingerprint);
 }
 
-struct ledger *ledger_new(struct cor_kube *kube, const char *ns)
+void ledger_revoke(struct cor_json *secret, const char *id, struct cor_wall until,
+                   struct cor_wall now)
 {
-    struct ledger *ledger = cor_alloc(sizeof(*ledger));
-    ledger->kube = kube;
-    ledger->ns = ns;
-    cor_list_init(&ledger->uses);
-    return ledger;
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    struct cor_view keys = {0};
+    int64_t before = 0;
+    remove_expired(secret, now);
+    if (!read_use(secret, id, &before, &text, &keys)) {
+        keys = (struct cor_view){0};
+    }
+    set_keys(secret, id, until, keys, REVOKED);
 }
 
-static void use_free(struct use *use)
+unsigned ledger_uses(const struct cor_json *secret, const char *id, bool *revoked_r)
 {
-    cor_list_del(&use->link);
-    cor_kube_cancel(&use->call);
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    struct cor_view keys;
+    struct cor_view key;
+    int64_t until = 0;
+    unsigned uses = 0;
+    *revoked_r = false;
+    if (!has_entry(secret, id) || !read_use(secret, id, &until, &text, &keys)) {
+        return 0;
+    }
+    while (cor_view_split(&keys, ' ', &key)) {
+        bool mark = cor_view_is(key, REVOKED);
+        *revoked_r = *revoked_r || mark;
+        uses += mark ? 0 : 1;
+    }
+    return uses;
+}
+
+static enum vault_next change(void *self, struct cor_json *secret)
+{
+    const struct use *use = self;
+    enum cor_code code = ledger_judge(secret, &use->token, use->fingerprint);
+    if (code != COR_NOTFOUND) {
+        return code == COR_OK ? VAULT_LEAVE : VAULT_DENY;
+    }
+    ledger_record(secret, &use->token, use->fingerprint, cor_wall_now());
+    return VAULT_WRITE;
+}
+
+static void done(void *self, enum cor_code code)
+{
+    struct use *use = self;
+    ledger_fn fn = use->fn;
+    void *owner = use->self;
     token_free(&use->token);
     cor_free(use->fingerprint);
     cor_free(use);
+    fn(owner, code);
 }
 
-static void finish(struct use *use, enum cor_code code)
-{
-    ledger_fn fn = use->fn;
-    void *self = use->self;
-    use_free(use);
-    fn(self, code);
-}
-
-void ledger_free(struct ledger **ledger)
-{
-    if (*ledger != NULL) {
-        COR_LIST_EACH (node, &(*ledger)->uses) {
-            finish(COR_LIST_OBJECT(node, struct use, link), COR_RETRY);
-        }
-        cor_freep(ledger);
-    }
-}
-
-static void ask(struct use *use, const char *method, bool named, const struct cor_json *object,
-                cor_kube_fn fn)
-{
-    auto_(cor_buf_free) struct cor_buf path = {0};
-    auto_(cor_buf_free) struct cor_buf body = {0};
-    struct cor_kube_ref ref = {.group_version = "v1",
-                               .ns = use->ledger->ns,
-                               .plural = "secrets",
-                               .name = named ? LEDGER_SECRET : NULL};
-    cor_kube_path(&ref, &path);
-    struct cor_kube_request request = {
-        .method = method, .path = path.data, .timeout_us = COR_SEC(10)};
-    if (object != NULL) {
-        cor_json_write(object, &body);
-        request.body = cor_buf_as_view(&body);
-    }
-    use->call = cor_kube_send(use->ledger->kube, &request, fn, use);
-}
-
-static void on_read(void *self, const struct cor_kube_response *response);
-
-static void on_written(void *self, const struct cor_kube_response *response)
-{
-    struct use *use = self;
-    use->call = NULL;
-    if (response->code == COR_OK) {
-        finish(use, COR_OK);
-    } else if ((response->code == COR_CONFLICT || response->code == COR_EXISTS) &&
-               ++use->tries < TRIES_MAX) {
-        ask(use, "GET", true, NULL, on_read);
-    } else {
-        finish(use, COR_RETRY);
-    }
-}
-
-static void on_read(void *self, const struct cor_kube_response *response)
-{
-    struct use *use = self;
-    use->call = NULL;
-    if (response->code != COR_OK && response->code != COR_NOTFOUND) {
-        finish(use, COR_RETRY);
-        return;
-    }
-    bool found = response->code == COR_OK;
-    enum cor_code code =
-        found ? ledger_judge(response->body, use->token.id, use->fingerprint) : COR_NOTFOUND;
-    if (code != COR_NOTFOUND) {
-        finish(use, code);
-        return;
-    }
-    auto_(cor_json_free) struct cor_json *secret =
-        found ? cor_json_copy(response->body) : secret_new(use->ledger->ns, LEDGER_SECRET);
-    ledger_record(secret, &use->token, use->fingerprint, cor_wall_now());
-    ask(use, found ? "PUT" : "POST", found, secret, on_written);
-}
-
-void ledger_use(struct ledger *ledger, const struct token *token, const struct cor_key *key,
+void ledger_use(struct vault *vault, const struct token *token, const struct cor_key *key,
                 ledger_fn fn, void *self)
 {
     auto_(cor_buf_free) struct cor_buf der = {0};
@@ -180,12 +161,11 @@ void ledger_use(struct ledger *ledger, const struct token *token, const struct c
     struct use *use = cor_alloc(sizeof(*use));
     cor_key_public_der(key, &der);
     cor_sha256_hex(cor_buf_as_view(&der), &hex);
-    use->ledger = ledger;
-    use->token = (struct token){cor_strdup(token->node), cor_strdup(token->id), token->until};
+    use->token =
+        (struct token){cor_strdup(token->node), cor_strdup(token->id), token->uses, token->until};
     use->fingerprint = cor_buf_take(&hex);
     use->fn = fn;
     use->self = self;
-    cor_list_init(&use->link);
-    cor_list_add(&ledger->uses, &use->link);
-    ask(use, "GET", true, NULL, on_read);
+    struct vault_op op = {.name = LEDGER_SECRET, .change = change, .done = done, .self = use};
+    vault_do(vault, &op);
 }

@@ -19,17 +19,20 @@ struct token_maker {
     struct cor_view secret; /* the CA key's DER */
 };
 
-/* Appends a token for node (NULL: reusable, for any node) that is valid until then. id: NULL for a
- * reusable one. */
-void token_make(const struct token_maker *maker, const char *node, const char *id,
-                struct cor_wall until, struct cor_buf *out);
+/* Keys that a token for any node may be good for. */
+enum { TOKEN_USES_MAX = 1000 };
 
-/* What a token says. Texts are owned; NULL in a reusable token. */
+/* What a token says. Texts are owned. */
 struct token {
-    char *node;
-    char *id;
+    char *node;    /* NULL: any */
+    char *id;      /* NULL: KubeEdge's own, of which nothing is recorded */
+    unsigned uses; /* keys that it is good for: 1 if it has a node, 0 without id */
     struct cor_wall until;
 };
+
+/* Appends a token that says this (borrows): for one node with an id, for any node with an id and
+ * uses, or without either. */
+void token_make(const struct token_maker *maker, const struct token *token, struct cor_buf *out);
 
 /* Checks the JWT part of a token. COR_UNAUTHENTICATED with the text that CloudCore answers. Fills
  * *out_r; free it with token_free in any case. */

@@ -14,7 +14,7 @@ static const struct verb {
     {"status", coracle_status, "what runs here, and whether it is well"},
     {"queue", coracle_queue, "what waits to be sent, and when it will be too much"},
     {"ledger", coracle_ledger, "what became of all messages; whether any is missing"},
-    {"token", coracle_token, "make tokens with which nodes join"},
+    {"token", coracle_token, "the tokens with which nodes join: make, list, revoke"},
     {"node", coracle_node, "the nodes that are connected; which may not be"},
     {"join", coracle_join, "make this machine an edge node"},
     {"restart", coracle_restart, "restart services in place"},
@@ -57,7 +57,8 @@ int coracle_completion(int argc, char **argv)
     (void)fputs(
         "'\n"
         "    case ${COMP_WORDS[1]} in\n"
-        "        token) words='create --node --ttl --reusable --run-dir --output' ;;\n"
+        "        token) words='create list revoke --node --ttl --reusable --uses --run-dir "
+        "--output' ;;\n"
         "        node) words='list revoke --run-dir --output' ;;\n"
         "        status) words='--output --run-dir --check' ;;\n"
         "        queue) words='--output --run-dir --window' ;;\n"

@@ -27,8 +27,20 @@ static char *jwt_of(const struct set *set, const char *node, int64_t seconds)
 {
     auto_(cor_buf_free) struct cor_buf token = {0};
     struct cor_wall until = {set->now.us + COR_SEC(seconds)};
-    token_make(&set->maker, node, node == NULL ? NULL : "the-id", until, &token);
+    struct token words = {.node = node == NULL ? NULL : (char *)(uintptr_t)node,
+                          .id = node == NULL ? NULL : (char *)(uintptr_t) "the-id",
+                          .uses = node == NULL ? 0 : 1,
+                          .until = until};
+    token_make(&set->maker, &words, &token);
     return cor_strdup(strchr(token.data, '.') + 1);
+}
+
+static struct token token_of_n1(const struct set *set)
+{
+    return (struct token){.node = (char *)(uintptr_t) "n1",
+                          .id = (char *)(uintptr_t) "id",
+                          .uses = 1,
+                          .until = {set->now.us + COR_SEC(60)}};
 }
 
 static void csr_for(const struct set *set, const char *cn, const char *org, struct cor_buf *out)
@@ -88,8 +100,8 @@ static void token_names_the_ca(void **state)
 {
     struct set *set = *state;
     auto_(cor_buf_free) struct cor_buf token = {0};
-    struct cor_wall until = {set->now.us + COR_SEC(60)};
-    token_make(&set->maker, "n1", "id", until, &token);
+    const struct token words = token_of_n1(set);
+    token_make(&set->maker, &words, &token);
     int dots = 0;
     for (const char *c = token.data; *c != 0; c++) {
         dots += *c == '.';
@@ -170,6 +182,35 @@ static void bad_tokens_are_refused(void **state)
     assert_int_equal(judge_token(set, "n1", bearer, cor_buf_as_view(&set->csr), true), COR_OK);
 }
 
+/* A token for any node says how many keys it is good for, within bounds. */
+static void shared_tokens_have_a_quota(void **state)
+{
+    struct set *set = *state;
+    static const struct {
+        unsigned uses;
+        enum cor_code expected;
+    } rows[] = {{1, COR_OK},
+                {TOKEN_USES_MAX, COR_OK},
+                {0, COR_UNAUTHENTICATED},
+                {TOKEN_USES_MAX + 1, COR_UNAUTHENTICATED}};
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        struct token words = token_of_n1(set);
+        struct token read = {0};
+        auto_(cor_buf_free) struct cor_buf text = {0};
+        words.node = NULL;
+        words.uses = rows[i].uses;
+        token_make(&set->maker, &words, &text);
+        struct cor_view jwt = cor_view_of(strchr(text.data, '.') + 1);
+        assert_int_equal(token_check(&set->maker, jwt, set->now, &read, NULL), rows[i].expected);
+        if (rows[i].expected == COR_OK) {
+            assert_null(read.node);
+            assert_string_equal(read.id, "id");
+            assert_int_equal(read.uses, rows[i].uses);
+        }
+        token_free(&read);
+    }
+}
+
 /* A token of another hub's CA. */
 static void foreign_token_is_refused(void **state)
 {
@@ -180,8 +221,8 @@ static void foreign_token_is_refused(void **state)
     cor_key_der(other.ca_key, &secret);
     struct token_maker maker = {other.ca, cor_buf_as_view(&secret)};
     auto_(cor_buf_free) struct cor_buf token = {0};
-    struct cor_wall until = {set->now.us + COR_SEC(60)};
-    token_make(&maker, "n1", "id", until, &token);
+    const struct token words = token_of_n1(set);
+    token_make(&maker, &words, &token);
     auto_(cor_freep) char *bearer = cor_sprintf("Bearer %s", strchr(token.data, '.') + 1);
     assert_int_equal(judge_token(set, "n1", bearer, cor_buf_as_view(&set->csr), false),
                      COR_UNAUTHENTICATED);
@@ -257,9 +298,10 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(token_names_the_ca),       T(good_request_is_granted),
-        T(bad_tokens_are_refused),   T(foreign_token_is_refused),
-        T(bad_requests_are_refused), T(renewal_is_bound_to_the_certificate),
+        T(token_names_the_ca),         T(good_request_is_granted),
+        T(bad_tokens_are_refused),     T(foreign_token_is_refused),
+        T(bad_requests_are_refused),   T(renewal_is_bound_to_the_certificate),
+        T(shared_tokens_have_a_quota),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
