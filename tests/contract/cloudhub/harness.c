@@ -7,6 +7,7 @@
 
 #include "common/base/file.h"
 #include "common/base/socket.h"
+#include "common/base/text.h"
 #include "common/pki/csr.h"
 #include "common/ws/http.h"
 #include "proto/proto.h"
@@ -349,6 +350,41 @@ void hub_enrol(struct set *set, const char *node, struct identity *identity)
     assert_int_equal(cor_cert_parse(cor_buf_as_view(&set->body), &identity->ca, NULL), COR_OK);
     assert_int_equal(hub_fetch_cert(set, node, token, cor_buf_as_view(&csr)), 200);
     assert_int_equal(cor_cert_parse(cor_buf_as_view(&set->body), &identity->cert, NULL), COR_OK);
+}
+
+static void read_secret(const struct cor_json *secret, const char *name, struct cor_buf *out)
+{
+    auto_(cor_freep) char *path = cor_sprintf("data.%s", name);
+    assert_true(cor_base64_decode(out, cor_view_of(cor_json_str_at(secret, path, ""))));
+}
+
+struct cor_cert *hub_sign(const struct set *set, const struct cor_key *key, int from_days,
+                          int until_days)
+{
+    struct cor_cert_spec spec = {
+        .cn = "system:node:n1",
+        .org = "system:nodes",
+        .usage = COR_CERT_CLIENT,
+        .from = {cor_wall_now().us + COR_SEC(86400) * from_days},
+        .until = {cor_wall_now().us + COR_SEC(86400) * until_days},
+    };
+    struct cor_cert *cert = NULL;
+    auto_(cor_cert_free) struct cor_cert *ca = NULL;
+    auto_(cor_key_free) struct cor_key *ca_key = NULL;
+    auto_(cor_freep) char *text = test_read(set->dir, "objects.json");
+    auto_(cor_json_free) struct cor_json *objects = NULL;
+    auto_(cor_buf_free) struct cor_buf ca_der = {0};
+    auto_(cor_buf_free) struct cor_buf key_der = {0};
+    assert_int_equal(cor_json_parse(cor_view_of(text), 1 << 20, 0, &objects, NULL), COR_OK);
+    const struct cor_json *secret =
+        cor_json_get(objects, "/api/v1/namespaces/kubeedge/secrets/casecret");
+    read_secret(secret, "cadata", &ca_der);
+    read_secret(secret, "cakeydata", &key_der);
+    assert_int_equal(cor_cert_parse(cor_buf_as_view(&ca_der), &ca, NULL), COR_OK);
+    assert_int_equal(cor_key_parse(cor_buf_as_view(&key_der), &ca_key, NULL), COR_OK);
+    assert_int_equal(cor_cert_sign((struct cor_issuer){ca, ca_key}, key, &spec, &cert, NULL),
+                     COR_OK);
+    return cert;
 }
 
 void hub_identity_free(struct identity *identity)

@@ -64,41 +64,6 @@ static void revoke_node(struct set *set, const char *node)
     }
 }
 
-static void read_secret(const struct cor_json *secret, const char *name, struct cor_buf *out)
-{
-    auto_(cor_freep) char *path = cor_sprintf("data.%s", name);
-    assert_true(cor_base64_decode(out, cor_view_of(cor_json_str_at(secret, path, ""))));
-}
-
-/* A certificate as the hub would have signed it, then. */
-static void sign(struct set *set, const struct cor_key *key, int from_days, int until_days,
-                 struct identity *identity_r)
-{
-    struct cor_cert_spec spec = {
-        .cn = "system:node:n1",
-        .org = "system:nodes",
-        .usage = COR_CERT_CLIENT,
-        .from = {cor_wall_now().us + COR_SEC(86400) * from_days},
-        .until = {cor_wall_now().us + COR_SEC(86400) * until_days},
-    };
-    auto_(cor_cert_free) struct cor_cert *ca = NULL;
-    auto_(cor_key_free) struct cor_key *ca_key = NULL;
-    auto_(cor_freep) char *text = test_read(set->dir, "objects.json");
-    auto_(cor_json_free) struct cor_json *objects = NULL;
-    auto_(cor_buf_free) struct cor_buf ca_der = {0};
-    auto_(cor_buf_free) struct cor_buf key_der = {0};
-    assert_int_equal(cor_json_parse(cor_view_of(text), 1 << 20, 0, &objects, NULL), COR_OK);
-    const struct cor_json *secret =
-        cor_json_get(objects, "/api/v1/namespaces/kubeedge/secrets/casecret");
-    read_secret(secret, "cadata", &ca_der);
-    read_secret(secret, "cakeydata", &key_der);
-    assert_int_equal(cor_cert_parse(cor_buf_as_view(&ca_der), &ca, NULL), COR_OK);
-    assert_int_equal(cor_key_parse(cor_buf_as_view(&key_der), &ca_key, NULL), COR_OK);
-    assert_int_equal(
-        cor_cert_sign((struct cor_issuer){ca, ca_key}, key, &spec, &identity_r->cert, NULL),
-        COR_OK);
-}
-
 /* Asks for a certificate with the one that the node has. */
 static int renew(struct set *set, const struct identity *node, const char *name,
                  struct cor_view csr)
@@ -121,7 +86,7 @@ static void expired_renews_for_its_own_key(void **state)
     auto_(cor_buf_free) struct cor_buf n2_csr = {0};
     hub_enrol(set, "n1", &node);
     cor_cert_free(&node.cert);
-    sign(set, node.key, -800, -400, &node);
+    node.cert = hub_sign(set, node.key, -800, -400);
     hub_csr_of(node.key, "n1", &csr);
     hub_csr_of(other, "n1", &other_csr);
     hub_csr_of(node.key, "n2", &n2_csr);
@@ -151,7 +116,7 @@ static void revoked_is_out(void **state)
     hub_enrol(set, "n1", &n1);
     hub_enrol(set, "n2", &n2);
     cor_cert_free(&n1.cert);
-    sign(set, n1.key, -1, 300, &n1);
+    n1.cert = hub_sign(set, n1.key, -1, 300);
     hub_dial_as(set, &first, &n1, "n1", "msg");
     hub_dial_as(set, &second, &n2, "n2", "msg");
     assert_true(first.opened && second.opened);
