@@ -243,8 +243,7 @@ static void write(struct session *session, const struct px_kubeedge_in *in,
     auto_(px_kubeedge_call_free) struct px_kubeedge_call wanted = {0};
     if (!px_kubeedge_app_call(app, &wanted) ||
         upstream_is_foreign(session, cor_view_of(wanted.key))) {
-        LOGW(session->hub->service->log, "hub.app.forbidden", "node=%s key=%s", session->node,
-             cor_log_esc(app->key));
+        upstream_denied(session, "hub.app.forbidden", app->key);
         refuse(session, in->id, in->content, FORBIDDEN, "a node may only write what is its own");
         return;
     }

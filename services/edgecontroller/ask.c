@@ -115,9 +115,7 @@ static void on_discovered(void *self, const struct cor_kube_response *response)
 
 static void deny(struct ask *ask)
 {
-    ask->ec->denied++;
-    LOGW(ask->ec->service->log, "controller.denied", "node=%s reads=%s", ask->node,
-         ask->reach->plural);
+    ec_denied(ask->ec, cor_view_of(ask->node), cor_view_of(ask->reach->plural), "not its own");
     fail(ask, FORBIDDEN, "a node may only read what is its own");
 }
 
@@ -293,9 +291,7 @@ enum cor_code ec_on_ask(void *self, struct cor_in *in, const void *body, struct 
     } else if (message->path.len > 0) {
         discover(ec, in, message);
     } else if (reach == NULL || (!is_get && !reach->lists)) {
-        ec->denied++;
-        LOGW(ec->service->log, "controller.denied", "node=%s verb=%" PRIu64 " reads=%s",
-             cor_log_esc(message->node), message->verb, cor_log_esc(message->plural));
+        ec_denied(ec, message->node, message->plural, "nothing that a node may read");
         refuse(in, FORBIDDEN, "a node may not read this");
     } else if (is_get) {
         get(ec, in, message, reach);

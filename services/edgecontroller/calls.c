@@ -90,18 +90,6 @@ static void reply_with(const struct call *call, uint64_t status, const struct co
     cor_ticket_reply(&call->ticket, &reply);
 }
 
-void ec_denied(struct ec *ec, struct cor_view node, struct cor_view key, const char *why)
-{
-    struct ec_session *session = cor_map_get(ec->sessions, node);
-    struct cor_log_limit *limit = session == NULL ? &ec->audit : &session->audit;
-    uint64_t unsaid = 0;
-    ec->denied++;
-    if (cor_log_limit(limit, cor_loop_now(ec->service->loop), &unsaid)) {
-        LOGW(ec->service->log, "controller.denied", "node=%s key=%s reason=%s unsaid=%" PRIu64,
-             cor_log_esc(node), cor_log_esc(key), cor_log_esc(cor_view_of(why)), unsaid);
-    }
-}
-
 static void deny(const struct call *call)
 {
     auto_(cor_buf_free) struct cor_buf text = {0};

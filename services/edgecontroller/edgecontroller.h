@@ -214,7 +214,8 @@ void ec_send_left(struct ec *ec, const char *node, struct cor_view ns, struct co
 
 enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct cor_err *err);
 
-/* A node has tried what it may not: counted, and a line in the log, within bounds for each node. */
+/* audit.c: a node has tried what it may not: counted, and a line in the log, within bounds for each
+ * node. */
 void ec_denied(struct ec *ec, struct cor_view node, struct cor_view key, const char *why);
 
 /* ---- ask.c --------------------------------------------------------------------------------------
