@@ -29,6 +29,7 @@ struct config {
     int64_t call_ms;
     int64_t nodes;
     int64_t cert_days;
+    int64_t cert_seconds;
     int64_t token_hours;
     int64_t tokens;
     bool reusable_token;
@@ -48,6 +49,8 @@ static const struct cor_conf_row ROWS[] = {
     COR_CONF_INT_ROW(C, enrol_port, "enrol.port", "10002", 0, 65535, "for enrolment; 0: any"),
     COR_CONF_INT_ROW(C, cert_days, "enrol.cert-days", "365", 1, 36500,
                      "validity of nodes' certificates"),
+    COR_CONF_INT_ROW(C, cert_seconds, "enrol.cert-seconds", "0", 0, 86400,
+                     "validity, if it is to be less than a day; 0: see cert-days"),
     COR_CONF_INT_ROW(C, token_hours, "enrol.token-hours", "24", 1, 87600,
                      "validity of tokens, unless asked otherwise"),
     COR_CONF_INT_ROW(C, tokens, "enrol.tokens", "1000", 1, 2000, "tokens that may be open at once"),
@@ -236,7 +239,8 @@ static enum cor_code listen_all(struct cloudhub *s, struct cor_err *err)
         .revoked = s->revoked,
         .address = s->cfg->enrol_address,
         .port = (int)s->cfg->enrol_port,
-        .cert_days = s->cfg->cert_days,
+        .cert_life_us = s->cfg->cert_seconds > 0 ? COR_SEC(s->cfg->cert_seconds)
+                                                 : COR_SEC(86400) * s->cfg->cert_days,
         .reusable_token = s->cfg->reusable_token,
     };
     front.fd = cor_service_socket(s->service, "enrol", front.address, front.port);

@@ -122,14 +122,14 @@ void enrol_grant_free(struct enrol_grant *grant)
 }
 
 enum cor_code enrol_sign(struct cor_issuer issuer, const struct cor_csr *csr, struct cor_wall now,
-                         int64_t days, struct cor_cert **cert_r, struct cor_err *err)
+                         int64_t life_us, struct cor_cert **cert_r, struct cor_err *err)
 {
     struct cor_cert_spec spec = {
         .cn = cor_csr_cn(csr),
         .org = cor_csr_org(csr),
         .usage = COR_CERT_CLIENT,
         .from = {now.us - COR_SEC(60)}, /* clocks differ */
-        .until = {now.us + COR_SEC(86400) * days},
+        .until = {now.us + life_us},
     };
     return cor_cert_sign(issuer, cor_csr_key(csr), &spec, cert_r, err);
 }

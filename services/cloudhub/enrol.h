@@ -37,9 +37,9 @@ void enrol_grant_free(struct enrol_grant *grant);
 /* Whether cert is a node's certificate: O system:nodes, CN system:node:<node>. */
 bool enrol_is_node(const struct cor_cert *cert, struct cor_view node);
 
-/* Signs the granted certificate for days. COR_INVALID. Returns owned in *cert_r. */
+/* Signs the granted certificate for so long. COR_INVALID. Returns owned in *cert_r. */
 COR_NODISCARD enum cor_code enrol_sign(struct cor_issuer issuer, const struct cor_csr *csr,
-                                       struct cor_wall now, int64_t days, struct cor_cert **cert_r,
-                                       struct cor_err *err);
+                                       struct cor_wall now, int64_t life_us,
+                                       struct cor_cert **cert_r, struct cor_err *err);
 
 #endif

@@ -45,7 +45,7 @@ static void grant(struct front *front, struct cor_ws_request *request, const str
     auto_(cor_buf_free) struct cor_buf der = {0};
     struct cor_err err = COR_ERR_NONE;
     if (enrol_sign(authority_issuer(front->spec.authority), csr, cor_wall_now(),
-                   front->spec.cert_days, &cert, &err) != COR_OK) {
+                   front->spec.cert_life_us, &cert, &err) != COR_OK) {
         answer_text(request, 500, err.text);
         return;
     }

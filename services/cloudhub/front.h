@@ -21,7 +21,7 @@ struct front_spec {
     const char *address;
     int port;
     int fd; /* > 0: this socket, which listens there already (takes) */
-    int64_t cert_days;
+    int64_t cert_life_us;
     bool reusable_token;
 };
 

@@ -358,15 +358,15 @@ static void read_secret(const struct cor_json *secret, const char *name, struct 
     assert_true(cor_base64_decode(out, cor_view_of(cor_json_str_at(secret, path, ""))));
 }
 
-struct cor_cert *hub_sign(const struct set *set, const struct cor_key *key, int from_days,
-                          int until_days)
+struct cor_cert *hub_sign(const struct set *set, const struct cor_key *key, int64_t from_s,
+                          int64_t until_s)
 {
     struct cor_cert_spec spec = {
         .cn = "system:node:n1",
         .org = "system:nodes",
         .usage = COR_CERT_CLIENT,
-        .from = {cor_wall_now().us + COR_SEC(86400) * from_days},
-        .until = {cor_wall_now().us + COR_SEC(86400) * until_days},
+        .from = {cor_wall_now().us + COR_SEC(from_s)},
+        .until = {cor_wall_now().us + COR_SEC(until_s)},
     };
     struct cor_cert *cert = NULL;
     auto_(cor_cert_free) struct cor_cert *ca = NULL;

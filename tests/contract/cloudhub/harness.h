@@ -109,9 +109,9 @@ void hub_csr_of(const struct cor_key *key, const char *node, struct cor_buf *out
 /* Makes node an identity, in the real way. */
 void hub_enrol(struct set *set, const char *node, struct identity *identity);
 
-/* A certificate of n1 as the hub would have signed it, for that time. Returns owned. */
-struct cor_cert *hub_sign(const struct set *set, const struct cor_key *key, int from_days,
-                          int until_days);
+/* A certificate of n1 as the hub would have signed it; times are from now. Returns owned. */
+struct cor_cert *hub_sign(const struct set *set, const struct cor_key *key, int64_t from_s,
+                          int64_t until_s);
 
 /* For auto_(). */
 void hub_identity_free(struct identity *identity);

@@ -7,6 +7,8 @@
 #include "common/pki/digest.h"
 #include "tools/ctl/ctl.h"
 
+enum { DAY_S = 86400 };
+
 static void enrolment_rules(void **state)
 {
     struct set *set = *state;
@@ -86,7 +88,7 @@ static void expired_renews_for_its_own_key(void **state)
     auto_(cor_buf_free) struct cor_buf n2_csr = {0};
     hub_enrol(set, "n1", &node);
     cor_cert_free(&node.cert);
-    node.cert = hub_sign(set, node.key, -800, -400);
+    node.cert = hub_sign(set, node.key, -800 * DAY_S, -400 * DAY_S);
     hub_csr_of(node.key, "n1", &csr);
     hub_csr_of(other, "n1", &other_csr);
     hub_csr_of(node.key, "n2", &n2_csr);
@@ -116,7 +118,7 @@ static void revoked_is_out(void **state)
     hub_enrol(set, "n1", &n1);
     hub_enrol(set, "n2", &n2);
     cor_cert_free(&n1.cert);
-    n1.cert = hub_sign(set, n1.key, -1, 300);
+    n1.cert = hub_sign(set, n1.key, -DAY_S, 300 * DAY_S);
     hub_dial_as(set, &first, &n1, "n1", "msg");
     hub_dial_as(set, &second, &n2, "n2", "msg");
     assert_true(first.opened && second.opened);
@@ -137,6 +139,42 @@ static void revoked_is_out(void **state)
     hub_end(&second);
 }
 
+static bool is_closed_or_later(void *arg)
+{
+    void **args = arg;
+    const struct cor_mono *until = args[1];
+    return ((struct node *)args[0])->closed || cor_mono_since(cor_mono_now(), *until) > 0;
+}
+
+static bool is_expired(void *arg)
+{
+    const struct set *set = arg;
+    auto_(cor_freep) char *log = test_read(set->dir, "log");
+    return strstr(log, "certificate has expired") != NULL;
+}
+
+/* faults H10: a link ends with the certificate that it began with. */
+static void a_session_ends_with_its_certificate(void **state)
+{
+    struct set *set = *state;
+    auto_(hub_identity_free) struct identity n1 = {0};
+    struct node node;
+    hub_enrol(set, "n1", &n1);
+    cor_cert_free(&n1.cert);
+    n1.cert = hub_sign(set, n1.key, -DAY_S, 3);
+    hub_dial_as(set, &node, &n1, "n1", "msg");
+    assert_true(node.opened);
+    while (!node.closed) {
+        hub_say(&node, "k", "", "\"source\":\"x\",\"operation\":\"keepalive\",\"resource\":\"y\"",
+                "null");
+        struct cor_mono next = cor_mono_add(cor_mono_now(), COR_MS(300));
+        void *args[] = {&node, &next};
+        hub_wait(set, is_closed_or_later, args);
+    }
+    hub_wait(set, is_expired, set);
+    hub_end(&node);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, hub_setup, hub_teardown)
@@ -145,6 +183,7 @@ int main(void)
         T(authority_survives_a_restart),
         T(expired_renews_for_its_own_key),
         T(revoked_is_out),
+        T(a_session_ends_with_its_certificate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

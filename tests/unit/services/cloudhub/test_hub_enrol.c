@@ -124,7 +124,8 @@ static void good_request_is_granted(void **state)
     assert_string_equal(grant.token.id, "the-id");
     auto_(cor_cert_free) struct cor_cert *cert = NULL;
     struct cor_issuer issuer = {set->certs.ca, set->certs.ca_key};
-    assert_int_equal(enrol_sign(issuer, grant.csr, set->now, 365, &cert, NULL), COR_OK);
+    assert_int_equal(enrol_sign(issuer, grant.csr, set->now, COR_SEC(86400) * 365, &cert, NULL),
+                     COR_OK);
     assert_in_range(cor_cert_days_left(cert, set->now), 364, 365);
     assert_true(cor_cert_is_for(cert, set->key));
     assert_true(enrol_is_node(cert, COR_VIEW("n1")));
