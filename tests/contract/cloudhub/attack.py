@@ -44,18 +44,18 @@ def receive(sock, count):
 
 # ---- WebSocket frames (RFC 6455 section 5; the cases are those of the Autobahn test suite) ----
 
-def dial():
+def dial(extra=b""):
     sock = tls(link, True)
     sock.sendall(b"GET /p/n1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                  b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n"
-                 b"Node_id: n1\r\nProject_id: p\r\nConnectionuse: msg\r\n\r\n")
+                 b"Node_id: n1\r\nProject_id: p\r\nConnectionuse: msg\r\n" + extra + b"\r\n")
     head = b""
     while b"\r\n\r\n" not in head:
         more = sock.recv(1)
         if not more:
             raise EOFError
         head += more
-    assert head.startswith(b"HTTP/1.1 101"), head
+    assert head.startswith(b"HTTP/1.1 101") and b"extensions" not in head.lower(), head
     return sock
 
 
@@ -145,7 +145,10 @@ def frames():
     for row in rows:
         attack_frames(*row)
     claims()
+    budget()
     pings()
+    dial(b"Sec-WebSocket-Extensions: permessage-deflate\r\n").close()
+    check("no compression is agreed on (H5)", True, "none")
     attack_frames("after all", frame(text, KEEPALIVE % b"a"), alive)
 
 
@@ -161,6 +164,25 @@ def claims():
     for sock in socks:
         sock.close()
     attack_frames("4 GiB announced", frame(1, b"{", claimed=4 << 30), [1009])
+
+
+def budget():
+    """faults H2: what is not whole is bounded for all links together, at 64 MiB. (A mask of 0
+    leaves the payload as it is.)"""
+    part = b" " * (29 << 20)
+    begun = b"\x01\xff" + struct.pack(">Q", len(part)) + bytes(4)
+    before = memory()
+    socks = [dial() for _ in range(3)]
+    for sock in socks:
+        try:
+            sock.sendall(begun + part)
+        except OSError:
+            pass
+    got = outcome(socks[2], 5)
+    grown = memory() - before
+    check("3 x 29 MiB begun", got in (1009, "cut") and grown <= 66 << 10, "%s, %d KiB" % (got, grown))
+    for sock in socks:
+        sock.close()
 
 
 def pings():
