@@ -21,17 +21,26 @@ enum { ACCEPT_TURN = 64, SERVE_TURN = 16 };
  * place, one that has not said a whole greeting, or is not through, may take so long, in us. */
 enum { GUESTS_MAX = 256, GREETING_US = 500000, SLOW_US = 4000000 };
 
+/* A greeting of TLS is longer than this: who has said less has not spoken. */
+enum { GREETING_BYTES = 64 };
+
 /* So many wait for a place, without anything of TLS yet; more wait in the kernel. Of those who have
  * spoken who came last is next: when there are more than can be served in time, he is the one who
  * has not given up yet. Who says nothing is sent away after some time, or when the room is full. */
-enum { CALLERS_MAX = 4096, SILENCE_US = 10000000, LOOK = 64, PAUSE_MS = 100 };
+enum {
+    CALLERS_MAX = 4096,
+    SILENCE_US = 10000000,
+    PASSAGE_US = 30000000,
+    LOOK = 64,
+    PAUSE_MS = 100
+};
 
 struct ws_door {
     struct cor_ws_server *server;
     struct cor_io *io;
     struct cor_timer *pause;   /* no file descriptor was left, or the room is full */
     struct cor_timer *next;    /* another turn, or a slow guest is to go */
-    struct cor_timer *silence; /* of the first of the silent */
+    struct cor_timer *silence; /* of the first of the silent, and of the guests */
     struct cor_link silent;    /* callers, oldest first */
     struct cor_link ready;     /* callers who have spoken, oldest first */
     struct cor_link guests;    /* who are in their handshakes, oldest first */
@@ -100,6 +109,7 @@ static void receive(struct ws_door *door, int fd)
     caller->door = door;
     caller->fd = fd;
     caller->since = now_of(door);
+    set_option(fd, SOL_SOCKET, SO_RCVLOWAT, GREETING_BYTES);
     caller->io = cor_io_new(door->server->ws->loop, fd, COR_READ, on_spoken, caller);
     cor_list_init(&caller->link);
     cor_list_add(&door->silent, &caller->link);
@@ -124,22 +134,6 @@ static void dismiss_all(struct cor_link *callers)
 {
     COR_LIST_EACH (node, callers) {
         (void)close(dismiss(caller_of(node)));
-    }
-}
-
-static void on_silence(void *self)
-{
-    struct ws_door *door = self;
-    int64_t left = 0;
-    while (!cor_list_empty(&door->silent) && left <= 0) {
-        struct caller *caller = caller_of(door->silent.next);
-        left = SILENCE_US - cor_mono_since(now_of(door), caller->since);
-        if (left <= 0) {
-            (void)close(dismiss(caller));
-        }
-    }
-    if (left > 0) {
-        cor_timer_start(door->silence, left);
     }
 }
 
@@ -173,6 +167,7 @@ static bool make_room(struct ws_door *door)
 static void let_in(struct ws_door *door, int fd)
 {
     tune(fd);
+    set_option(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
     struct lws *wsi = lws_adopt_socket_vhost(door->server->vhost, fd); /* else it is closed */
     if (wsi == NULL) {
         return;
@@ -185,6 +180,9 @@ static void let_in(struct ws_door *door, int fd)
     cor_list_add(&door->guests, &guest->link);
     door->guest_count++;
     lws_set_opaque_user_data(wsi, guest);
+    if (!cor_timer_running(door->silence)) {
+        cor_timer_start(door->silence, SILENCE_US);
+    }
 }
 
 static void forget(struct guest *guest)
@@ -263,6 +261,54 @@ static void serve(void *self)
             cor_timer_start(door->next, 0);
             return;
         }
+    }
+}
+
+/* ---- time ---- */
+
+/* The sooner of two times until something is due; < 0: never. */
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* Until the next one has had his time; < 0: there is none. */
+static int64_t dismiss_silent(struct ws_door *door)
+{
+    COR_LIST_EACH (node, &door->silent) {
+        struct caller *caller = caller_of(node);
+        int64_t left = SILENCE_US - cor_mono_since(now_of(door), caller->since);
+        if (left > 0) {
+            return left;
+        }
+        (void)close(dismiss(caller));
+    }
+    return -1;
+}
+
+/* The same for guests: a narrow link takes some time for a handshake that has begun. */
+static int64_t dismiss_slow(struct ws_door *door)
+{
+    int64_t next = -1;
+    COR_LIST_EACH (node, &door->guests) {
+        struct guest *guest = COR_LIST_OBJECT(node, struct guest, link);
+        bool greeted = cor_tls_greeted(lws_get_ssl(guest->wsi));
+        int64_t left = (greeted ? PASSAGE_US : SILENCE_US) - age_of(guest);
+        if (left > 0) {
+            next = sooner(next, left);
+        } else {
+            lws_set_timeout(guest->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC); /* forgets it */
+        }
+    }
+    return next;
+}
+
+static void on_silence(void *self)
+{
+    struct ws_door *door = self;
+    int64_t next = sooner(dismiss_silent(door), dismiss_slow(door));
+    if (next >= 0) {
+        cor_timer_start(door->silence, next);
     }
 }
 

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks on a cloudhub: attack.py PART FOLDER LINK-PORT ENROL-PORT PID. FOLDER has hub-ca.pem and
 the identity of node n1 (n1.pem, n1.key). Prints a line for each attack; fails if the hub did not do
-what it must. Parts: frames, http (faults H3 to H7)."""
+what it must. Parts: frames, http, slow (faults H1 to H7)."""
 import os, socket, ssl, struct, sys, time
 
 part, folder, link, enrol, pid = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 failed = 0
+began_at = time.monotonic()
 KEEPALIVE = b'{"header":{"msg_id":"1"},"route":{"source":"x","operation":"keepalive","resource":"a"},"content":"%s"}'
 PING_MESSAGE = b'{"header":{"msg_id":"7"},"route":{"source":"x","operation":"ping","resource":"y"}}'
 
@@ -14,7 +15,7 @@ PING_MESSAGE = b'{"header":{"msg_id":"7"},"route":{"source":"x","operation":"pin
 def check(name, well, got):
     global failed
     failed += not well
-    print(("ok    " if well else "FAIL  ") + name + ": " + str(got), flush=True)
+    print("%5.1f s  %s%s: %s" % (time.monotonic() - began_at, "ok    " if well else "FAIL  ", name, got), flush=True)
 
 
 def memory():
@@ -204,10 +205,10 @@ def pings():
 # ---- HTTP ----
 
 def ask(port, data, identity):
-    """Status of the answer; 0: it hung up without one."""
+    """Status of the answer; 0: it hung up, or went on waiting, without one."""
     try:
         sock = tls(port, identity)
-        sock.settimeout(15)
+        sock.settimeout(3)
         try:
             sock.sendall(data)
         except OSError:
@@ -261,5 +262,62 @@ def http():
     check("after all", got == 200, got)
 
 
-{"frames": frames, "http": http}[part]()
+# ---- peers that are slow ----
+
+SILENT, HALF, HEADERS = 400, 400, 60
+
+
+def wait_for_end(socks, seconds):
+    """How many are still open after so long, and when the last one ended."""
+    start, last = time.monotonic(), 0.0
+    socks = list(socks)
+    while socks and time.monotonic() - start < seconds:
+        still = []
+        for sock in socks:
+            try:
+                sock.setblocking(False)
+                if sock.recv(4096) == b"":
+                    raise ConnectionError
+                still.append(sock)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                still.append(sock)
+            except OSError:
+                sock.close()
+        if len(still) < len(socks):
+            last = time.monotonic() - start
+        socks = still
+        time.sleep(0.1)
+    return len(socks), last
+
+
+def slow():
+    before = memory()
+    silent = [socket.create_connection(("127.0.0.1", link), 10) for _ in range(SILENT)]
+    half = [socket.create_connection(("127.0.0.1", link), 10) for _ in range(HALF)]
+    for sock in half:
+        sock.sendall(b"\x16")
+    began = []
+    for _ in range(HEADERS):
+        began.append(tls(enrol, False))
+        began[-1].sendall(b"GET /ca.crt HTTP/1.1\r\nHost: ")
+    time.sleep(0.5)
+    each = (memory() - before) / (SILENT + HALF + HEADERS)
+    check("memory of each", each <= 8, "%.1f KiB" % each)
+    times = []
+    for _ in range(20):
+        start = time.monotonic()
+        dial().close()
+        times.append(time.monotonic() - start)
+    check("a real node connects", max(times) <= 1, "%.0f ms at most" % (max(times) * 1000))
+    start = time.monotonic()
+    got = ask(enrol, b"GET /ca.crt HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", False)
+    took = time.monotonic() - start
+    check("a real node enrols", got == 200 and took <= 1, "%d, %.0f ms" % (got, took * 1000))
+    left, last = wait_for_end(silent + half, 12)
+    check("all who said nothing are dropped", left == 0, "%d left, the last after %.1f s" % (left, last))
+    for sock in began:
+        sock.close()
+
+
+{"frames": frames, "http": http, "slow": slow}[part]()
 sys.exit(1 if failed else 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// faults H3 to H9: a cloudhub under attack. attack.py attacks; here is what it needs.
+// faults H1 to H9: a cloudhub under attack. attack.py attacks; here is what it needs.
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <spawn.h>
@@ -122,6 +122,12 @@ static void identities_are_judged(void **state)
         hub_end(&node);
     }
     test_certs_free(&other);
+}
+
+/* H1; weakness 5. */
+static void slow_peers_are_dropped(void **state)
+{
+    attack(*state, "slow");
 }
 
 /* ---- requests for certificates ---- */
@@ -316,8 +322,8 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, hub_setup, hub_teardown)
     const struct CMUnitTest tests[] = {
-        T(frames_end_one_link),   T(requests_are_refused),   T(bad_requests_sign_nothing),
-        T(identities_are_judged), T(tls_is_what_it_must_be),
+        T(frames_end_one_link),       T(requests_are_refused),  T(slow_peers_are_dropped),
+        T(bad_requests_sign_nothing), T(identities_are_judged), T(tls_is_what_it_must_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -477,6 +477,17 @@ static void open_ws(struct forge *f)
                      COR_OK);
 }
 
+/* Until then edgecontroller knows nobody's things. */
+static void wait_for_mirrors(struct forge *f)
+{
+    static const struct said OWN = {NULL, PX_VERB_GET, "default/secret/s1", "null"};
+    for (int i = 0; i < 500 && forge_ask(f, &OWN) != 200; i++) {
+        stage_idle(f->w.stage, 20);
+    }
+    assert_int_equal(f->last.status, 200);
+    cor_buf_clear(&f->taken);
+}
+
 struct forge *forge_new(bool coracle)
 {
     struct forge *f = cor_alloc(sizeof(*f));
@@ -492,6 +503,7 @@ struct forge *forge_new(bool coracle)
     open_ws(f);
     hub_enrol(&f->hub, "n1", &f->n1);
     connect_node(f);
+    wait_for_mirrors(f);
     return f;
 }
 
