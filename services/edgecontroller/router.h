@@ -22,9 +22,14 @@ struct ec_rule_entry {
     struct ec_rule rule;
     const struct ec_rule_entry *winner; /* another rule has taken its topic; NULL: it serves */
     uint64_t success, fail;
-    struct cor_json *errors;    /* array of strings, owned: trouble while working */
-    struct cor_json *wrote;     /* status as the API has it, as far as known; owned; may be NULL */
-    struct cor_kube_call *call; /* the write under way */
+    struct cor_json *errors; /* array of strings, owned: trouble while working */
+    struct cor_json *wrote;  /* status as the API has it, as far as known; owned; may be NULL */
+    /* Of several replicas each adds what it has counted: */
+    uint64_t known_success, known_fail; /* what the API had in version */
+    uint64_t sent_success, sent_fail;   /* what was written last */
+    uint64_t version;                   /* of the Rule, as read or written last */
+    bool uncertain;                     /* the answer to that write was lost */
+    struct cor_kube_call *call;         /* the write under way */
     bool dirty;
     bool here; /* seen in this round of ec_rules_rebuild */
 };
@@ -111,6 +116,9 @@ void ec_rule_entry_drop(void *entry);
 
 /* A new entry goes on counting from what the API has. */
 void ec_rule_status_begin(struct ec_rule_entry *entry, const struct cor_json *rule);
+
+/* The rule as it is now: another replica may have added to its status. */
+void ec_rule_status_seen(struct ec_rule_entry *entry, const struct cor_json *rule);
 
 /* Messages were delivered by it. */
 void ec_rule_succeeded(struct ec_rule_entry *entry, size_t messages);

@@ -55,6 +55,7 @@ static struct ec_rule_entry *entry_of(struct ec_router *router, const struct cor
     struct ec_rule_entry *entry = cor_map_get(router->rules, cor_view_of(key));
     const char *made = cor_json_str_at(json, "metadata.creationTimestamp", "");
     if (entry != NULL && strcmp(entry->made, made) == 0) {
+        ec_rule_status_seen(entry, json);
         return entry;
     }
     if (entry != NULL) {
@@ -184,9 +185,15 @@ void ec_rules_changed(struct ec_router *router)
 void ec_on_rule(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)
 {
     struct ec *ec = self;
-    /* Most changes of a rule are those of its status, which are our own. */
+    /* Most changes of a rule are those of its status, which are our own or another replica's. */
     if (change != COR_CHANGED || ec_differs(object, old)) {
         ec_rules_changed(ec->router);
+        return;
+    }
+    auto_(cor_freep) char *key = cor_sprintf("%s/%s", ec_ns(object), ec_name(object));
+    struct ec_rule_entry *entry = cor_map_get(ec->router->rules, cor_view_of(key));
+    if (entry != NULL) {
+        ec_rule_status_seen(entry, object);
     }
 }
 

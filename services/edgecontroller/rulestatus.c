@@ -22,14 +22,28 @@ static bool is_timed(const char *text)
     return blank != NULL && cor_wall_parse((struct cor_view){text, (size_t)(blank - text)}, &time);
 }
 
+static uint64_t version_of(const struct cor_json *rule)
+{
+    uint64_t version = 0;
+    (void)cor_view_u64(cor_json_as_view(cor_json_at(rule, "metadata.resourceVersion")), &version);
+    return version;
+}
+
+static uint64_t count_in(const struct cor_json *status, const char *key)
+{
+    int64_t count = cor_json_int_at(status, key, 0);
+    return count > 0 ? (uint64_t)count : 0;
+}
+
 void ec_rule_status_begin(struct ec_rule_entry *entry, const struct cor_json *rule)
 {
     const struct cor_json *status = cor_json_get(rule, "status");
-    int64_t success = cor_json_int_at(status, "successMessages", 0);
-    int64_t fail = cor_json_int_at(status, "failMessages", 0);
     const struct cor_json *errors = cor_json_get(status, "errors");
-    entry->success = success > 0 ? (uint64_t)success : 0;
-    entry->fail = fail > 0 ? (uint64_t)fail : 0;
+    entry->success = count_in(status, "successMessages");
+    entry->fail = count_in(status, "failMessages");
+    entry->known_success = entry->success;
+    entry->known_fail = entry->fail;
+    entry->version = version_of(rule);
     entry->errors = cor_json_array();
     entry->wrote = cor_json_copy(status);
     for (size_t i = 0; i < cor_json_count(errors) && i < EC_RULE_ERRORS; i++) {
@@ -38,6 +52,34 @@ void ec_rule_status_begin(struct ec_rule_entry *entry, const struct cor_json *ru
             cor_json_add(entry->errors, cor_json_str(text));
         }
     }
+}
+
+static bool is_shared(const struct ec_rule_entry *entry)
+{
+    return entry->router->ec->cfg->replica[0] != '\0';
+}
+
+void ec_rule_status_seen(struct ec_rule_entry *entry, const struct cor_json *rule)
+{
+    const struct cor_json *status = cor_json_get(rule, "status");
+    uint64_t version = version_of(rule);
+    uint64_t success = count_in(status, "successMessages");
+    uint64_t fail = count_in(status, "failMessages");
+    if (!is_shared(entry) || entry->call != NULL || version <= entry->version) {
+        return;
+    }
+    if (entry->uncertain && success == entry->sent_success && fail == entry->sent_fail) {
+        entry->known_success = success; /* it was written */
+        entry->known_fail = fail;
+    }
+    entry->success = success + (entry->success - entry->known_success);
+    entry->fail = fail + (entry->fail - entry->known_fail);
+    entry->known_success = success;
+    entry->known_fail = fail;
+    entry->version = version;
+    entry->uncertain = false;
+    cor_json_free(&entry->wrote);
+    entry->wrote = cor_json_copy(status);
 }
 
 static char *trouble_of(const struct ec_rule_entry *entry)
@@ -111,18 +153,30 @@ static void on_written(void *self, const struct cor_kube_response *response)
 {
     struct ec_rule_entry *entry = self;
     entry->call = NULL;
+    entry->uncertain = response->status == 0;
+    if (response->code == COR_OK) {
+        entry->known_success = entry->sent_success;
+        entry->known_fail = entry->sent_fail;
+        entry->version = version_of(response->body);
+    }
     if (response->code != COR_OK && response->code != COR_NOTFOUND) {
         LOGW(entry->router->ec->service->log, "controller.rule-status", "rule=%s/%s error=%s",
              entry->ns, entry->name, cor_log_esc(cor_view_of(response->text)));
         cor_json_free(&entry->wrote); /* it is not known what was written */
         entry->dirty = true;
     }
+    const struct cor_json *rule = ec_get(entry->router->ec, EC_RULES, entry->ns, entry->name);
+    if (rule != NULL) { /* what came meanwhile */
+        ec_rule_status_seen(entry, rule);
+    }
     if (entry->dirty) {
         arm(entry->router);
     }
 }
 
-/* A merge patch says what is, not what changes: to repeat it does no harm. */
+/* A merge patch says what is, not what changes: to repeat it does no harm. Where several replicas
+ * write, only on the version that it builds on: a conflict ends when the mirror shows the other's.
+ */
 static void write_one(struct ec_rule_entry *entry)
 {
     auto_(cor_json_free) struct cor_json *body = cor_json_object();
@@ -133,6 +187,12 @@ static void write_one(struct ec_rule_entry *entry)
         return;
     }
     cor_json_set(body, "status", status);
+    entry->sent_success = entry->success;
+    entry->sent_fail = entry->fail;
+    if (is_shared(entry)) {
+        cor_json_set_at(body, "metadata.resourceVersion",
+                        cor_json_fmt("%llu", (unsigned long long)entry->version));
+    }
     cor_json_free(&entry->wrote);
     entry->wrote = cor_json_copy(status);
     auto_(cor_buf_free) struct cor_buf path = {0};

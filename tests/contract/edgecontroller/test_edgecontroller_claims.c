@@ -164,6 +164,42 @@ static void what_a_lost_node_has_here_is_dropped(void **state)
     target_free(&t);
 }
 
+static int64_t counted(struct set *set)
+{
+    world_api(set->w, "GET", "/apis/rules.kubeedge.io/v1/namespaces/default/rules/up", NULL);
+    return cor_json_int_at(set->w->body, "status.successMessages", 0);
+}
+
+static void until_counted(struct set *set, int64_t count)
+{
+    for (int i = 0; i < 1500 && counted(set) != count; i++) {
+        stage_idle(set->w->stage, 10);
+    }
+    assert_int_equal(counted(set), count);
+}
+
+/* Both add to the counts of a rule. */
+static void rules_are_counted_together(void **state)
+{
+    struct set *set = *state;
+    struct target t = {0};
+    struct stream s = {0};
+    target_open(&t, set->w, 0);
+    world_rule(set->w, "up", "t", t.url, "");
+    stream_open(&s, set->w, 1, "t");
+    stream_send(&s, 3);
+    world_until(set->w, stream_is_done, &s);
+    until_counted(set, 3);
+    world_patch(set->w, "/apis/rules.kubeedge.io/v1/namespaces/default/rules/up",
+                "{\"status\":{\"successMessages\":103,\"failMessages\":0,\"errors\":[]}}");
+    assert_int_equal(set->w->status, 200);
+    stream_send(&s, 2);
+    world_until(set->w, stream_is_done, &s);
+    until_counted(set, 105);
+    stream_close(&s);
+    target_free(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_controller_that_restarts_looks_first, setup, teardown),
         cmocka_unit_test_setup_teardown(a_node_without_a_node_is_claimed_later, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_lost_node_has_here_is_dropped, setup, teardown),
+        cmocka_unit_test_setup_teardown(rules_are_counted_together, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
