@@ -219,18 +219,27 @@ static bool has_between(const struct pod_container *container, const char *outer
     return false;
 }
 
+static void each_inside(const struct pod_container *container, const char *outer,
+                        void (*fn)(void *self, const char *path), void *self)
+{
+    for (size_t i = 0; i < container->mount_count; i++) {
+        const char *inner = container->mounts[i].path;
+        const char *rest = below(outer, inner);
+        if (rest != NULL && !has_between(container, outer, inner)) {
+            fn(self, rest);
+        }
+    }
+}
+
 void pod_each_nested(const struct pod *pod, const struct pod_volume *volume,
                      void (*fn)(void *self, const char *path), void *self)
 {
     for (size_t c = 0; c < pod_container_count(pod); c++) {
         const struct pod_container *container = pod_container(pod, c);
-        for (size_t i = 0; i < container->mount_count * container->mount_count; i++) {
-            const struct pod_mount *outer = &container->mounts[i / container->mount_count];
-            const struct pod_mount *inner = &container->mounts[i % container->mount_count];
-            const char *rest = below(outer->path, inner->path);
-            if (strcmp(outer->volume, volume->name) == 0 && outer->sub_path[0] == '\0' &&
-                rest != NULL && !has_between(container, outer->path, inner->path)) {
-                fn(self, rest);
+        for (size_t i = 0; i < container->mount_count; i++) {
+            const struct pod_mount *mount = &container->mounts[i];
+            if (strcmp(mount->volume, volume->name) == 0 && mount->sub_path[0] == '\0') {
+                each_inside(container, mount->path, fn, self);
             }
         }
     }
