@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hub.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "apps.h"
@@ -12,7 +13,9 @@
 #include "relay.h"
 #include "reports.h"
 
-enum { SESSIONS_MAX = 100000 };
+/* After so many nodes have come, and this time, memory is given back: a handshake takes twice what
+ * a session does. */
+enum { SESSIONS_MAX = 100000, MANY = 256, SETTLE_US = 3000000 };
 
 void hub_tell(struct hub *hub, const struct session *session, bool up)
 {
@@ -55,6 +58,21 @@ void hub_tell_alive(struct hub *hub, const struct session *session, uint64_t sec
     if (cor_port_peer_minor(hub->port) > 0 &&
         cor_send(hub->port, PX_node_alive, &body) == COR_BUSY) {
         LOGW(hub->service->log, "hub.alive.untold", "node=%s", session->node);
+    }
+}
+
+static void on_settled(void *self)
+{
+    struct hub *hub = self;
+    LOGD(hub->service->log, "hub.settled", "came=%zu", hub->came);
+    hub->came = 0;
+    (void)malloc_trim(0); /* some hundred microseconds */
+}
+
+void hub_came(struct hub *hub)
+{
+    if (++hub->came >= MANY && !cor_timer_running(hub->settle)) {
+        cor_timer_start(hub->settle, SETTLE_US);
     }
 }
 
@@ -256,7 +274,8 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
     if (reason == NULL && revoked_has(hub->revoked, node, cor_cert_from(cert))) {
         reason = "node is revoked";
     }
-    if (reason == NULL && cor_pool_count(hub->handles) >= hub->limits.nodes) {
+    if (reason == NULL && cor_pool_count(hub->handles) >= hub->limits.nodes &&
+        session_of(hub, cor_view_of(node)) == NULL) { /* one that is there takes its own place */
         reason = "too many nodes";
     }
     if (reason != NULL) {
@@ -363,6 +382,7 @@ enum cor_code hub_new(struct cor_service *service, const struct hub_limits *limi
     cor_list_init(&hub->backlog);
     hub->handles = cor_pool_new(SESSIONS_MAX);
     hub->reports = reports_new(hub);
+    hub->settle = cor_timer_new(service->loop, on_settled, hub);
     open_books(hub);
     *hub_r = hub;
     enum cor_code code = cor_port_open(service->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER), &OPS,
@@ -384,6 +404,7 @@ void hub_free(struct hub **hub)
         cor_pool_free(&(*hub)->handles);
         cor_ledger_free(&(*hub)->books.ledger);
         cor_buf_free(&(*hub)->frame);
+        cor_timer_free(&(*hub)->settle);
         cor_freep(hub);
     }
 }

@@ -74,7 +74,9 @@ struct hub {
     bool wants_leases;  /* the last controller was one of v0.1.0 */
     uint64_t epoch;
     uint16_t nonce;
-    struct cor_buf frame; /* scratch, of what goes down */
+    struct cor_buf frame;     /* scratch, of what goes down */
+    struct cor_timer *settle; /* after many nodes have come */
+    size_t came;              /* nodes, since memory was given back */
 };
 
 struct coracle;
@@ -149,6 +151,9 @@ void hub_revoke(struct hub *hub);
 /* The node has said who it is and how it speaks: it is there from now on, instead of an older link.
  */
 void session_begin(struct session *session);
+
+/* A node has come: when it was one of many, what their handshakes took is given back by and by. */
+void hub_came(struct hub *hub);
 
 /* Keeps a session that is closed meanwhile until session_leave. May be nested. */
 void session_enter(struct session *session);

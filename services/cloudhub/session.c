@@ -108,6 +108,7 @@ void session_begin(struct session *session)
     cor_map_set(hub->sessions, cor_view_of(session->node), session);
     cor_map_set(hub->epochs, key_of(&session->epoch), session);
     hub->stats.accepted++;
+    hub_came(hub);
     LOGI(hub->service->log, "hub.session.up", "node=%s address=%s dialect=%s", session->node,
          session->address, session->coracle == NULL ? "kubeedge" : "coracle");
     hub_tell(hub, session, true);
