@@ -48,6 +48,7 @@ struct eb_mqtt {
     struct cor_timer *connect;
     bool up;
     bool held; /* a batch is with eventbus */
+    bool lost; /* some of what it wrote has not left its process, and nothing behind that */
     int numbered;
     int64_t busy_until[2]; /* from and to the broker */
 };
@@ -314,7 +315,8 @@ static void on_published(void *self)
     struct publication *p = self;
     struct broker *b = broker();
     bool died = p->core->life != p->life;
-    if (b->heard != NULL && (!died || sim_chance(SIM_NET, 500000))) {
+    p->mqtt->lost = p->mqtt->lost || (died && sim_chance(SIM_NET, 500000));
+    if (b->heard != NULL && !p->mqtt->lost) {
         b->heard(b->heard_self, p->topic, cor_buf_as_view(&p->payload));
     }
     if (b->client == p->mqtt && !died) {
