@@ -94,6 +94,35 @@ bool cor_tls_greeted(const void *ssl)
     return ssl != NULL && SSL_get_state(ssl) != TLS_ST_BEFORE;
 }
 
+/* Before and after each read; its argument is the number of bytes that may come. */
+static long count_read(BIO *bio, int what, const char *data, size_t len, int argi, long argl,
+                       int result, size_t *got) /* NOLINT(google-runtime-int): OpenSSL's */
+{
+    uintptr_t left = (uintptr_t)BIO_get_callback_arg(bio);
+    (void)data;
+    (void)len;
+    (void)argi;
+    (void)argl;
+    if (what == BIO_CB_READ && left == 0) {
+        BIO_clear_retry_flags(bio);
+        return -1;
+    }
+    if (what == (BIO_CB_READ | BIO_CB_RETURN) && result > 0) {
+        left -= *got < left ? *got : left;
+        BIO_set_callback_arg(bio, (char *)left); /* NOLINT(performance-no-int-to-ptr) */
+    }
+    return result;
+}
+
+void cor_tls_bound(void *ssl, size_t bytes)
+{
+    BIO *bio = ssl == NULL ? NULL : SSL_get_rbio(ssl);
+    if (bio != NULL) {
+        BIO_set_callback_ex(bio, bytes == 0 ? NULL : count_read);
+        BIO_set_callback_arg(bio, (char *)(uintptr_t)bytes); /* NOLINT(performance-no-int-to-ptr) */
+    }
+}
+
 struct cor_cert *cor_tls_peer(void *ssl)
 {
     X509 *x509 = ssl == NULL ? NULL : SSL_get1_peer_certificate(ssl);

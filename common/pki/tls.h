@@ -42,6 +42,10 @@ bool cor_tls_is_expired(void *store_ctx);
 /* Whether a server has got the whole greeting (ClientHello) of a connection. */
 bool cor_tls_greeted(const void *ssl);
 
+/* The peer of an SSL may send so many more bytes (TLS records) until this is said again, then it
+ * reads as broken; 0: without bound. For a library that reads a line as long as it comes. */
+void cor_tls_bound(void *ssl, size_t bytes);
+
 /* The certificate that the peer of an SSL showed; NULL if none. Returns owned. */
 struct cor_cert *cor_tls_peer(void *ssl);
 

@@ -6,7 +6,12 @@
 
 #include "common/base/mem.h"
 #include "common/pki/resume.h"
+#include "common/pki/tls.h"
 #include "common/ws/room.h"
+
+/* What a server may say until its answer's header is complete: libwebsockets reads a first line
+ * byte by byte as long as it comes, and nothing else meanwhile. */
+enum { ANSWER_MAX = 64 * 1024 };
 
 /* A GET under way. Freed when libwebsockets has forgotten it. */
 struct ws_fetch {
@@ -243,6 +248,7 @@ int ws_on_client_headers(struct lws *wsi, struct ws_slot *slot, void *in, size_t
                      : slot->fetch != NULL ? slot->fetch->headers
                                            : NULL;
     set_user_timeout(wsi);
+    cor_tls_bound(lws_get_ssl(wsi), ANSWER_MAX);
     for (char **row = headers; row != NULL && row[0] != NULL; row += 2) {
         if (add_header(wsi, row[0], row[1], at, end) != 0) {
             return -1;
@@ -298,6 +304,7 @@ int ws_on_answer_begins(struct lws *wsi, struct ws_slot *slot, void *in, size_t 
 {
     (void)in;
     (void)len;
+    cor_tls_bound(lws_get_ssl(wsi), 0);
     if (slot->fetch != NULL) { /* upgrades come by here, too */
         slot->fetch->status = (int)lws_http_client_http_response(wsi);
     }

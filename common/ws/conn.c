@@ -8,6 +8,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
+#include "common/pki/tls.h"
 #include "common/ws/room.h"
 
 /* A message of 32 MiB in Go's pieces of 4082 bytes has some 8,000; more is an attack on our time.
@@ -93,6 +94,7 @@ int ws_on_established(struct lws *wsi, struct ws_slot *slot, void *in, size_t le
                      sizeof(unsent));
     ws_headers_free(&conn->headers);
     if (conn->client) {
+        cor_tls_bound(lws_get_ssl(wsi), 0);
         cor_timer_stop(conn->timer);
         if (conn->ping_us > 0) {
             cor_timer_repeat(conn->timer, conn->ping_us);
