@@ -25,9 +25,9 @@ struct px_offset_sample {
     struct cor_wall peer; /* said in the answer */
 };
 
-/* Takes what a sample tells, unless what is known already is better: a slow answer tells less. What
- * is known gets worse by 100 us a second, and is dropped when a clock has been set. False: nothing
- * has changed. */
+/* Takes what a sample tells (nothing when the peer lives before 1970 or after 9999), unless what is
+ * known already is better: a slow answer tells less. What is known gets worse by 100 us a second,
+ * and is dropped when a clock has been set. False: nothing has changed. */
 bool px_offset_take(struct px_offset *offset, const struct px_offset_sample *sample);
 
 #endif

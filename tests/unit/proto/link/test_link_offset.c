@@ -67,10 +67,12 @@ static void odd_answers_tell_nothing(void **state)
 {
     struct px_offset offset = {0};
     struct px_offset_sample early = {.asked = {1000}, .answered = {0}};
-    struct px_offset_sample far = {.wall = {COR_SEC(1)}, .peer = {INT64_MIN}};
+    struct px_offset_sample before = {.wall = {COR_SEC(1)}, .peer = {-1}};
+    struct px_offset_sample after = {.wall = {COR_SEC(1)}, .peer = {INT64_MAX}};
     (void)state;
     assert_false(px_offset_take(&offset, &early));
-    assert_false(px_offset_take(&offset, &far));
+    assert_false(px_offset_take(&offset, &before));
+    assert_false(px_offset_take(&offset, &after));
     assert_false(offset.known);
 }
 
