@@ -162,6 +162,10 @@ uint64_t cor_port_peer_boot(const struct cor_port *port);
  * was sent. */
 COR_NODISCARD enum cor_code cor_send(struct cor_port *port, uint16_t number, const void *body);
 
+/* The same for class STREAM and a body that is encoded already (borrows), as a relay has it. */
+COR_NODISCARD enum cor_code cor_send_raw(struct cor_port *port, uint16_t number,
+                                         struct cor_view raw);
+
 /* Calls: sends a message of class CALL; fn(self) is called exactly once, never from within this
  * call, unless an error is returned here (COR_GONE: down, COR_BUSY: no credit or too many pending).
  * within_us: time until COR_TIMEOUT, > 0. */

@@ -186,6 +186,15 @@ static enum cor_code wait_state(struct cor_port *port, const struct cor_message 
     return COR_OK;
 }
 
+/* What has no queue here goes now or not at all. */
+static bool may_send(struct cor_port *port)
+{
+    bool may = cor_session_may_send(&port->session);
+    port->busy = port->busy || !may;
+    port->stats.refused += !may;
+    return may;
+}
+
 enum cor_code cor_send(struct cor_port *port, uint16_t number, const void *body)
 {
     const struct cor_message *m = kind_of(port, number);
@@ -197,13 +206,28 @@ enum cor_code cor_send(struct cor_port *port, uint16_t number, const void *body)
     if (m->class_ == COR_STATE && (behind || !cor_session_may_send(&port->session))) {
         return wait_state(port, m, body);
     }
-    if (!cor_session_may_send(&port->session)) {
-        port->busy = true;
-        port->stats.refused++;
+    if (!may_send(port)) {
         return COR_BUSY;
     }
     struct cor_wire_header header = {.number = number};
     enum cor_code code = cor_port_put(port, &header, m->body, body);
+    if (code == COR_OK) {
+        cor_session_sent(&port->session);
+    }
+    return code;
+}
+
+enum cor_code cor_send_raw(struct cor_port *port, uint16_t number, struct cor_view raw)
+{
+    must(kind_of(port, number)->class_ == COR_STREAM);
+    if (port->session.state != COR_SESSION_UP) {
+        return COR_GONE;
+    }
+    if (!may_send(port)) {
+        return COR_BUSY;
+    }
+    struct cor_wire_header header = {.number = number};
+    enum cor_code code = cor_port_put_raw(port, &header, raw);
     if (code == COR_OK) {
         cor_session_sent(&port->session);
     }

@@ -14,6 +14,7 @@ enum px_lane px_lane_of(uint64_t number)
         enum px_lane lane;
     } ROWS[] = {
         {PX_upload, PX_LANE_BULK},         {COR_WIRE_OPEN, PX_LANE_BULK},
+        {PX_stream_data, PX_LANE_BULK},    {PX_stream_end, PX_LANE_BULK},
         {PX_object, PX_LANE_STATE},        {PX_membership, PX_LANE_STATE},
         {PX_subscriptions, PX_LANE_STATE}, {PX_object_stored, PX_LANE_CONTROL},
     };
@@ -28,7 +29,7 @@ enum px_lane px_lane_of(uint64_t number)
 
 bool px_lane_packs(const struct cor_wire_header *head, size_t bytes)
 {
-    return bytes >= PACK_MIN && head->number != PX_upload;
+    return bytes >= PACK_MIN && head->number != PX_upload && head->number != PX_stream_data;
 }
 
 static void say_parts(struct cor_view frame, enum px_lane lane, px_lane_fn fn, void *self)

@@ -5,11 +5,13 @@
 
 #include "common/base/mem.h"
 #include "compare.h"
+#include "coracle_private.h"
 #include "proto/kubeedge/id.h"
 #include "proto/link/end.h"
 #include "proto/link/lane.h"
 #include "proto/status.h"
 #include "relay.h"
+#include "tunnel.h"
 
 /* Time for the node's hello; heartbeats that a node may ask for; calls of one node, and
  * publications for it, at once; memory for the lists of a frame. */
@@ -18,24 +20,10 @@ enum {
     BEAT_MIN_MS = 50,
     BEAT_MAX_MS = 600000,
     CALLS_MAX = 256,
-    PUBLISH_MAX = 1024,
     PARTS_MAX = 64 * 1024 * 1024,
     ARENA_BYTES = 65536,
     FRAME_KEPT = 65536 /* bytes of scratch */
 };
-
-struct coracle {
-    struct session *session;
-    struct px_end end;
-    struct px_lanes lanes;
-    int64_t beat_us;
-    struct cor_map *publishing; /* 8 bytes of id -> struct cor_ticket, owned */
-};
-
-static struct cor_view key_of(const uint64_t *id)
-{
-    return (struct cor_view){(const char *)id, sizeof(*id)};
-}
 
 struct coracle *coracle_new(struct session *session)
 {
@@ -47,28 +35,10 @@ struct coracle *coracle_new(struct session *session)
     return coracle;
 }
 
-static void end_publishing(struct coracle *coracle, bool every, enum cor_code code)
-{
-    struct cor_mono now = cor_mono_now();
-    size_t at = 0;
-    struct cor_view id;
-    void *value = NULL;
-    while (cor_map_next(coracle->publishing, &at, &id, &value)) {
-        struct cor_ticket ticket = *(const struct cor_ticket *)value;
-        if (every || cor_mono_since(now, ticket.deadline) >= 0) {
-            struct cor_err err = COR_ERR_NONE;
-            (void)cor_err_set(&err, code, "node: %s", cor_code_name(code));
-            (void)cor_map_del(coracle->publishing, id);
-            hub_count(coracle->session->hub->books.publications, false);
-            cor_ticket_fail(&ticket, &err);
-        }
-    }
-}
-
 void coracle_free(struct coracle **coracle)
 {
     if (*coracle != NULL) {
-        end_publishing(*coracle, true, COR_GONE);
+        coracle_end_publishing(*coracle, true, COR_GONE);
         cor_map_free(&(*coracle)->publishing);
         (*coracle)->session->hub->part_bytes -= px_lanes_waiting(&(*coracle)->lanes);
         px_lanes_free(&(*coracle)->lanes);
@@ -98,8 +68,8 @@ static void say(void *self, struct cor_view message, enum px_lane lane)
     cor_ws_put(((struct coracle *)self)->session->conn, message, lane);
 }
 
-enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header *head,
-                          const void *body)
+static enum cor_code put(struct coracle *coracle, const struct cor_wire_header *head,
+                         const void *body, struct cor_view raw)
 {
     struct session *session = coracle->session;
     struct cor_buf *frame = &session->hub->frame;
@@ -110,7 +80,7 @@ enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header 
     if (counted && px_end_room(&coracle->end) == 0) {
         return COR_BUSY;
     }
-    px_frame_write(head, body, (struct cor_view){0}, frame);
+    px_frame_write(head, body, raw, frame);
     enum cor_code code = cor_ws_fits(session->conn, frame->len);
     if (code == COR_OK) {
         px_lane_say(head, cor_buf_as_view(frame), coracle->end.minor, say, coracle);
@@ -126,6 +96,18 @@ enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header 
     }
     cor_buf_clear(frame);
     return code;
+}
+
+enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header *head,
+                          const void *body)
+{
+    return put(coracle, head, body, (struct cor_view){0});
+}
+
+enum cor_code coracle_put_raw(struct coracle *coracle, const struct cor_wire_header *head,
+                              struct cor_view raw)
+{
+    return put(coracle, head, NULL, raw);
 }
 
 void coracle_control(struct coracle *coracle, const struct cor_wire_header *head, const void *body)
@@ -180,7 +162,7 @@ void coracle_beat(struct coracle *coracle)
 
 void coracle_tick(struct coracle *coracle, bool silent)
 {
-    end_publishing(coracle, false, COR_TIMEOUT);
+    coracle_end_publishing(coracle, false, COR_TIMEOUT);
     if (silent) {
         coracle_beat(coracle);
     }
@@ -255,6 +237,7 @@ static enum cor_code on_credit(struct coracle *coracle, const struct px_frame *f
     enum cor_code code = px_frame_body(frame, NULL, &credit, err);
     if (code == COR_OK) {
         px_end_credit(&coracle->end, credit.limit);
+        tunnels_room(coracle->session->tunnels);
         session_pump(coracle->session);
     }
     return code;
@@ -438,57 +421,6 @@ static enum cor_code on_stored(struct coracle *coracle, const struct px_frame *f
     return COR_OK;
 }
 
-/* ---- publications for the node ---- */
-
-enum cor_code coracle_publish(struct coracle *coracle, struct cor_in *in,
-                              const struct px_publish *publish)
-{
-    uint64_t id = cor_bus_next_id(coracle->session->hub->service->bus);
-    struct cor_wire_header head = {
-        .number = PX_publish, .id = id, .cause = in->head->id, .within_ms = in->head->within_ms};
-    enum cor_code code = cor_map_count(coracle->publishing) >= PUBLISH_MAX
-                             ? COR_BUSY
-                             : coracle_put(coracle, &head, publish);
-    if (code == COR_OK) {
-        struct cor_ticket *ticket = cor_alloc(sizeof(*ticket));
-        *ticket = cor_defer(in);
-        cor_map_set(coracle->publishing, key_of(&id), ticket);
-    }
-    return code;
-}
-
-static enum cor_code on_done(struct coracle *coracle, const struct px_frame *frame,
-                             struct cor_err *err)
-{
-    struct px_done done;
-    enum cor_code code = px_frame_body(frame, NULL, &done, err);
-    struct cor_ticket *ticket = cor_map_take(coracle->publishing, key_of(&frame->head.re));
-    if (code == COR_OK && ticket != NULL) {
-        hub_count(coracle->session->hub->books.publications, true);
-        cor_ticket_reply(ticket, &done);
-    }
-    cor_free(ticket);
-    return code;
-}
-
-static enum cor_code on_error(struct coracle *coracle, const struct px_frame *frame,
-                              struct cor_err *err)
-{
-    struct cor_wire_error error;
-    enum cor_code code = px_frame_body(frame, NULL, &error, err);
-    struct cor_ticket *ticket = cor_map_take(coracle->publishing, key_of(&frame->head.re));
-    if (code == COR_OK && ticket != NULL) {
-        struct cor_err why = COR_ERR_NONE;
-        bool known = error.code > COR_OK && error.code < COR_CODE_COUNT;
-        (void)cor_err_set(&why, known ? (enum cor_code)error.code : COR_INTERNAL, "%.*s",
-                          COR_VIEW_ARG(error.text));
-        hub_count(coracle->session->hub->books.publications, false);
-        cor_ticket_fail(ticket, &why);
-    }
-    cor_free(ticket);
-    return code;
-}
-
 /* ---- frames ---- */
 
 static enum cor_code on_open(struct coracle *coracle, const struct px_frame *frame,
@@ -505,6 +437,12 @@ static enum cor_code on_held(struct coracle *coracle, const struct px_frame *fra
     return compare_held(coracle->session->compare, frame, err);
 }
 
+static enum cor_code on_stream(struct coracle *coracle, const struct px_frame *frame,
+                               struct cor_err *err)
+{
+    return tunnels_take(coracle->session->tunnels, frame, err);
+}
+
 static enum cor_code on_upload(struct coracle *coracle, const struct px_frame *frame,
                                struct cor_err *err)
 {
@@ -518,12 +456,21 @@ static const struct {
     bool later; /* counts as dealt with when relay.c says so */
     enum cor_code (*fn)(struct coracle *coracle, const struct px_frame *frame, struct cor_err *err);
 } FRAMES[] = {
-    {PX_upload, true, on_upload},        {PX_link_heartbeat, false, on_heartbeat},
-    {COR_WIRE_CREDIT, false, on_credit}, {PX_object_stored, false, on_stored},
-    {PX_api_call, false, on_api_call},   {PX_device_report, false, on_report},
-    {COR_WIRE_OPEN, false, on_open},     {PX_done, false, on_done},
-    {COR_WIRE_ERROR, false, on_error},   {PX_link_hello, false, on_hello},
+    {PX_upload, true, on_upload},
+    {PX_link_heartbeat, false, on_heartbeat},
+    {COR_WIRE_CREDIT, false, on_credit},
+    {PX_object_stored, false, on_stored},
+    {PX_api_call, false, on_api_call},
+    {PX_device_report, false, on_report},
+    {COR_WIRE_OPEN, false, on_open},
+    {PX_done, false, coracle_on_done},
+    {COR_WIRE_ERROR, false, coracle_on_error},
+    {PX_link_hello, false, on_hello},
     {PX_held, false, on_held},
+    {PX_stream_head, false, on_stream},
+    {PX_stream_data, false, on_stream},
+    {PX_stream_credit, false, on_stream},
+    {PX_stream_end, false, on_stream},
 };
 
 static enum cor_code dispatch(struct coracle *coracle, const struct px_frame *frame,

@@ -35,6 +35,10 @@ uint64_t coracle_minor(const struct coracle *coracle);
 COR_NODISCARD enum cor_code coracle_put(struct coracle *coracle, const struct cor_wire_header *head,
                                         const void *body);
 
+/* The same with a body that is encoded already. */
+COR_NODISCARD enum cor_code
+coracle_put_raw(struct coracle *coracle, const struct cor_wire_header *head, struct cor_view raw);
+
 /* Sends one that must not be lost: if the node does not take it, its link ends. */
 void coracle_control(struct coracle *coracle, const struct cor_wire_header *head, const void *body);
 

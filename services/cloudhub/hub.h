@@ -81,6 +81,7 @@ struct hub {
 
 struct coracle;
 struct relay;
+struct tunnels;
 struct compare;
 struct watches;
 
@@ -105,6 +106,7 @@ struct session {
     struct coracle *coracle; /* the dialect; NULL: KubeEdge's. Owned */
     struct relay *relay;     /* of the Coracle dialect; owned */
     struct compare *compare; /* likewise */
+    struct tunnels *tunnels; /* likewise; NULL: none was opened yet */
     struct cor_map *topics;  /* that a KubeEdge node was told to subscribe */
     struct watches *watches; /* of its own API; the hub's; NULL: none yet */
     struct cor_log_limit audit;

@@ -11,6 +11,7 @@
 #include "proto/kubeedge/id.h"
 #include "proto/kubeedge/show.h"
 #include "relay.h"
+#include "tunnel.h"
 
 /* What may wait in the socket's queue before more objects are written. */
 enum { QUEUE_FULL = 1024 * 1024 };
@@ -41,6 +42,7 @@ static void session_free(struct session *session)
     cor_timer_free(&session->timer);
     outbox_end_books(session->outbox, session->hub->books.objects_ended);
     outbox_free(&session->outbox);
+    tunnels_free(&session->tunnels);
     relay_free(&session->relay);
     compare_free(&session->compare);
     coracle_free(&session->coracle);

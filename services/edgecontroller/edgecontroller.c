@@ -10,6 +10,7 @@
 #include "lease.h"
 #include "record.h"
 #include "records.h"
+#include "streamroute.h"
 
 static const struct cor_conf_row ROWS[] = {
     COR_SERVICE_ROWS(struct ec_cfg),
@@ -182,11 +183,17 @@ const char *ec_name(const struct cor_json *object)
 }
 
 static const struct cor_handler HANDLERS[] = {
-    {PX_node_session, ec_on_session}, {PX_node_call, ec_on_call},
-    {PX_node_report, ec_on_report},   {PX_node_upload, ec_on_upload},
-    {PX_upload, ec_on_stream_upload}, {PX_node_alive, ec_on_alive},
-    {PX_node_stored, ec_on_stored},   {PX_node_surplus, ec_on_surplus},
-    {PX_node_ask, ec_on_ask},         {PX_node_watches, ec_on_watches},
+    {PX_node_session, ec_on_session},
+    {PX_node_call, ec_on_call},
+    {PX_node_report, ec_on_report},
+    {PX_node_upload, ec_on_upload},
+    {PX_upload, ec_on_stream_upload},
+    {PX_node_alive, ec_on_alive},
+    {PX_node_stored, ec_on_stored},
+    {PX_node_surplus, ec_on_surplus},
+    {PX_node_ask, ec_on_ask},
+    {PX_node_watches, ec_on_watches},
+    {PX_stream_route, ec_on_stream_route},
 };
 
 static const struct cor_port_ops HUB_OPS = {
@@ -267,6 +274,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->surplus = ec_surplus_new(ec);
     ec->feeds = ec_feeds_new(ec);
     ec->claims = ec_claims_new(ec);
+    ec->routes = ec_routes_new(ec);
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
     code = code == COR_OK ? ec_router_open(ec, err) : code;
@@ -297,6 +305,7 @@ static void stop(void *self)
     }
     ec_feeds_free(&ec->feeds);
     ec_claims_free(&ec->claims);
+    ec_routes_free(&ec->routes);
     ec_router_close(ec);
     if (ec->kube != NULL) {
         cor_kube_free(&ec->kube);

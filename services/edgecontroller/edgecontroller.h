@@ -67,6 +67,7 @@ struct ec_session {
 
 struct ec_router;
 struct ec_records;
+struct ec_routes;
 
 /* Topics of rules for one node. */
 enum { EC_TOPICS_MAX = 1024 };
@@ -89,6 +90,7 @@ struct ec {
     struct ec_surplus *surplus; /* see surplus.c */
     struct ec_feeds *feeds;     /* see feeds.h */
     struct ec_claims *claims;   /* see claims.h */
+    struct ec_routes *routes;   /* see streamroute.h */
     size_t asking;              /* questions under way: see ask.c */
     struct cor_ledger *ledger;
     struct ec_router *router;               /* rules at work: see router.h */

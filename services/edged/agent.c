@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pods: where desired state, the runtime's state and what follows from both come together.
-#include "agent.h"
+#include "api.h"
 
 #include <string.h>
 
@@ -12,6 +12,7 @@ enum { POD_MAX = 4 * 1024 * 1024 }; /* an object of the API has at most 1.5 MiB 
 void agent_pod_free(void *value)
 {
     struct agent_pod *pod = value;
+    api_logs_look(pod);
     books_ended(pod->agent->books.pods, &pod->status_book, BOOKS_OBSOLETE);
     books_ended(pod->agent->books.deletions, &pod->delete_book, BOOKS_OBSOLETE);
     cor_timer_free(&pod->wake);
@@ -33,6 +34,21 @@ void agent_pod_free(void *value)
 struct agent_pod *agent_find(const struct agent *agent, const char *uid)
 {
     return cor_map_get(agent->pods, cor_view_of(uid));
+}
+
+struct agent_pod *agent_find_named(const struct agent *agent, const char *ns, const char *name)
+{
+    struct agent_pod *found = NULL;
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(agent->pods, &at, NULL, &value)) {
+        struct agent_pod *pod = value;
+        if (strcmp(pod->pod->ns, ns) == 0 && strcmp(pod->pod->name, name) == 0 &&
+            (found == NULL || pod->desired)) {
+            found = pod;
+        }
+    }
+    return found;
 }
 
 void agent_touch(struct agent_pod *pod)
@@ -381,6 +397,7 @@ bool agent_round(void *self)
         busy = step(pod) || busy;
         teller_pod_notes(pod);
         report(pod);
+        api_logs_look(pod);
         set_wake(pod);
         if (is_over(pod)) {
             bury(agent, pod);

@@ -80,6 +80,10 @@ struct registrar;
 struct teller;
 /* relist.c */
 struct relist;
+/* api.c */
+struct api;
+/* api_tunnel.c */
+struct tunnel;
 
 struct agent {
     struct cor_service *service;
@@ -103,6 +107,8 @@ struct agent {
     bool link;
     struct teller *teller;
     struct registrar *registrar;
+    struct api *api;
+    struct tunnel *tunnel;
     struct edged_books books;
     uint64_t starts, restarts, patches, events_sent, events_lost;
 };
@@ -127,6 +133,9 @@ void agent_session_done(struct agent *agent);
 
 /* The pod by uid; NULL. */
 struct agent_pod *agent_find(const struct agent *agent, const char *uid);
+
+/* The pod by namespace and name; of several the one that is wanted. NULL. */
+struct agent_pod *agent_find_named(const struct agent *agent, const char *ns, const char *name);
 
 /* It is looked at at the end of this round. */
 void agent_touch(struct agent_pod *pod);

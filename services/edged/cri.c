@@ -39,6 +39,9 @@ enum method {
     PULL_IMAGE,
     LIST_IMAGES,
     IMAGE_FS,
+    EXEC,
+    ATTACH,
+    PORT_FORWARD,
 };
 
 /* Deadlines as kubelet's: 2 min for all, 4 min for RunPodSandbox; a pull may take long, and only
@@ -68,6 +71,9 @@ static const struct {
     [PULL_IMAGE] = {IMAGES "PullImage", COR_SEC(3600), cri_read_pull, false},
     [LIST_IMAGES] = {IMAGES "ListImages", COR_SEC(120), cri_read_images, false},
     [IMAGE_FS] = {IMAGES "ImageFsInfo", COR_SEC(120), cri_read_image_fs, false},
+    [EXEC] = {RUNTIME "Exec", COR_SEC(120), cri_read_url, false},
+    [ATTACH] = {RUNTIME "Attach", COR_SEC(120), cri_read_url, false},
+    [PORT_FORWARD] = {RUNTIME "PortForward", COR_SEC(120), cri_read_url, false},
 };
 
 struct cri {
@@ -294,6 +300,42 @@ void cri_list_images(struct cri *cri, cri_fn fn, void *self)
 void cri_image_fs(struct cri *cri, cri_fn fn, void *self)
 {
     start_empty(cri, IMAGE_FS, fn, self);
+}
+
+void cri_exec(struct cri *cri, const char *id, const struct cri_streams *streams,
+              struct cri_strings command, cri_fn fn, void *self)
+{
+    Runtime__V1__ExecRequest request = RUNTIME__V1__EXEC_REQUEST__INIT;
+    request.container_id = text(id);
+    request.cmd = (char **)(uintptr_t)command.item;
+    request.n_cmd = command.count;
+    request.tty = streams->tty;
+    request.stdin = streams->in;
+    request.stdout = streams->out;
+    request.stderr = streams->err;
+    start(cri, EXEC, &request.base, 0, fn, self);
+}
+
+void cri_attach(struct cri *cri, const char *id, const struct cri_streams *streams, cri_fn fn,
+                void *self)
+{
+    Runtime__V1__AttachRequest request = RUNTIME__V1__ATTACH_REQUEST__INIT;
+    request.container_id = text(id);
+    request.tty = streams->tty;
+    request.stdin = streams->in;
+    request.stdout = streams->out;
+    request.stderr = streams->err;
+    start(cri, ATTACH, &request.base, 0, fn, self);
+}
+
+void cri_port_forward(struct cri *cri, const char *sandbox_id, const int32_t *ports, size_t count,
+                      cri_fn fn, void *self)
+{
+    Runtime__V1__PortForwardRequest request = RUNTIME__V1__PORT_FORWARD_REQUEST__INIT;
+    request.pod_sandbox_id = text(sandbox_id);
+    request.port = (int32_t *)(uintptr_t)ports;
+    request.n_port = count;
+    start(cri, PORT_FORWARD, &request.base, 0, fn, self);
 }
 
 static void on_event(void *self, struct cor_view bytes)

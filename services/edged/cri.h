@@ -184,6 +184,7 @@ struct cri_answer {
     bool runtime_ready;
     bool network_ready;
     const char *network_text; /* why it is not ready */
+    const char *url;          /* of exec, attach, port-forward: asks there to be upgraded */
     const char *mountpoint;   /* image file system */
     uint64_t used_bytes;
 };
@@ -275,5 +276,22 @@ void cri_list_images(struct cri *cri, cri_fn fn, void *self);
 
 /* ImageFsInfo: mountpoint, used_bytes. */
 void cri_image_fs(struct cri *cri, cri_fn fn, void *self);
+
+/* What a client wants to be joined with. */
+struct cri_streams {
+    bool in, out, err, tty;
+};
+
+/* Exec: url of the runtime's streaming server, for one request. */
+void cri_exec(struct cri *cri, const char *id, const struct cri_streams *streams,
+              struct cri_strings command, cri_fn fn, void *self);
+
+/* Attach: url, likewise. */
+void cri_attach(struct cri *cri, const char *id, const struct cri_streams *streams, cri_fn fn,
+                void *self);
+
+/* PortForward: url, likewise. */
+void cri_port_forward(struct cri *cri, const char *sandbox_id, const int32_t *ports, size_t count,
+                      cri_fn fn, void *self);
 
 #endif

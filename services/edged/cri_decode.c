@@ -68,6 +68,15 @@ bool cri_read_container_id(struct cor_arena *arena, struct cor_view bytes,
     return true;
 }
 
+bool cri_read_url(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
+                  ProtobufCMessage **unpacked_r)
+{
+    (void)arena;
+    UNPACK(m, Runtime__V1__UrlResponse, runtime__v1__url_response__unpack);
+    answer->url = m->url;
+    return true;
+}
+
 bool cri_read_pull(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
                    ProtobufCMessage **unpacked_r)
 {

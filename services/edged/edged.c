@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent.h"
+#include "api.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
@@ -253,6 +253,9 @@ static enum cor_code open_all(struct agent *agent, struct cor_err *err)
     if (code == COR_OK) {
         code = meta_open(agent->service->bus, &meta_events, agent, &agent->meta, err);
     }
+    if (code == COR_OK) {
+        code = tunnel_open(agent, &agent->tunnel, err);
+    }
     return code;
 }
 
@@ -276,6 +279,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     agent->unclaimed = cor_map_new(NULL);
     agent->teller = teller_new(agent);
     agent->registrar = registrar_new(agent);
+    agent->api = api_new(agent);
     enum cor_code code = open_all(agent, err);
     if (code != COR_OK) {
         return code;
@@ -294,6 +298,8 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
 static void stop(void *self)
 {
     struct agent *agent = self;
+    tunnel_close(&agent->tunnel);
+    api_free(&agent->api);
     cor_hook_free(&agent->hook);
     cor_timer_free(&agent->safety);
     cri_free(&agent->cri);

@@ -13,6 +13,7 @@
 #include "common/pki/digest.h"
 #include "hub.h"
 #include "relay.h"
+#include "streams.h"
 
 enum {
     STREAMS_MAX = 4096,
@@ -97,6 +98,7 @@ static void on_link_down(void *self)
     struct hub *hub = self;
     up_link_lost(hub);
     relay_link_down(hub);
+    streams_link_down(hub->streams);
     hub_tell_link(hub, NULL);
     (void)malloc_trim(0);
 }
@@ -115,7 +117,9 @@ static void on_coracle(void *self, const struct px_frame *frame)
 
 static void on_room(void *self)
 {
-    relay_room(self);
+    struct hub *hub = self;
+    relay_room(hub);
+    streams_room(hub->streams);
 }
 
 static void on_keepalive(void *self)
@@ -334,6 +338,7 @@ static void stats(void *self, struct cor_buf *out)
         {"unknown_answers", hub->stats.unknown_answers},
         {"uploads", hub->stats.uploads},
         {"events_dropped", hub->stats.events_dropped},
+        {"streams", streams_count(hub->streams)},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         cor_buf_fmt(out, ",\"%s\":%" PRIu64, rows[i].name, rows[i].value);
@@ -394,6 +399,9 @@ static enum cor_code start_parts(struct hub *hub, struct cor_err *err)
     make_link(hub);
     code = open_ports(hub, err);
     if (code == COR_OK) {
+        code = streams_new(hub, &hub->streams, err);
+    }
+    if (code == COR_OK) {
         relay_link_down(hub);
     }
     return code;
@@ -430,6 +438,7 @@ static void stop(void *self)
     cor_ws_free(&hub->ws);
     link_free(&hub->link);
     join_free(&hub->join);
+    streams_free(&hub->streams);
     cor_port_close(&hub->bus);
     cor_port_close(&hub->twin);
     cor_port_close(&hub->meta);

@@ -59,6 +59,8 @@ struct membership {
     bool whole;
 };
 
+struct streams;
+
 struct hub {
     struct cor_service *service; /* borrowed */
     const struct config *cfg;
@@ -72,6 +74,7 @@ struct hub {
     struct link *link;
     struct acks *acks;
     struct asks *asks;
+    struct streams *streams; /* of the node's API */
     struct cor_timer *sweep; /* deadlines of asks */
     struct cor_timer *retry; /* of enrolment, renewal, name resolution */
     struct membership members[MEMBERS_MAX];

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "streams.h"
 
 enum { ID_SIZE = 17 };
 
@@ -517,6 +518,11 @@ const struct cor_port_ops *relay_bus_ops(void)
     return &OPS;
 }
 
+static enum cor_code on_stream(struct hub *hub, const struct px_frame *frame, struct cor_err *err)
+{
+    return streams_take(hub->streams, frame, err);
+}
+
 static const struct {
     uint64_t number;
     enum cor_code (*fn)(struct hub *hub, const struct px_frame *frame, struct cor_err *err);
@@ -531,6 +537,10 @@ static const struct {
     {COR_WIRE_ERROR, on_error},
     {COR_WIRE_ACK, on_ack},
     {COR_WIRE_REOPEN, on_reopen},
+    {PX_stream_open, on_stream},
+    {PX_stream_data, on_stream},
+    {PX_stream_credit, on_stream},
+    {PX_stream_end, on_stream},
 };
 
 void relay_take(struct hub *hub, const struct px_frame *frame)
