@@ -32,6 +32,7 @@ void cor_exchange_completed(void *self, struct MHD_Connection *connection, void 
         return;
     }
     cor_list_del(&exchange->link);
+    cor_upgrade_over(take(&exchange->upgrade));
     if (exchange->answer != NULL) {
         MHD_destroy_response(exchange->answer);
     }
@@ -136,14 +137,14 @@ enum MHD_Result cor_exchange_access(void *self, struct MHD_Connection *connectio
     struct cor_httpd *httpd = self;
     (void)connection;
     (void)url;
-    (void)version;
     struct cor_exchange *exchange = *state;
-    if (httpd->stopping) {
+    if (httpd->stopping || exchange->over) {
         return MHD_NO;
     }
     if (!exchange->started) {
         exchange->started = true;
         exchange->method = cor_strdup(method);
+        exchange->http11 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
         check_headers(exchange);
         if (exchange->refused == 0) {
             return MHD_YES;
@@ -166,6 +167,9 @@ enum MHD_Result cor_exchange_access(void *self, struct MHD_Connection *connectio
     }
     if (exchange->answer != NULL) {
         return queue(exchange);
+    }
+    if (exchange->over) {
+        return MHD_NO;
     }
     exchange->suspended = true;
     MHD_suspend_connection(exchange->connection);
@@ -257,6 +261,16 @@ void cor_exchange_answer(struct cor_exchange *exchange, int status, const char *
     add_headers(exchange, answer);
     exchange->answer = answer;
     exchange->status = status;
+    if (exchange->suspended) {
+        exchange->suspended = false;
+        MHD_resume_connection(exchange->connection);
+        cor_httpd_kick(exchange->httpd);
+    }
+}
+
+void cor_exchange_over(struct cor_exchange *exchange)
+{
+    exchange->over = true;
     if (exchange->suspended) {
         exchange->suspended = false;
         MHD_resume_connection(exchange->connection);

@@ -109,6 +109,9 @@ static void on_hangup(void *self, int fd, int events)
                 cor_stream_hangup(stream);
             }
         }
+        if ((gone[i].events & EPOLLERR) != 0) {
+            cor_upgrade_broken(httpd, gone[i].data.ptr);
+        }
     }
 }
 
@@ -131,7 +134,8 @@ static void on_connection(void *self, struct MHD_Connection *connection, void **
 static enum cor_code start_daemon(struct cor_httpd *httpd, const struct cor_httpd_spec *spec,
                                   struct cor_err *err)
 {
-    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME;
+    unsigned flags =
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE;
     static const char versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3";
     struct MHD_OptionItem tls[5] = {{.option = MHD_OPTION_END}};
     if (spec->cert_pem != NULL) {
@@ -191,6 +195,8 @@ enum cor_code cor_httpd_start(struct cor_loop *loop, const struct cor_httpd_spec
     httpd->max_body = spec->max_body > 0 ? spec->max_body : BODY_MAX;
     cor_list_init(&httpd->exchanges);
     cor_list_init(&httpd->streams);
+    cor_list_init(&httpd->upgrades);
+    httpd->tls = spec->cert_pem != NULL;
     httpd->listeners = cor_calloc(spec->address_count, sizeof(*httpd->listeners));
     httpd->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
     if (httpd->hangup_fd < 0) {
@@ -229,6 +235,9 @@ size_t cor_httpd_connections(const struct cor_httpd *httpd)
 static void stop_daemon(struct cor_httpd *httpd)
 {
     httpd->stopping = true;
+    COR_LIST_EACH (node, &httpd->upgrades) {
+        cor_upgrade_sever(COR_LIST_OBJECT(node, struct upgrade, link), "the server stops");
+    }
     COR_LIST_EACH (node, &httpd->exchanges) {
         struct cor_exchange *exchange = COR_LIST_OBJECT(node, struct cor_exchange, link);
         if (exchange->suspended) {

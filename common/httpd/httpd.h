@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An HTTP/1.1 server, with TLS if it has a certificate; guest of the loop; the door to
 // libmicrohttpd. The whole request is read, bounded, before the handler sees it. The handler
-// answers at once or later (while a commit is under way, say), or opens a stream that it feeds.
+// answers at once or later (while a commit is under way, say), opens a stream that it feeds, or
+// lets the connection become a pipe (upgrade).
 // Refused before the handler: headers over 64 KiB (431), bodies over max_body (413),
 // Transfer-Encoding together with Content-Length (400). Loop thread only.
 #ifndef COR_HTTPD_HTTPD_H
@@ -15,6 +16,7 @@
 #include "common/base/err.h"
 #include "common/base/view.h"
 #include "common/loop/loop.h"
+#include "common/pipe/pipe.h"
 
 struct cor_httpd;
 struct cor_exchange; /* one request and its answer */
@@ -55,7 +57,8 @@ int cor_httpd_port(const struct cor_httpd *httpd, size_t index);
 size_t cor_httpd_connections(const struct cor_httpd *httpd);
 
 /* Closes everything; unanswered exchanges and open streams are gone: their owners must not use them
- * any more, and on_closed is called for streams. *httpd becomes NULL. */
+ * any more, and on_closed is called for streams, closed for pipes of upgrades (which are still to
+ * be freed). *httpd becomes NULL. */
 void cor_httpd_free(struct cor_httpd **httpd);
 
 /* The request. Views and strings are valid until the exchange is answered. */
@@ -86,6 +89,19 @@ void cor_exchange_add_header(struct cor_exchange *exchange, const char *name, co
 void cor_exchange_reply(struct cor_exchange *exchange, int status, const char *type,
                         struct cor_buf *body);
 
+/* Whether the client asks for another protocol (RFC 9110 section 7.8: HTTP/1.1, Connection: Upgrade
+ * and a header Upgrade). */
+bool cor_exchange_wants_upgrade(struct cor_exchange *exchange);
+
+/* Answers 101 with the headers that were added and "Upgrade: protocol"; what follows on the
+ * connection, with TLS taken off, is the pipe's. The exchange must want an upgrade, and is gone for
+ * the caller. The pipe is not open yet: what is written to it waits for the 101. It may be
+ * freed at any time; when the client goes, or the server is freed, it is closed. What a client
+ * sends before it has the 101, which it must not (RFC 9110 section 7.8), comes first in the pipe;
+ * but over TLS it is lost if it is in the same record as the end of the request. Returns owned. */
+struct cor_pipe *cor_exchange_upgrade(struct cor_exchange *exchange, const char *protocol,
+                                      const struct cor_pipe_spec *spec);
+
 /* on_closed (may be NULL) is called once when the client went away before cor_stream_end; the
  * stream is gone then. */
 typedef void (*cor_stream_closed_fn)(void *self);
@@ -98,6 +114,15 @@ struct cor_stream *cor_exchange_stream(struct cor_exchange *exchange, int status
 /* Queues bytes (copies). Never blocks. COR_BUSY: the client reads too slowly, more than 16 MiB
  * would wait; nothing queued. COR_CLOSED: it is gone, on_closed follows. */
 COR_NODISCARD enum cor_code cor_stream_write(struct cor_stream *stream, struct cor_view bytes);
+
+/* Bytes that wait for the client. */
+size_t cor_stream_waiting(const struct cor_stream *stream);
+
+enum { COR_STREAM_LOW = 64 << 10 };
+
+/* Calls fn each time that what waits has fallen to COR_STREAM_LOW or less after it was more: a
+ * producer pauses above that and goes on then. fn may write to, end or break this stream. */
+void cor_stream_on_room(struct cor_stream *stream, void (*fn)(void *self), void *self);
 
 /* Ends the answer after what is queued. The stream is gone for the caller. */
 void cor_stream_end(struct cor_stream *stream);

@@ -28,7 +28,9 @@ struct cor_httpd {
     size_t listener_count;
     struct cor_link exchanges; /* all that exist */
     struct cor_link streams;
+    struct cor_link upgrades;
     size_t max_body;
+    bool tls;
     cor_httpd_fn handler;
     cor_httpd_refusal_fn refusal;
     void *self;
@@ -51,15 +53,33 @@ struct cor_exchange {
     char *method;
     struct cor_buf body;
     size_t skipped; /* bytes of a body that is too long */
-    bool started;   /* headers were looked at */
-    bool handed;    /* the handler has seen it */
+    bool http11;
+    bool started; /* headers were looked at */
+    bool handed;  /* the handler has seen it */
     bool suspended;
+    bool over;
     int refused; /* status to answer with when the body is through */
     const char *refused_text;
     int status;
     struct MHD_Response *answer;
     struct cor_buf headers; /* name\0value\0... */
     struct peer peer;
+    struct upgrade *upgrade; /* NULL: it has another answer */
+};
+
+/* A connection that is a pipe now, or will be when the 101 was sent. Lives as long as its exchange.
+ */
+struct upgrade {
+    struct cor_link link;
+    struct cor_httpd *httpd;
+    struct cor_exchange *exchange;
+    struct cor_pipe *pipe; /* its owner's; NULL: freed */
+    /* with TLS */
+    struct gnutls_session_int *session;
+    /* without */
+    struct MHD_UpgradeResponseHandle *handle; /* NULL: not yet, or closed */
+    int fd;
+    struct cor_buf early; /* bytes that came together with the request */
 };
 
 struct cor_stream {
@@ -71,6 +91,9 @@ struct cor_stream {
     bool suspended;
     bool ended;
     bool broken;
+    bool high; /* more than COR_STREAM_LOW waits */
+    void (*on_room)(void *self);
+    void *room_self;
     cor_stream_closed_fn on_closed;
     void *self;
 };
@@ -93,8 +116,20 @@ void cor_exchange_completed(void *self, struct MHD_Connection *connection, void 
 void cor_exchange_answer(struct cor_exchange *exchange, int status, const char *type,
                          struct MHD_Response *answer);
 
+/* Ends an exchange that is suspended, without an answer: its connection is closed. */
+void cor_exchange_over(struct cor_exchange *exchange);
+
 /* Makes a stream whose client is gone end. */
 void cor_stream_hangup(struct cor_stream *stream);
+
+/* The connection is broken; if it is a pipe, that is closed. */
+void cor_upgrade_broken(struct cor_httpd *httpd, const struct MHD_Connection *connection);
+
+/* The server stops, or the exchange is over: the pipe is closed. */
+void cor_upgrade_sever(struct upgrade *upgrade, const char *why);
+
+/* Frees what belonged to an exchange that is over (NULL is fine). */
+void cor_upgrade_over(struct upgrade *upgrade);
 
 /* Fills peer from the TLS session of connection. */
 void cor_peer_look(struct peer *peer, struct MHD_Connection *connection);

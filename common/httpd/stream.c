@@ -31,6 +31,12 @@ static ssize_t on_read(void *self, uint64_t pos, char *out, size_t max)
         cor_buf_free(&stream->out);
         stream->sent = 0;
     }
+    if (stream->high && stream->out.len - stream->sent <= COR_STREAM_LOW) {
+        stream->high = false;
+        if (stream->on_room != NULL && !stream->ended) {
+            stream->on_room(stream->room_self);
+        }
+    }
     return (ssize_t)n;
 }
 
@@ -59,16 +65,28 @@ enum cor_code cor_stream_write(struct cor_stream *stream, struct cor_view bytes)
     if (stream->broken) {
         return COR_CLOSED;
     }
-    if (stream->out.len - stream->sent + bytes.len > STREAM_WAITING_MAX) {
+    if (cor_stream_waiting(stream) + bytes.len > STREAM_WAITING_MAX) {
         return COR_BUSY;
     }
-    if (stream->sent > STREAM_WAITING_MAX) {
+    if (stream->sent > 0 && stream->sent >= cor_stream_waiting(stream)) {
         cor_buf_drop(&stream->out, stream->sent);
         stream->sent = 0;
     }
     cor_buf_view(&stream->out, bytes);
+    stream->high = cor_stream_waiting(stream) > COR_STREAM_LOW;
     resume(stream);
     return COR_OK;
+}
+
+size_t cor_stream_waiting(const struct cor_stream *stream)
+{
+    return stream->out.len - stream->sent;
+}
+
+void cor_stream_on_room(struct cor_stream *stream, void (*fn)(void *self), void *self)
+{
+    stream->on_room = fn;
+    stream->room_self = self;
 }
 
 void cor_stream_end(struct cor_stream *stream)
