@@ -41,6 +41,7 @@ struct fixture {
     /* client */
     void (*client)(struct fixture *f);
     pthread_t thread;
+    CURL *kept;
     _Atomic bool done;
     _Atomic size_t got;
 };
@@ -414,6 +415,13 @@ static size_t open_fds(void)
     return count;
 }
 
+static void reset(CURL *easy)
+{
+    struct linger now = {1, 0};
+    must(setsockopt(socket_of(easy), SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
+    curl_easy_cleanup(easy);
+}
+
 /* Half of them are reset, one in four before it has heard anything. */
 static void killed(struct fixture *f)
 {
@@ -424,10 +432,10 @@ static void killed(struct fixture *f)
             auto_(cor_freep) char *head = hear(easy, "hi:");
         }
         if (i % 2 == 0) {
-            struct linger now = {1, 0};
-            must(setsockopt(socket_of(easy), SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
+            reset(easy);
+        } else {
+            curl_easy_cleanup(easy);
         }
-        curl_easy_cleanup(easy);
     }
 }
 
@@ -474,19 +482,17 @@ static bool is_held(void *arg)
     return f->held != NULL && f->done;
 }
 
-static void ask_and_go(struct fixture *f)
+static void ask_and_wait(struct fixture *f)
 {
-    CURL *easy = dial(f);
-    ask(f, easy, "/hold", "");
-    struct linger now = {1, 0};
-    must(setsockopt(socket_of(easy), SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
-    curl_easy_cleanup(easy);
+    f->kept = dial(f);
+    ask(f, f->kept, "/hold", "");
 }
 
 static void test_client_gone_before_the_answer(void **state)
 {
     struct fixture *f = *state;
-    run(f, ask_and_go, is_held);
+    run(f, ask_and_wait, is_held);
+    reset(f->kept);
     begin_echo(f, f->held);
     test_wait(f->loop, "/nowhere", is_quiet, f);
     assert_in_range(f->closes + f->ends, 1, 2);
