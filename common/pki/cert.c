@@ -9,6 +9,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
+#include "common/pki/certs.h"
 #include "common/pki/ossl.h"
 
 enum { CERT_FILE_MAX = 1024 * 1024 };
@@ -151,29 +152,33 @@ bool cor_cert_covers(const struct cor_cert *cert, const char *host)
            X509_check_host(cert->x509, host, 0, 0, NULL) == 1;
 }
 
-static enum cor_code verify(X509_STORE_CTX *ctx, int usage, struct cor_wall now,
-                            struct cor_err *err)
+struct cor_cert *cor_cert_ref(const struct cor_cert *cert)
 {
-    X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
-    X509_VERIFY_PARAM_set_time(param, (time_t)(now.us / 1000000));
-    X509_VERIFY_PARAM_set_purpose(param, usage == COR_CERT_CLIENT ? X509_PURPOSE_SSL_CLIENT
-                                                                  : X509_PURPOSE_SSL_SERVER);
-    if (X509_verify_cert(ctx) == 1) {
-        return COR_OK;
-    }
-    const char *reason = X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx));
-    return cor_err_set(err, COR_UNAUTHENTICATED, "certificate refused: %s", reason);
+    struct cor_cert *ref = cor_alloc(sizeof(*ref));
+    must(X509_up_ref(cert->x509) == 1);
+    *ref = (struct cor_cert){cert->x509, cor_strdup(cert->cn), cor_strdup(cert->org)};
+    return ref;
+}
+
+bool cor_cert_same(const struct cor_cert *a, const struct cor_cert *b)
+{
+    return X509_cmp(a->x509, b->x509) == 0;
+}
+
+bool cor_cert_is_by(const struct cor_cert *cert, const struct cor_cert *ca)
+{
+    return X509_check_issued(ca->x509, cert->x509) == X509_V_OK;
+}
+
+bool cor_cert_is_ca(const struct cor_cert *cert)
+{
+    return X509_check_ca(cert->x509) == 1;
 }
 
 enum cor_code cor_cert_verify(const struct cor_cert *cert, const struct cor_cert *ca, int usage,
                               struct cor_wall now, struct cor_err *err)
 {
-    X509_STORE *store = X509_STORE_new();
-    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-    must(store != NULL && ctx != NULL && X509_STORE_add_cert(store, ca->x509) == 1 &&
-         X509_STORE_CTX_init(ctx, store, cert->x509, NULL) == 1);
-    enum cor_code code = verify(ctx, usage, now, err);
-    X509_STORE_CTX_free(ctx);
-    X509_STORE_free(store);
-    return code;
+    auto_(cor_certs_free) struct cor_certs roots = {0};
+    (void)cor_certs_add(&roots, ca);
+    return cor_certs_verify(cert, &roots, NULL, usage, now, err);
 }

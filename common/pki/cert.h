@@ -49,6 +49,12 @@ COR_NODISCARD enum cor_code cor_cert_sign(struct cor_issuer issuer, const struct
                                           const struct cor_cert_spec *spec, struct cor_cert **out_r,
                                           struct cor_err *err);
 
+/* A CA's certificate (its subject, key and usages), signed by another CA: who knows only the other
+ * one believes what ca signs, if this comes along (RFC 5280 section 3.2, cross-certificate). Valid
+ * as long as both are. COR_INVALID. Returns owned in *out_r. */
+COR_NODISCARD enum cor_code cor_ca_cross(struct cor_issuer issuer, const struct cor_cert *ca,
+                                         struct cor_cert **out_r, struct cor_err *err);
+
 /* Reads the first certificate of PEM text, or DER. COR_INVALID. Returns owned in *out_r. */
 COR_NODISCARD enum cor_code cor_cert_parse(struct cor_view bytes, struct cor_cert **out_r,
                                            struct cor_err *err);
@@ -63,6 +69,18 @@ COR_NODISCARD enum cor_code cor_cert_save(const struct cor_cert *cert, const cha
 
 /* Frees; *cert becomes NULL. For auto_(). */
 void cor_cert_free(struct cor_cert **cert);
+
+/* The same certificate once more. Returns owned. */
+struct cor_cert *cor_cert_ref(const struct cor_cert *cert);
+
+/* Whether both are the same, bit by bit. */
+bool cor_cert_same(const struct cor_cert *a, const struct cor_cert *b);
+
+/* Whether cert says that ca has signed it (name and key id); the signature is not looked at. */
+bool cor_cert_is_by(const struct cor_cert *cert, const struct cor_cert *ca);
+
+/* Whether it is a CA's. */
+bool cor_cert_is_ca(const struct cor_cert *cert);
 
 /* Appends DER. */
 void cor_cert_der(const struct cor_cert *cert, struct cor_buf *out);

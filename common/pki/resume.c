@@ -165,6 +165,9 @@ void cor_tls_client_resume_for(void *ctx, const struct cor_tls *tls, const char 
     if (tls->ca != NULL) {
         cor_cert_der(tls->ca, &who);
     }
+    for (size_t i = 0; tls->roots != NULL && i < tls->roots->count; i++) {
+        cor_cert_der(tls->roots->items[i], &who);
+    }
     cor_sha256(cor_buf_as_view(&who), hash);
     if (memcmp(kept->who, hash, sizeof(hash)) != 0) {
         memcpy(kept->who, hash, sizeof(hash));

@@ -141,6 +141,38 @@ enum cor_code cor_ca_make(const struct cor_key *key, const struct cor_cert_spec 
     return finish(x509, out_r);
 }
 
+static bool complete_cross(X509 *x509, struct cor_issuer issuer)
+{
+    X509V3_CTX ctx;
+    X509V3_set_ctx(&ctx, issuer.cert->x509, x509, NULL, NULL, 0);
+    return X509_set_issuer_name(x509, X509_get_subject_name(issuer.cert->x509)) == 1 &&
+           add_extension(x509, &ctx, NID_key_usage,
+                         "critical,digitalSignature,keyEncipherment,keyCertSign") &&
+           add_extension(x509, &ctx, NID_ext_key_usage, "serverAuth,clientAuth") &&
+           add_extension(x509, &ctx, NID_basic_constraints, "critical,CA:TRUE") &&
+           add_extension(x509, &ctx, NID_subject_key_identifier, "hash") &&
+           add_extension(x509, &ctx, NID_authority_key_identifier, "keyid") &&
+           X509_sign(x509, issuer.key->pkey, EVP_sha256()) > 0;
+}
+
+enum cor_code cor_ca_cross(struct cor_issuer issuer, const struct cor_cert *ca,
+                           struct cor_cert **out_r, struct cor_err *err)
+{
+    *out_r = NULL;
+    struct cor_wall from[] = {cor_cert_from(ca), cor_cert_from(issuer.cert)};
+    struct cor_wall until[] = {cor_cert_until(ca), cor_cert_until(issuer.cert)};
+    struct cor_cert_spec spec = {.cn = cor_cert_cn(ca),
+                                 .from = from[0].us > from[1].us ? from[0] : from[1],
+                                 .until = until[0].us < until[1].us ? until[0] : until[1]};
+    X509 *x509 = start(&spec, X509_get0_pubkey(ca->x509));
+    if (x509 == NULL || X509_set_subject_name(x509, X509_get_subject_name(ca->x509)) != 1 ||
+        !complete_cross(x509, issuer)) {
+        X509_free(x509);
+        return pki_err(err, COR_INVALID, "cannot make the cross-certificate");
+    }
+    return finish(x509, out_r);
+}
+
 static bool complete_leaf(X509 *x509, struct cor_issuer issuer, const struct cor_cert_spec *spec)
 {
     X509V3_CTX ctx;

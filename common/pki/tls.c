@@ -25,21 +25,48 @@ static void common_settings(SSL_CTX *ctx)
     must(SSL_CTX_set_cipher_list(ctx, CIPHERS) == 1);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /* What is shown behind a certificate is said, not looked for among the roots. */
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_NO_AUTO_CHAIN);
     (void)SSL_CTX_set_num_tickets(ctx, 0);
 }
 
+/* The certificate, its key and what is behind it change together, or not at all. */
 static bool set_identity(SSL_CTX *ctx, const struct cor_tls *tls)
 {
-    return SSL_CTX_use_certificate(ctx, tls->cert->x509) == 1 &&
-           SSL_CTX_use_PrivateKey(ctx, tls->key->pkey) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    must(chain != NULL);
+    for (size_t i = 0; tls->chain != NULL && i < tls->chain->count; i++) {
+        must(sk_X509_push(chain, tls->chain->items[i]->x509) > 0);
+    }
+    bool done = cor_cert_is_for(tls->cert, tls->key) &&
+                SSL_CTX_use_cert_and_key(ctx, tls->cert->x509, tls->key->pkey, chain, 1) == 1;
+    sk_X509_free(chain);
+    return done;
 }
 
-static void set_root(SSL_CTX *ctx, const struct cor_tls *tls)
+static void add_root(SSL_CTX *ctx, X509_STORE *store, const struct cor_cert *root, bool server)
 {
-    if (tls->ca != NULL) {
-        must(X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), tls->ca->x509) == 1);
+    must(X509_STORE_add_cert(store, root->x509) == 1);
+    if (server) {
+        must(SSL_CTX_add_client_CA(ctx, root->x509) == 1);
     }
+}
+
+static void set_roots(SSL_CTX *ctx, const struct cor_tls *tls, bool server)
+{
+    X509_STORE *store = X509_STORE_new();
+    must(store != NULL);
+    if (server) {
+        SSL_CTX_set_client_CA_list(ctx, sk_X509_NAME_new_null());
+    }
+    if (tls->ca != NULL) {
+        add_root(ctx, store, tls->ca, server);
+    }
+    for (size_t i = 0; tls->roots != NULL && i < tls->roots->count; i++) {
+        add_root(ctx, store, tls->roots->items[i], server);
+    }
+    SSL_CTX_set_cert_store(ctx, store); /* takes it */
 }
 
 void *cor_tls_client(void)
@@ -53,10 +80,7 @@ void *cor_tls_client(void)
 
 bool cor_tls_client_set(void *ctx, const struct cor_tls *tls)
 {
-    X509_STORE *store = X509_STORE_new();
-    must(store != NULL);
-    SSL_CTX_set_cert_store(ctx, store); /* takes it */
-    set_root(ctx, tls);
+    set_roots(ctx, tls, false);
     if (tls->at.us != 0) {
         X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(ctx), (time_t)(tls->at.us / COR_SEC(1)));
     }
@@ -74,11 +98,15 @@ void cor_tls_free(void **ctx)
 bool cor_tls_server(void *ctx, const struct cor_tls *tls)
 {
     common_settings(ctx);
-    set_root(ctx, tls);
-    if (tls->ca != NULL) {
-        (void)SSL_CTX_add_client_CA(ctx, tls->ca->x509);
-    }
+    return cor_tls_server_renew(ctx, tls);
+}
+
+bool cor_tls_server_renew(void *ctx, const struct cor_tls *tls)
+{
     bool done = set_identity(ctx, tls);
+    if (done) {
+        set_roots(ctx, tls, true);
+    }
     ERR_clear_error();
     return done;
 }
@@ -87,6 +115,20 @@ bool cor_tls_is_expired(void *store_ctx)
 {
     return X509_STORE_CTX_get_error(store_ctx) == X509_V_ERR_CERT_HAS_EXPIRED &&
            X509_STORE_CTX_get_error_depth(store_ctx) == 0;
+}
+
+bool cor_tls_is_stranger(void *store_ctx)
+{
+    switch (X509_STORE_CTX_get_error(store_ctx)) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool cor_tls_greeted(const void *ssl)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "common/pki/cert.h"
+#include "common/pki/certs.h"
 #include "common/pki/key.h"
 
 /* For processes that must stay small: OpenSSL starts without its texts for errors and without its
@@ -18,8 +19,10 @@ void cor_tls_stay_small(void);
 struct cor_tls {
     const struct cor_cert *cert; /* NULL: we have none (clients) */
     const struct cor_key *key;
-    const struct cor_cert *ca; /* the only root; NULL: trust nobody */
-    struct cor_wall at;        /* clients: judge the server's certificate as of then; 0: now */
+    const struct cor_cert *ca;     /* the root; NULL: trust nobody, unless there are roots */
+    const struct cor_certs *roots; /* more of them, or NULL */
+    const struct cor_certs *chain; /* what is shown behind cert, or NULL */
+    struct cor_wall at;            /* clients: judge the server's certificate as of then; 0: now */
 };
 
 /* A client's SSL_CTX, without identity and root. Returns owned (cor_tls_free). */
@@ -35,6 +38,9 @@ void cor_tls_free(void **ctx);
 /* Fills the SSL_CTX of a server, which needs cert and key. False if they do not belong together. */
 bool cor_tls_server(void *ctx, const struct cor_tls *tls);
 
+/* The same for one that serves already: new connections get it. False: nothing has changed. */
+bool cor_tls_server_renew(void *ctx, const struct cor_tls *tls);
+
 /* In OpenSSL's callback that looks at a peer's certificate, with its X509_STORE_CTX: whether the
  * one thing wrong is that the peer's own certificate has expired. */
 bool cor_tls_is_expired(void *store_ctx);
@@ -45,6 +51,10 @@ bool cor_tls_greeted(const void *ssl);
 /* The peer of an SSL may send so many more bytes (TLS records) until this is said again, then it
  * reads as broken; 0: without bound. For a library that reads a line as long as it comes. */
 void cor_tls_bound(void *ssl, size_t bytes);
+
+/* In that callback: whether the one thing wrong is that nobody whom we trust has signed the peer's
+ * certificate. */
+bool cor_tls_is_stranger(void *store_ctx);
 
 /* The certificate that the peer of an SSL showed; NULL if none. Returns owned. */
 struct cor_cert *cor_tls_peer(void *ssl);

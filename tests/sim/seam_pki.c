@@ -7,6 +7,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/map.h"
+#include "common/base/mem.h"
 #include "common/base/must.h"
 
 EVP_PKEY *__real_PEM_read_bio_PrivateKey(BIO *bio, EVP_PKEY **x, pem_password_cb *cb, void *u);
@@ -57,21 +58,32 @@ static EVP_PKEY *read_key(BIO *bio, enum kind kind, pem_password_cb *cb, void *u
     return pkey;
 }
 
+struct cert {
+    X509 *x509;
+    int used; /* bytes of what it was read from: there may be another one behind it */
+};
+
 static X509 *read_cert(BIO *bio, enum kind kind, pem_password_cb *cb, void *u)
 {
     auto_(cor_buf_free) struct cor_buf key = {0};
     struct cor_view at = key_of(bio, kind, &key);
-    X509 *x509 = cor_map_get(parsed(), at);
-    if (x509 == NULL) {
-        x509 = kind == CERT_PEM ? __real_PEM_read_bio_X509(bio, NULL, cb, u)
-                                : __real_d2i_X509_bio(bio, NULL);
+    struct cert *cert = cor_map_get(parsed(), at);
+    if (cert == NULL) {
+        int before = BIO_pending(bio);
+        X509 *x509 = kind == CERT_PEM ? __real_PEM_read_bio_X509(bio, NULL, cb, u)
+                                      : __real_d2i_X509_bio(bio, NULL);
         if (x509 == NULL) {
             return NULL;
         }
-        cor_map_set(parsed(), at, x509);
+        cert = cor_alloc(sizeof(*cert));
+        *cert = (struct cert){x509, before - BIO_pending(bio)};
+        cor_map_set(parsed(), at, cert);
+    } else {
+        auto_(cor_freep) char *skipped = cor_alloc((size_t)cert->used);
+        must(BIO_read(bio, skipped, cert->used) == cert->used);
     }
-    must(X509_up_ref(x509) == 1);
-    return x509;
+    must(X509_up_ref(cert->x509) == 1);
+    return cert->x509;
 }
 
 EVP_PKEY *__wrap_PEM_read_bio_PrivateKey(BIO *bio, EVP_PKEY **x, pem_password_cb *cb, void *u)
