@@ -43,6 +43,7 @@ struct cor_ws_server {
     struct cor_ws *ws;
     struct cor_ws_listen listen; /* its address and tls are not valid any more */
     const struct cor_tls *tls;   /* while it starts; NULL later */
+    void *ctx;                   /* the SSL_CTX of its vhost; borrowed */
     struct lws_context *context; /* its own; owned */
     struct lws_vhost *vhost;
     struct ws_door *door; /* its listening socket; owned */

@@ -106,6 +106,7 @@ int ws_on_server_tls(struct lws *wsi, struct ws_slot *slot, void *in, size_t len
     if (!cor_tls_server(tls, server->tls)) {
         return -1;
     }
+    server->ctx = tls;
     if (server->listen.tickets != NULL) {
         must(server->listen.client_cert == COR_WS_CERT_REQUIRED);
         cor_tls_server_resume(tls, server->listen.tickets);
@@ -118,7 +119,8 @@ int ws_on_verify_client(struct lws *wsi, struct ws_slot *slot, void *in, size_t 
     (void)in;
     void *store = slot; /* user is the X509_STORE_CTX here, len OpenSSL's own verdict */
     bool asked = server_of(wsi)->listen.client_cert == COR_WS_CERT_ASKED;
-    return len != 0 || (asked && cor_tls_is_expired(store)) ? 0 : 1;
+    bool forgiven = asked && (cor_tls_is_expired(store) || cor_tls_is_stranger(store));
+    return len != 0 || forgiven ? 0 : 1;
 }
 
 static uint64_t listen_options(const struct cor_ws_listen *listen)
@@ -194,6 +196,11 @@ enum cor_code cor_ws_listen(struct cor_ws *ws, const struct cor_ws_listen *liste
     cor_list_add(&ws->servers, &server->link);
     *out_r = server;
     return COR_OK;
+}
+
+bool cor_ws_renew(struct cor_ws_server *server, const struct cor_tls *tls)
+{
+    return cor_tls_server_renew(server->ctx, tls);
 }
 
 int cor_ws_port(const struct cor_ws_server *server)

@@ -109,8 +109,8 @@ const char *cor_ws_ask_address(const struct cor_ws_ask *ask);
 
 struct cor_ws_server;
 
-/* Of clients, verified against the root. One that was only asked for may have expired: its owner
- * looks. */
+/* Of clients. A required one was verified against the roots. One that was only asked for is the
+ * peer's, but it may have expired, and anybody may have signed it: its owner looks. */
 enum cor_ws_client_cert { COR_WS_CERT_ASKED, COR_WS_CERT_REQUIRED };
 
 /* A WebSocket listener. tls is borrowed for the call. */
@@ -137,6 +137,10 @@ struct cor_ws_listen {
  * not fit; fd is closed then. The server ends with ws. Returns borrowed in *out_r. */
 COR_NODISCARD enum cor_code cor_ws_listen(struct cor_ws *ws, const struct cor_ws_listen *listen,
                                           struct cor_ws_server **out_r, struct cor_err *err);
+
+/* Has a listener show another certificate, and trust other roots, from the next connection on
+ * (borrowed for the call). False: certificate and key do not fit; nothing has changed. */
+bool cor_ws_renew(struct cor_ws_server *server, const struct cor_tls *tls);
 
 /* Port that is listened on. */
 int cor_ws_port(const struct cor_ws_server *server);

@@ -23,6 +23,16 @@ static struct cor_cert *cert_copy(const struct cor_cert *cert)
     return copy;
 }
 
+static void roots_of(const struct cor_tls *tls, struct cor_certs *out)
+{
+    if (tls->ca != NULL) {
+        (void)cor_certs_add(out, tls->ca);
+    }
+    for (size_t i = 0; tls->roots != NULL && i < tls->roots->count; i++) {
+        (void)cor_certs_add(out, tls->roots->items[i]);
+    }
+}
+
 void sim_ask_fill(struct sim_ask *ask, const struct cor_ws_target *target)
 {
     size_t count = 0;
@@ -35,7 +45,8 @@ void sim_ask_fill(struct sim_ask *ask, const struct cor_ws_target *target)
         ask->headers[2 * i + 1] = cor_strdup(target->headers[i].value);
     }
     ask->cert = cert_copy(target->tls.cert);
-    ask->root = target->trust_any ? NULL : cert_copy(target->tls.ca);
+    ask->trust_any = target->trust_any;
+    roots_of(&target->tls, &ask->roots);
 }
 
 void sim_ask_clear(struct sim_ask *ask)
@@ -45,18 +56,19 @@ void sim_ask_clear(struct sim_ask *ask)
     }
     cor_freep(&ask->headers);
     cor_cert_free(&ask->cert);
-    cor_cert_free(&ask->root);
+    cor_certs_free(&ask->roots);
 }
 
 bool sim_ask_is_trusted(const struct sim_ask *ask, const struct cor_ws_server *server)
 {
-    bool server_ok = ask->root == NULL || cor_cert_verify(server->cert, ask->root, COR_CERT_SERVER,
-                                                          cor_wall_now(), NULL) == COR_OK;
+    bool server_ok =
+        ask->trust_any || cor_certs_verify(server->cert, &ask->roots, &server->chain,
+                                           COR_CERT_SERVER, cor_wall_now(), NULL) == COR_OK;
     if (ask->cert == NULL) {
         return server_ok && server->listen.client_cert != COR_WS_CERT_REQUIRED;
     }
-    return server_ok &&
-           cor_cert_verify(ask->cert, server->ca, COR_CERT_CLIENT, cor_wall_now(), NULL) == COR_OK;
+    return server_ok && cor_certs_verify(ask->cert, &server->roots, NULL, COR_CERT_CLIENT,
+                                         cor_wall_now(), NULL) == COR_OK;
 }
 
 static const char *header_of(char **headers, const char *name)
@@ -95,6 +107,19 @@ const char *cor_ws_ask_address(const struct cor_ws_ask *ask)
 
 /* ---- listeners ---- */
 
+bool cor_ws_renew(struct cor_ws_server *server, const struct cor_tls *tls)
+{
+    cor_cert_free(&server->cert);
+    cor_certs_free(&server->roots);
+    cor_certs_free(&server->chain);
+    server->cert = cert_copy(tls->cert);
+    roots_of(tls, &server->roots);
+    for (size_t i = 0; tls->chain != NULL && i < tls->chain->count; i++) {
+        (void)cor_certs_add(&server->chain, tls->chain->items[i]);
+    }
+    return true;
+}
+
 enum cor_code cor_ws_listen(struct cor_ws *ws, const struct cor_ws_listen *listen,
                             struct cor_ws_server **out_r, struct cor_err *err)
 {
@@ -102,8 +127,7 @@ enum cor_code cor_ws_listen(struct cor_ws *ws, const struct cor_ws_listen *liste
     struct cor_ws_server *server = cor_alloc(sizeof(*server));
     server->ws = ws;
     server->listen = *listen;
-    server->ca = cert_copy(listen->tls.ca);
-    server->cert = cert_copy(listen->tls.cert);
+    (void)cor_ws_renew(server, &listen->tls);
     cor_list_add(&ws->servers, &server->link);
     *out_r = server;
     return COR_OK;

@@ -20,8 +20,8 @@ struct cor_ws {
 struct cor_ws_server {
     struct cor_link link;
     struct cor_ws *ws;
-    struct cor_ws_listen listen; /* tls: its CA only, our own copy */
-    struct cor_cert *ca;
+    struct cor_ws_listen listen; /* its tls is not valid any more: what counts follows */
+    struct cor_certs roots, chain;
     struct cor_cert *cert;
 };
 
@@ -29,7 +29,8 @@ struct cor_ws_server {
 struct sim_ask {
     char **headers; /* name, value, ... NULL */
     struct cor_cert *cert;
-    struct cor_cert *root; /* whom it trusts; NULL: anybody */
+    struct cor_certs roots; /* whom it trusts... */
+    bool trust_any;         /* ...unless it trusts anybody */
 };
 
 /* Copies what target says. */
