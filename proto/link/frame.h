@@ -17,9 +17,11 @@
 
 enum {
     PX_LINK_MAJOR = 1,
-    PX_LINK_MINOR = 3, /* 1: COMPARE; 2: LINK_PART, LINK_PACKED; 3: STREAM_OPEN and its like */
+    PX_LINK_MINOR = 4, /* 1: COMPARE; 2: LINK_PART, LINK_PACKED; 3: STREAM_OPEN and its like;
+                        * 4: LINK_TRUST */
     PX_LINK_MINOR_LANES = 2,
     PX_LINK_MINOR_STREAMS = 3,
+    PX_LINK_MINOR_TRUST = 4,
     PX_LINK_MAX = 20 * 1024 * 1024,      /* bytes of a frame */
     PX_LINK_EVENT_MAX = 2 * 1024 * 1024, /* of one with an EVENT, as on hub-bus */
 };

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cactl.h"
+#include "census.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/service/sockets.h"
@@ -12,6 +14,7 @@
 #include "proto/link/frame.h"
 #include "reports.h"
 #include "tokenctl.h"
+#include "trust.h"
 
 struct config {
     struct cor_service_cfg common;
@@ -78,6 +81,8 @@ struct cloudhub {
     struct authority *authority;
     struct vault *vault;
     struct tokenctl *tokens;
+    struct census *census;
+    struct cactl *ca;
     struct revoked *revoked;
     struct cor_ws *ws;
     struct front *front;
@@ -158,6 +163,7 @@ static void on_revoked(void *self, enum cor_code code)
     } else {
         LOGW(revoking->hub->service->log, "hub.node.revoked", "node=%s", revoking->node);
         cor_buf_fmt(&result, "{\"node\":\"%s\"}", revoking->node);
+        census_forget(revoking->hub->census, revoking->node);
     }
     cor_ctl_answer(revoking->hub->service->bus, &revoking->ticket, cor_buf_as_view(&result), &err);
     cor_free(revoking->node);
@@ -181,6 +187,29 @@ static enum cor_code node_revoke(void *self, struct cor_ctl_in *in, struct cor_v
     return COR_OK;
 }
 
+static enum cor_code ca_status(void *self, struct cor_ctl_in *in, struct cor_view args,
+                               struct cor_buf *result, struct cor_err *err)
+{
+    (void)in;
+    (void)args;
+    return cactl_status(((struct cloudhub *)self)->ca, result, err);
+}
+
+#define CA_STEP(name, step)                                                                        \
+    static enum cor_code name(void *self, struct cor_ctl_in *in, struct cor_view args,             \
+                              struct cor_buf *result, struct cor_err *err)                         \
+    {                                                                                              \
+        (void)result;                                                                              \
+        return cactl_step(((struct cloudhub *)self)->ca, in, step, args, err);                     \
+    }
+CA_STEP(ca_rotate, ROTATION_ROTATE)
+CA_STEP(ca_promote, ROTATION_PROMOTE)
+CA_STEP(ca_demote, ROTATION_DEMOTE)
+CA_STEP(ca_abort, ROTATION_ABORT)
+CA_STEP(ca_finish, ROTATION_FINISH)
+CA_STEP(ca_forget, ROTATION_FORGET)
+#undef CA_STEP
+
 static const struct cor_ctl_verb VERBS[] = {
     {"token-create",
      "a token: {\"node\": NAME, \"ttlSeconds\": N}, or {\"reusable\": true, \"uses\": N}",
@@ -190,6 +219,13 @@ static const struct cor_ctl_verb VERBS[] = {
     {"nodes", "the nodes that are connected", list_nodes},
     {"node-revoke", "no certificate that the node has counts any more: {\"node\": NAME}",
      node_revoke},
+    {"ca-status", "which CAs count, and how far nodes have followed", ca_status},
+    {"ca-rotate", "make a new CA, which is trusted beside the old one", ca_rotate},
+    {"ca-promote", "the new CA signs: {\"withinSeconds\": N, \"force\": true}", ca_promote},
+    {"ca-demote", "the old CA signs again", ca_demote},
+    {"ca-abort", "the new CA is forgotten: {\"force\": true}", ca_abort},
+    {"ca-finish", "the old CA counts no more: {\"force\": true, \"renewOnly\": true}", ca_finish},
+    {"ca-forget", "what was of the CA before is not even renewed any more", ca_forget},
 };
 
 static void stats(void *self, struct cor_buf *out)
@@ -262,6 +298,8 @@ static void begin(struct cloudhub *s)
     }
     s->ready = true;
     tokenctl_begin(s->tokens);
+    cactl_begin(s->ca);
+    (void)trust_changed(s->hub);
     LOGI(s->service->log, "hub.listening", "link=%d enrol=%d", cor_ws_port(s->hub->server),
          front_port(s->front));
     cor_service_ready(s->service);
@@ -272,6 +310,14 @@ static void on_authority(void *self)
     struct cloudhub *s = self;
     s->has_authority = true;
     begin(s);
+}
+
+static void on_authority_changed(void *self)
+{
+    struct cloudhub *s = self;
+    if (s->ready && !(front_renew(s->front) && trust_changed(s->hub))) {
+        LOGE(s->service->log, "hub.cert.bad", "the new certificate and its key do not fit");
+    }
 }
 
 static void on_revoked_known(void *self)
@@ -331,6 +377,10 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     if (code != COR_OK) {
         return code;
     }
+    struct census_spec census = {
+        .loop = service->loop, .kube = s->kube, .log = service->log, .ns = s->cfg->ns};
+    s->census = census_new(&census);
+    s->hub->census = s->census;
     s->hub->ca_pem = s->kube_config.ca_pem;
     s->vault = vault_new(s->kube, s->cfg->ns);
     struct revoked_spec revoked = {.loop = service->loop,
@@ -349,6 +399,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
                                   .names = &s->cfg->names,
                                   .reusable_token = s->cfg->reusable_token,
                                   .ready = on_authority,
+                                  .changed = on_authority_changed,
                                   .self = s};
     s->authority = authority_new(&spec);
     struct tokenctl_spec tokens = {.bus = service->bus,
@@ -359,6 +410,12 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
                                    .most = (size_t)s->cfg->tokens,
                                    .reusable = s->cfg->reusable_token};
     s->tokens = tokenctl_new(&tokens);
+    struct cactl_spec ca = {.bus = service->bus,
+                            .log = service->log,
+                            .vault = s->vault,
+                            .authority = s->authority,
+                            .census = s->census};
+    s->ca = cactl_new(&ca);
     cor_bus_ctl(service->bus, VERBS, COR_COUNT(VERBS), s);
     cor_bus_stats(service->bus, stats, s);
     return COR_OK;
@@ -369,9 +426,11 @@ static void stop(void *self)
     struct cloudhub *s = self;
     vault_free(&s->vault);
     tokenctl_free(&s->tokens);
+    cactl_free(&s->ca);
     cor_ws_free(&s->ws);
     front_free(&s->front);
     hub_free(&s->hub);
+    census_free(&s->census);
     revoked_free(&s->revoked);
     authority_free(&s->authority);
     cor_kube_free(&s->kube);

@@ -11,6 +11,7 @@
 #include "proto/link/lane.h"
 #include "proto/status.h"
 #include "relay.h"
+#include "trust.h"
 #include "tunnel.h"
 
 /* Time for the node's hello; heartbeats that a node may ask for; calls of one node, and
@@ -178,16 +179,6 @@ static void answer_error(struct coracle *coracle, uint64_t id, const struct cor_
 
 /* ---- the link's own ---- */
 
-/* What the node's clock says is as old as its way here. */
-static void hear_time(struct coracle *coracle, uint64_t time_us)
-{
-    struct session *session = coracle->session;
-    if (time_us > 0 && time_us <= INT64_MAX) {
-        session->ahead_us = (int64_t)time_us - cor_wall_now().us;
-        session->has_clock = true;
-    }
-}
-
 static enum cor_code on_hello(struct coracle *coracle, const struct px_frame *frame,
                               struct cor_err *err)
 {
@@ -209,8 +200,9 @@ static enum cor_code on_hello(struct coracle *coracle, const struct px_frame *fr
     px_end_begin(&fresh, &ours);
     ours.leases = hub_wants_leases(coracle->session->hub);
     ours.time_us = (uint64_t)cor_wall_now().us;
-    hear_time(coracle, hello.time_us);
+    session_hear_time(coracle->session, hello.time_us);
     coracle_control(coracle, &head, &ours);
+    coracle->session->roots = hello.roots;
     session_begin(coracle->session);
     return COR_OK;
 }
@@ -221,7 +213,7 @@ static enum cor_code on_heartbeat(struct coracle *coracle, const struct px_frame
     struct px_link_heartbeat body;
     enum cor_code code = px_frame_body(frame, NULL, &body, err);
     if (code == COR_OK) {
-        hear_time(coracle, body.time_us);
+        session_hear_time(coracle->session, body.time_us);
         answer_beat(coracle, body.time_us != 0);
     }
     if (code == COR_OK && body.alive) {
@@ -443,6 +435,12 @@ static enum cor_code on_stream(struct coracle *coracle, const struct px_frame *f
     return tunnels_take(coracle->session->tunnels, frame, err);
 }
 
+static enum cor_code on_trust(struct coracle *coracle, const struct px_frame *frame,
+                              struct cor_err *err)
+{
+    return trust_heard(coracle->session, frame, err);
+}
+
 static enum cor_code on_upload(struct coracle *coracle, const struct px_frame *frame,
                                struct cor_err *err)
 {
@@ -471,6 +469,7 @@ static const struct {
     {PX_stream_data, false, on_stream},
     {PX_stream_credit, false, on_stream},
     {PX_stream_end, false, on_stream},
+    {PX_link_trust, false, on_trust},
 };
 
 static enum cor_code dispatch(struct coracle *coracle, const struct px_frame *frame,

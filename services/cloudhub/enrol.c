@@ -21,33 +21,54 @@ bool enrol_is_node(const struct cor_cert *cert, struct cor_view node)
            is_cn_of(cor_cert_cn(cert), node);
 }
 
-/* A node renews with its own certificate, which TLS has verified; else it needs a token. */
+static enum cor_code refuse_cert(const struct enrol_request *request, const char *why,
+                                 struct cor_err *err)
+{
+    return cor_err_set(err, COR_UNAUTHENTICATED,
+                       "failed to verify the certificate for edgenode: %.*s, err: %s",
+                       COR_VIEW_ARG(request->node), why);
+}
+
+/* TLS has seen that the peer has its key, and that it is not of the future; who has signed it is
+ * judged here. It may have expired. */
+static enum cor_code check_cert(const struct enrol_request *request, struct cor_err *err)
+{
+    if (request->revoked) {
+        return refuse_cert(request, "the node is revoked", err);
+    }
+    if (!enrol_is_node(request->cert, request->node)) {
+        return refuse_cert(request, "request node name is not match with the certificate", err);
+    }
+    struct cor_wall whenever = {0};
+    if (cor_certs_verify(request->cert, request->roots, NULL, COR_CERT_CLIENT, whenever, NULL) !=
+        COR_OK) {
+        return refuse_cert(request,
+                           "it was signed by a CA that does not count (any more); the node needs a "
+                           "new token",
+                           err);
+    }
+    return COR_OK;
+}
+
+/* A node renews with its own certificate; else it needs a token. */
 static enum cor_code authenticate(const struct token_maker *maker,
                                   const struct enrol_request *request, struct enrol_grant *grant,
                                   struct cor_err *err)
 {
     struct cor_view jwt;
-    if (request->cert != NULL && request->revoked) {
-        return cor_err_set(err, COR_UNAUTHENTICATED,
-                           "failed to verify the certificate for edgenode: %.*s, err: the node is "
-                           "revoked",
-                           COR_VIEW_ARG(request->node));
-    }
     if (request->cert != NULL) {
-        return enrol_is_node(request->cert, request->node)
-                   ? COR_OK
-                   : cor_err_set(
-                         err, COR_UNAUTHENTICATED,
-                         "failed to verify the certificate for edgenode: %.*s, err: request "
-                         "node name is not match with the certificate",
-                         COR_VIEW_ARG(request->node));
+        return check_cert(request, err);
     }
     enum cor_code code = token_from_header(request->authorization, &jwt, err);
-    if (code == COR_OK) {
-        code = token_check(maker, jwt, request->now, &grant->token, err);
-    }
     if (code != COR_OK) {
         return code;
+    }
+    struct cor_err why = COR_ERR_NONE;
+    if (token_check(maker, jwt, request->now, &grant->token, &why) != COR_OK) {
+        return cor_err_set(err, why.code, "%s%s", why.text,
+                           request->former ? " (a token from before the CA was changed counts no "
+                                             "more: make a new one)"
+                                           : "");
     }
     if (grant->token.node == NULL && !request->reusable) {
         return cor_err_set(err, COR_UNAUTHENTICATED,

@@ -4,6 +4,7 @@
 #ifndef CLOUDHUB_ENROL_H
 #define CLOUDHUB_ENROL_H
 
+#include "common/pki/certs.h"
 #include "common/pki/csr.h"
 #include "token.h"
 
@@ -13,10 +14,13 @@ struct enrol_request {
     struct cor_view authorization; /* header Authorization */
     struct cor_view usages;        /* header ExtKeyUsages */
     struct cor_view csr;           /* body */
-    const struct cor_cert *cert;   /* what the peer showed in the TLS handshake; NULL: nothing */
+    const struct cor_cert *cert;   /* what the peer showed in the TLS handshake, whose key it has;
+                                    * NULL: nothing */
+    const struct cor_certs *roots; /* whose certificates may be renewed */
     struct cor_wall now;
     bool revoked;  /* cert counts no more */
     bool reusable; /* tokens without a node are good */
+    bool former;   /* there was another CA before, whose tokens count no more */
 };
 
 /* What comes out when it is granted. */

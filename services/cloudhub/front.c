@@ -91,7 +91,9 @@ static void edge_crt(struct front *front, struct cor_ws_request *request)
         .csr = cor_ws_request_body(request),
         .cert = cor_ws_request_cert(request),
         .now = cor_wall_now(),
+        .roots = authority_renewable(front->spec.authority),
         .reusable = front->spec.reusable_token,
+        .former = authority_rotation(front->spec.authority)->bridges.count > 0,
     };
     ask.revoked = ask.cert != NULL &&
                   revoked_has(front->spec.revoked, ask_node(request), cor_cert_from(ask.cert));
@@ -167,6 +169,12 @@ enum cor_code front_new(const struct front_spec *spec, struct front **front_r, s
 void front_free(struct front **front)
 {
     cor_freep(front);
+}
+
+bool front_renew(struct front *front)
+{
+    struct cor_tls tls = authority_tls(front->spec.authority);
+    return cor_ws_renew(front->server, &tls);
 }
 
 int front_port(const struct front *front)

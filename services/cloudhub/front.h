@@ -32,6 +32,9 @@ COR_NODISCARD enum cor_code front_new(const struct front_spec *spec, struct fron
 /* Frees, after the ws; *front becomes NULL. */
 void front_free(struct front **front);
 
+/* The authority has changed: new connections see it. False: its certificate cannot be used. */
+bool front_renew(struct front *front);
+
 /* Port that is listened on. */
 int front_port(const struct front *front);
 

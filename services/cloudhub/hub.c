@@ -12,6 +12,7 @@
 #include "proto/kubeedge/id.h"
 #include "relay.h"
 #include "reports.h"
+#include "trust.h"
 
 /* After so many nodes have come, and this time, memory is given back: a handshake takes twice what
  * a session does. */
@@ -266,10 +267,14 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
     char use[16];
     cor_ws_ask_header(ask, "node_id", node, sizeof(node));
     cor_ws_ask_header(ask, "connectionuse", use, sizeof(use));
+    char ca[ROTATION_ID_LEN + 1];
     const struct cor_cert *cert = cor_ws_ask_cert(ask);
     const char *reason = refusal(cert, node, use);
     if (reason == NULL && cor_cert_until(cert).us <= cor_wall_now().us) {
         reason = "certificate has expired"; /* a resumed session does not look again */
+    }
+    if (reason == NULL && !trust_counts(hub, cert, ca)) {
+        reason = "certificate is of a CA that counts no more"; /* likewise */
     }
     if (reason == NULL && revoked_has(hub->revoked, node, cor_cert_from(cert))) {
         reason = "node is revoked";
@@ -286,7 +291,9 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
         return NULL;
     }
     hub->stats.resumed += cor_ws_ask_resumed(ask);
-    return session_new(hub, node, cor_ws_ask_address(ask), cert);
+    struct session *session = session_new(hub, node, cor_ws_ask_address(ask), cert);
+    memcpy(session->ca, ca, sizeof(ca));
+    return session;
 }
 
 void hub_revoke(struct hub *hub)
@@ -316,6 +323,7 @@ enum cor_code hub_listen(struct hub *hub, struct cor_ws *ws, const struct hub_ad
         .events = SESSION_EVENTS,
     };
     hub->ws = ws;
+    hub->authority = authority;
     return cor_ws_listen(ws, &listen, &hub->server, err);
 }
 

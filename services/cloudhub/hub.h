@@ -62,14 +62,16 @@ struct hub {
     struct hub_limits limits;
     struct hub_stats stats;
     struct hub_books books;
-    struct cor_map *sessions;      /* node to struct session, those that are open (borrowed) */
-    struct cor_pool *handles;      /* of all sessions */
-    struct cor_map *epochs;        /* 8 bytes of epoch to struct session, those that are open */
-    struct cor_link backlog;       /* of struct relay that wait for the controller */
-    size_t waiting_bytes;          /* in them */
-    size_t part_bytes;             /* of nodes' frames that are not whole */
-    struct cor_map *watches;       /* node -> struct watches, owned: see apps.h */
-    const struct revoked *revoked; /* borrowed */
+    struct cor_map *sessions;          /* node to struct session, those that are open (borrowed) */
+    struct cor_pool *handles;          /* of all sessions */
+    struct cor_map *epochs;            /* 8 bytes of epoch to struct session, those that are open */
+    struct cor_link backlog;           /* of struct relay that wait for the controller */
+    size_t waiting_bytes;              /* in them */
+    size_t part_bytes;                 /* of nodes' frames that are not whole */
+    struct cor_map *watches;           /* node -> struct watches, owned: see apps.h */
+    const struct revoked *revoked;     /* borrowed */
+    const struct authority *authority; /* borrowed; from hub_listen on */
+    struct census *census;             /* borrowed */
     const char *ca_pem; /* of the Kubernetes API, for nodes that ask; borrowed, may be NULL */
     bool wants_leases;  /* the last controller was one of v0.1.0 */
     uint64_t epoch;
@@ -99,16 +101,18 @@ struct session {
     struct cor_mono alive; /* last keepalive */
     struct cor_mono looks; /* when the timer fires, once the session has begun */
     struct cor_wall cert_from, cert_until;
-    bool has_clock;          /* the node has said what its clock says... */
-    int64_t ahead_us;        /* ...so far ahead of ours */
-    size_t calls;            /* under way at the controller */
-    size_t asks;             /* of its own API, likewise: see apps.h */
-    struct coracle *coracle; /* the dialect; NULL: KubeEdge's. Owned */
-    struct relay *relay;     /* of the Coracle dialect; owned */
-    struct compare *compare; /* likewise */
-    struct tunnels *tunnels; /* likewise; NULL: none was opened yet */
-    struct cor_map *topics;  /* that a KubeEdge node was told to subscribe */
-    struct watches *watches; /* of its own API; the hub's; NULL: none yet */
+    char ca[ROTATION_ID_LEN + 1]; /* that its certificate is of */
+    uint64_t roots;               /* digest of those that it says it trusts; 0: it has not said */
+    bool has_clock;               /* the node has said what its clock says... */
+    int64_t ahead_us;             /* ...so far ahead of ours */
+    size_t calls;                 /* under way at the controller */
+    size_t asks;                  /* of its own API, likewise: see apps.h */
+    struct coracle *coracle;      /* the dialect; NULL: KubeEdge's. Owned */
+    struct relay *relay;          /* of the Coracle dialect; owned */
+    struct compare *compare;      /* likewise */
+    struct tunnels *tunnels;      /* likewise; NULL: none was opened yet */
+    struct cor_map *topics;       /* that a KubeEdge node was told to subscribe */
+    struct watches *watches;      /* of its own API; the hub's; NULL: none yet */
     struct cor_log_limit audit;
     unsigned inside; /* session_enter */
     bool over;       /* closed; to be freed */
@@ -171,6 +175,9 @@ void session_pump(struct session *session);
 
 /* Writes one message that needs no ack; id and time are filled in. */
 void session_write(struct session *session, const struct px_kubeedge_out *out);
+
+/* What the node's clock says, which is as old as its way here. */
+void session_hear_time(struct session *session, uint64_t time_us);
 
 /* Ends the link. */
 void session_close(struct session *session, const char *reason);

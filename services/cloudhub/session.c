@@ -11,6 +11,7 @@
 #include "proto/kubeedge/id.h"
 #include "proto/kubeedge/show.h"
 #include "relay.h"
+#include "trust.h"
 #include "tunnel.h"
 
 /* What may wait in the socket's queue before more objects are written. */
@@ -76,6 +77,14 @@ static const char *current(const struct session *session)
     return it == session ? session->node : NULL;
 }
 
+void session_hear_time(struct session *session, uint64_t time_us)
+{
+    if (time_us > 0 && time_us <= INT64_MAX) {
+        session->ahead_us = (int64_t)time_us - cor_wall_now().us;
+        session->has_clock = true;
+    }
+}
+
 void session_close(struct session *session, const char *reason)
 {
     if (session->conn != NULL) {
@@ -104,6 +113,9 @@ static uint64_t next_epoch(struct hub *hub)
 void session_begin(struct session *session)
 {
     struct hub *hub = session->hub;
+    if (!trust_begin(session)) {
+        return;
+    }
     replace_old(session);
     session->epoch = next_epoch(hub);
     cor_random(&session->claim, sizeof(session->claim));

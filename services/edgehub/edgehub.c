@@ -50,8 +50,29 @@ static const struct cor_conf_row ROWS[] = {
     COR_CONF_INT_ROW(C, last_ms, "link.retry-last-ms", "30000", 10, 3600000, "longest such delay"),
     COR_CONF_INT_ROW(C, call_ms, "link.call-ms", "60000", 100, 600000,
                      "time that a question to the cloud may take"),
+    COR_CONF_INT_ROW(C, doubt_ms, "link.doubt-ms", "300000", 100, 86400000,
+                     "without a link for so long, or up to twice that, the certificate is renewed: "
+                     "it may be what the cloud refuses"),
 };
 #undef C
+
+static double random_number(void)
+{
+    uint32_t random = 0;
+    cor_random(&random, sizeof(random));
+    return (double)random / 4294967296.0;
+}
+
+/* A cloud that does not take our certificate (any more) looks like one that is not there. Not all
+ * nodes ask at once, and none too often. */
+static void begin_to_doubt(struct hub *hub)
+{
+    enum { DOUBLINGS = 4 };
+    int64_t after = COR_MS(hub->cfg->doubt_ms) << hub->doubts;
+    after += (int64_t)((double)after * random_number());
+    hub->doubts += hub->doubts < DOUBLINGS;
+    hub->doubtful = cor_mono_add(cor_loop_now(hub->service->loop), after);
+}
 
 /* ---- the link's state ---- */
 
@@ -83,10 +104,14 @@ void hub_reopen_bus(struct hub *hub, bool relays)
     }
 }
 
+static void look_at_renewal(struct hub *hub);
+
 static void on_link_up(void *self)
 {
     struct hub *hub = self;
     hub->stats.connections++;
+    hub->doubtful = (struct cor_mono){0};
+    hub->doubts = 0;
     down_free_memberships(hub);
     (void)malloc_trim(0); /* what the handshake needed */
     relay_link_up(hub);   /* first: what hub-bus is told in a session that ends is lost */
@@ -101,6 +126,10 @@ static void on_link_down(void *self)
     streams_link_down(hub->streams);
     hub_tell_link(hub, NULL);
     (void)malloc_trim(0);
+    begin_to_doubt(hub);
+    if (hub->identity.cert != NULL) {
+        look_at_renewal(hub);
+    }
 }
 
 static void on_frame(void *self, struct cor_view text)
@@ -129,9 +158,17 @@ static void on_keepalive(void *self)
 
 /* ---- enrolment and renewal ---- */
 
+static bool is_past(const struct hub *hub, struct cor_mono moment)
+{
+    return moment.us != 0 && cor_mono_since(cor_loop_now(hub->service->loop), moment) >= 0;
+}
+
 /* Whether the time to renew has come, by a clock that may be wrong. */
 static bool is_due(const struct hub *hub)
 {
+    if (is_past(hub, hub->asked_for) || is_past(hub, hub->doubtful)) {
+        return true;
+    }
     return cor_wall_now().us >= hub->renew_at.us &&
            cor_mono_since(cor_loop_now(hub->service->loop), hub->serves_until) >= 0;
 }
@@ -153,6 +190,11 @@ static void look_at_renewal(struct hub *hub)
     int64_t by_clock = hub->renew_at.us - cor_wall_now().us;
     int64_t serves = cor_mono_since(hub->serves_until, cor_loop_now(hub->service->loop));
     int64_t left = by_clock > serves ? by_clock : serves;
+    const struct cor_mono others[] = {hub->asked_for, hub->doubtful};
+    for (size_t i = 0; i < COR_COUNT(others); i++) {
+        int64_t until = cor_mono_since(others[i], cor_loop_now(hub->service->loop));
+        left = others[i].us != 0 && until < left ? until : left;
+    }
     int64_t most = COR_SEC(60);
     int64_t least = COR_MS(100);
     cor_timer_start(hub->retry, left > most ? most : left < least ? least : left);
@@ -160,10 +202,21 @@ static void look_at_renewal(struct hub *hub)
 
 static void plan_renewal(struct hub *hub)
 {
-    uint32_t random = 0;
-    cor_random(&random, sizeof(random));
-    hub->renew_at = identity_renew_at(&hub->identity, (double)random / 4294967296.0);
+    hub->renew_at = identity_renew_at(&hub->identity, random_number());
     look_at_renewal(hub);
+}
+
+/* The first moment that was drawn counts: else who comes often would never renew. */
+void hub_renew_within(struct hub *hub, uint64_t seconds)
+{
+    enum { MOST_S = 90 * 86400 };
+    if (hub->asked_for.us == 0) {
+        int64_t most = COR_SEC((int64_t)(seconds < MOST_S ? seconds : MOST_S));
+        int64_t after = (int64_t)((double)most * random_number());
+        hub->asked_for = cor_mono_add(cor_loop_now(hub->service->loop), after);
+        LOGI(hub->service->log, "enrol.asked", "after_s=%" PRId64, after / COR_SEC(1));
+        look_at_renewal(hub);
+    }
 }
 
 static void try_enrol_later(struct hub *hub)
@@ -206,13 +259,20 @@ static void on_joined(void *self, enum cor_code code, const struct cor_err *err)
     struct hub *hub = self;
     if (code != COR_OK) {
         LOGW(hub->service->log, "enrol.fails", "reason=%s", cor_log_esc(cor_view_of(err->text)));
+        if (hub->doubtful.us != 0) {
+            begin_to_doubt(hub);
+        }
         /* A token that is refused does not take away the identity that is there. */
         hub->rejoin = hub->rejoin && code != COR_UNAUTHENTICATED;
         try_enrol_later(hub);
         return;
     }
     hub->rejoin = false;
+    hub->asked_for = (struct cor_mono){0};
     hub->serves_until = serves_until(hub);
+    if (hub->doubtful.us != 0) {
+        begin_to_doubt(hub);
+    }
     LOGI(hub->service->log, "enrol.done", "node=%s days=%" PRId64, hub->cfg->node,
          cor_cert_days_left(hub->identity.cert, cor_wall_now()));
     (void)unlink(hub->cfg->token_file); /* it is good for one key only, which is here now */
@@ -423,6 +483,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     /* Somebody put a token there to have this node join, maybe another cloud than before. */
     hub->rejoin = access(hub->cfg->token_file, R_OK) == 0;
     if (hub->identity.cert != NULL) {
+        begin_to_doubt(hub);
         plan_renewal(hub);
     }
     if (hub->identity.cert == NULL || hub->rejoin) {

@@ -34,6 +34,7 @@ struct config {
     int64_t first_ms;
     int64_t last_ms;
     int64_t call_ms;
+    int64_t doubt_ms;
 };
 
 struct hub_stats {
@@ -90,7 +91,10 @@ struct hub {
     bool rejoin;             /* a token lay there at the start: enrol anew, whoever we are */
     bool begun;              /* the link was told to start */
     struct cor_wall renew_at;
-    struct cor_mono serves_until; /* no renewal before */
+    struct cor_mono serves_until; /* no renewal before, unless... */
+    struct cor_mono asked_for;    /* ...the cloud has asked for one, at this moment; 0: not */
+    struct cor_mono doubtful;     /* no link until then: maybe it is the certificate; 0: there is */
+    unsigned doubts;              /* since there was one */
     struct cor_view frame;        /* being handled; borrowed */
     struct hub_stats stats;
     struct hub_books books;
@@ -156,6 +160,9 @@ void hub_tell_link(struct hub *hub, struct cor_port *port);
 /* edgehub.c: begins a new session with eventbus, whose streams are relayed or end here: it opens
  * them again. */
 void hub_reopen_bus(struct hub *hub, bool relays);
+
+/* edgehub.c: the cloud wants the certificate renewed, at a random moment within so long. */
+void hub_renew_within(struct hub *hub, uint64_t seconds);
 
 /* edgehub.c: metamanager is there, so that the link may start. */
 void hub_begin(struct hub *hub);

@@ -20,19 +20,17 @@ static struct cor_wall within_life(const struct cor_cert *cert, struct cor_wall 
     return now.us < from.us ? from : now.us > until.us ? until : now;
 }
 
-static enum cor_code check(const struct cor_cert *ca, const struct cor_cert *cert,
-                           const struct cor_key *key, const char *node, struct cor_err *err)
+static enum cor_code check(const struct cor_cert *cert, const struct cor_key *key, const char *node,
+                           struct cor_err *err)
 {
     auto_(cor_freep) char *cn = cor_sprintf("system:node:%s", node);
     if (strcmp(cor_cert_cn(cert), cn) != 0) {
         return cor_err_set(err, COR_UNAUTHENTICATED, "certificate is for %s, not for %s",
                            cor_cert_cn(cert), cn);
     }
-    if (!cor_cert_is_for(cert, key)) {
-        return cor_err_set(err, COR_UNAUTHENTICATED, "certificate is for another key");
-    }
-    struct cor_wall then = within_life(cert, cor_wall_now());
-    return cor_cert_verify(cert, ca, COR_CERT_CLIENT, then, err);
+    return cor_cert_is_for(cert, key)
+               ? COR_OK
+               : cor_err_set(err, COR_UNAUTHENTICATED, "certificate is for another key");
 }
 
 struct cor_wall identity_time(const struct identity *identity, struct cor_wall now)
@@ -44,7 +42,7 @@ static enum cor_code load_files(struct identity *identity, struct cor_err *err)
 {
     auto_(cor_freep) char *ca = path_of(identity, "ca.crt");
     auto_(cor_freep) char *pair = path_of(identity, "identity.pem");
-    enum cor_code code = cor_cert_load(ca, &identity->ca, err);
+    enum cor_code code = cor_certs_load(ca, &identity->roots, err);
     if (code == COR_OK) {
         code = cor_key_load(pair, &identity->key, err);
     }
@@ -64,7 +62,7 @@ enum cor_code identity_load(const char *dir, const char *node, struct identity *
     }
     code = load_files(identity_r, err);
     if (code == COR_OK) {
-        code = check(identity_r->ca, identity_r->cert, identity_r->key, node, err);
+        code = check(identity_r->cert, identity_r->key, node, err);
     }
     if (code == COR_OK) {
         return COR_OK;
@@ -75,7 +73,7 @@ enum cor_code identity_load(const char *dir, const char *node, struct identity *
 
 void identity_drop(struct identity *identity)
 {
-    cor_cert_free(&identity->ca);
+    cor_certs_free(&identity->roots);
     cor_cert_free(&identity->cert);
     cor_key_free(&identity->key);
 }
@@ -117,43 +115,88 @@ enum cor_code identity_next_key(const struct identity *identity, bool renews, st
     return expired ? own_key(identity, key_r, err) : identity_new_key(identity, key_r, err);
 }
 
-static enum cor_code save(const struct identity *identity, const struct cor_cert *ca,
-                          const struct cor_cert *cert, const struct cor_key *key,
-                          struct cor_err *err)
+static enum cor_code save_roots(const struct identity *identity, const struct cor_certs *roots,
+                                struct cor_err *err)
 {
-    auto_(cor_freep) char *ca_path = path_of(identity, "ca.crt");
+    auto_(cor_freep) char *path = path_of(identity, "ca.crt");
+    auto_(cor_buf_free) struct cor_buf pem = {0};
+    cor_certs_pem(roots, &pem);
+    return cor_file_write(path, cor_buf_as_view(&pem), 0644, err);
+}
+
+static enum cor_code save_pair(const struct identity *identity, const struct cor_cert *cert,
+                               const struct cor_key *key, struct cor_err *err)
+{
     auto_(cor_freep) char *pair_path = path_of(identity, "identity.pem");
     auto_(cor_freep) char *key_path = path_of(identity, "new.key");
     auto_(cor_secret_free) struct cor_buf text = {0};
     cor_key_pem(key, &text);
     cor_cert_pem(cert, &text);
-    enum cor_code code = cor_cert_save(ca, ca_path, err);
-    if (code == COR_OK) {
-        code = cor_file_write(pair_path, cor_buf_as_view(&text), 0600, err);
-    }
+    enum cor_code code = cor_file_write(pair_path, cor_buf_as_view(&text), 0600, err);
     if (code == COR_OK) {
         (void)unlink(key_path);
     }
     return code;
 }
 
-enum cor_code identity_adopt(struct identity *identity, struct cor_cert *ca, struct cor_cert *cert,
-                             struct cor_key *key, struct cor_err *err)
+static enum cor_code save(struct identity *identity, const struct cor_cert *ca,
+                          const struct cor_cert *cert, const struct cor_key *key,
+                          struct cor_err *err)
 {
-    enum cor_code code = check(ca, cert, key, identity->node, err);
+    auto_(cor_certs_free) struct cor_certs roots = {0};
+    enum cor_code code = COR_OK;
+    if (ca != NULL) {
+        (void)cor_certs_add(&roots, ca);
+        code = save_roots(identity, &roots, err);
+    }
+    if (code == COR_OK) {
+        code = save_pair(identity, cert, key, err);
+    }
+    if (code == COR_OK && ca != NULL) {
+        cor_certs_free(&identity->roots);
+        (void)cor_certs_add(&identity->roots, ca);
+    }
+    return code;
+}
+
+enum cor_code identity_adopt(struct identity *identity, const struct cor_cert *ca,
+                             struct cor_cert *cert, struct cor_key *key, struct cor_err *err)
+{
+    enum cor_code code = check(cert, key, identity->node, err);
     if (code == COR_OK) {
         code = save(identity, ca, cert, key, err);
     }
     if (code != COR_OK) {
-        cor_cert_free(&ca);
         cor_cert_free(&cert);
         cor_key_free(&key);
         return code;
     }
-    identity_drop(identity);
-    identity->ca = ca;
+    cor_cert_free(&identity->cert);
+    cor_key_free(&identity->key);
     identity->cert = cert;
     identity->key = key;
+    return COR_OK;
+}
+
+enum cor_code identity_trust(struct identity *identity, const struct cor_certs *roots,
+                             struct cor_err *err)
+{
+    enum cor_code code = roots->count > 0 ? COR_OK : cor_err_set(err, COR_INVALID, "no CA at all");
+    for (size_t i = 0; code == COR_OK && i < roots->count; i++) {
+        if (!cor_cert_is_ca(roots->items[i])) {
+            code = cor_err_set(err, COR_INVALID, "%s is no CA", cor_cert_cn(roots->items[i]));
+        }
+    }
+    if (code == COR_OK) {
+        code = save_roots(identity, roots, err);
+    }
+    if (code != COR_OK) {
+        return code;
+    }
+    cor_certs_free(&identity->roots);
+    for (size_t i = 0; i < roots->count; i++) {
+        (void)cor_certs_add(&identity->roots, roots->items[i]);
+    }
     return COR_OK;
 }
 
@@ -161,7 +204,7 @@ struct cor_tls identity_tls(const struct identity *identity)
 {
     return (struct cor_tls){.cert = identity->cert,
                             .key = identity->key,
-                            .ca = identity->ca,
+                            .roots = &identity->roots,
                             .at = identity_time(identity, cor_wall_now())};
 }
 

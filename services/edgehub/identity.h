@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who this node is to the cloud: the CA it trusts, its key and certificate. In a folder of files:
-// ca.crt, identity.pem (key and certificate in one, 0600, so that they change together) and, while
-// a certificate is asked for, new.key. Blocks on the disk: start, enrolment and renewal only.
+// Who this node is to the cloud: the CAs it trusts, its key and certificate. In a folder of files:
+// ca.crt (one or more), identity.pem (key and certificate in one, 0600, so that they change
+// together) and, while a certificate is asked for, new.key. Blocks on the disk: start, enrolment
+// and renewal only.
 #ifndef EDGEHUB_IDENTITY_H
 #define EDGEHUB_IDENTITY_H
 
 #include "common/base/attr.h"
 #include "common/base/err.h"
-#include "common/pki/cert.h"
+#include "common/pki/certs.h"
 #include "common/pki/tls.h"
 
 struct identity {
-    char *dir;  /* owned */
-    char *node; /* owned */
-    struct cor_cert *ca;
+    char *dir;              /* owned */
+    char *node;             /* owned */
+    struct cor_certs roots; /* whom the cloud's certificate must be of */
     struct cor_cert *cert;
     struct cor_key *key;
 };
@@ -45,11 +46,17 @@ COR_NODISCARD enum cor_code identity_next_key(const struct identity *identity, b
                                               struct cor_wall now, struct cor_key **key_r,
                                               struct cor_err *err);
 
-/* Takes over a new CA, certificate and key (takes all), after they are on the disk.
- * COR_UNAUTHENTICATED if they do not belong together or to this node; COR_IO. The old identity
- * stays then. */
-COR_NODISCARD enum cor_code identity_adopt(struct identity *identity, struct cor_cert *ca,
+/* Takes over a new certificate and key (takes both), and the only CA to trust (borrows; NULL: those
+ * that are trusted), after they are on the disk. Which CA has signed the certificate is for the
+ * cloud to judge, which may be changing it. COR_UNAUTHENTICATED if they do not belong together or
+ * to this node; COR_IO. The old identity stays then. */
+COR_NODISCARD enum cor_code identity_adopt(struct identity *identity, const struct cor_cert *ca,
                                            struct cor_cert *cert, struct cor_key *key,
+                                           struct cor_err *err);
+
+/* Trusts these CAs (borrows) from now on and no others, after they are on the disk. COR_INVALID:
+ * one is no CA, or there is none; COR_IO. The old ones stay then. */
+COR_NODISCARD enum cor_code identity_trust(struct identity *identity, const struct cor_certs *roots,
                                            struct cor_err *err);
 
 /* For connections; borrowed from identity. */

@@ -14,7 +14,7 @@ struct join {
     bool busy;
     char *address;
     char *token;         /* NULL: renewal */
-    struct cor_cert *ca; /* fetched */
+    struct cor_cert *ca; /* fetched; NULL: renewal */
     struct cor_key *key; /* that a certificate is asked for */
 };
 
@@ -88,17 +88,9 @@ static void adopt(struct join *join, struct cor_view der)
 {
     struct cor_err err = COR_ERR_NONE;
     struct cor_cert *cert = NULL;
-    struct cor_cert *ca = NULL;
-    auto_(cor_buf_free) struct cor_buf ca_der = {0};
     enum cor_code code = cor_cert_parse(der, &cert, &err);
     if (code == COR_OK) {
-        cor_cert_der(join->token == NULL ? join->spec.identity->ca : join->ca, &ca_der);
-        code = cor_cert_parse(cor_buf_as_view(&ca_der), &ca, &err);
-    }
-    if (code == COR_OK) {
-        code = identity_adopt(join->spec.identity, ca, cert, take(&join->key), &err);
-    } else {
-        cor_cert_free(&cert);
+        code = identity_adopt(join->spec.identity, join->ca, cert, take(&join->key), &err);
     }
     err.code = code;
     end(join, &err);

@@ -195,6 +195,7 @@ static void greet(struct link *link)
     cor_ws_ping(link->conn, 0);
     link->beats = 1; /* the hello asks */
     hello.time_us = ask_time(link);
+    hello.roots = cor_certs_digest(&link->spec.identity->roots);
     cor_timer_start(link->keepalive, GREET_US);
     link_control(link, &head, &hello);
 }

@@ -8,6 +8,7 @@
 
 #include "common/base/mem.h"
 #include "streams.h"
+#include "trust.h"
 
 enum { ID_SIZE = 17 };
 
@@ -541,6 +542,7 @@ static const struct {
     {PX_stream_data, on_stream},
     {PX_stream_credit, on_stream},
     {PX_stream_end, on_stream},
+    {PX_link_trust, trust_take},
 };
 
 void relay_take(struct hub *hub, const struct px_frame *frame)

@@ -5,6 +5,9 @@
 #ifndef CORACLE_CORACLE_H
 #define CORACLE_CORACLE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "common/base/err.h"
 #include "common/json/json.h"
 #include "tools/ctl/ctl.h"
@@ -17,12 +20,16 @@ int coracle_queue(int argc, char **argv);
 int coracle_join(int argc, char **argv);
 int coracle_token(int argc, char **argv);
 int coracle_node(int argc, char **argv);
+int coracle_ca(int argc, char **argv);
 int coracle_restart(int argc, char **argv);
 int coracle_upgrade(int argc, char **argv);
 int coracle_completion(int argc, char **argv);
 
 /* One line on stderr: "coracle: what: why". Returns EXIT_FAILED. */
 int coracle_fail(const char *what, const struct cor_err *err);
+
+/* Reads a number and s, m, h or d, such as 24h. False: it is none. */
+bool coracle_duration(const char *text, int64_t *seconds_r);
 
 /* Appends value as YAML at the depth (0: top): JSON scalars are YAML scalars. */
 void coracle_yaml(const struct cor_json *value, int depth, struct cor_buf *out);

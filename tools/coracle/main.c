@@ -16,6 +16,7 @@ static const struct verb {
     {"ledger", coracle_ledger, "what became of all messages; whether any is missing"},
     {"token", coracle_token, "the tokens with which nodes join: make, list, revoke"},
     {"node", coracle_node, "the nodes that are connected; which may not be"},
+    {"ca", coracle_ca, "the CA that nodes trust: change it for another one"},
     {"join", coracle_join, "make this machine an edge node"},
     {"restart", coracle_restart, "restart services in place"},
     {"upgrade", coracle_upgrade, "change a service's program in place, and back if it fails"},
@@ -60,6 +61,8 @@ int coracle_completion(int argc, char **argv)
         "        token) words='create list revoke --node --ttl --reusable --uses --run-dir "
         "--output' ;;\n"
         "        node) words='list revoke --run-dir --output' ;;\n"
+        "        ca) words='status rotate promote demote abort finish forget --within --force "
+        "--renew-only --run-dir --output' ;;\n"
         "        status) words='--output --run-dir --check' ;;\n"
         "        queue) words='--output --run-dir --window' ;;\n"
         "        ledger) words='--output --run-dir --check --wait' ;;\n"

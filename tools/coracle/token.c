@@ -32,7 +32,7 @@ static const struct argp_option OPTIONS[] = {
     {0},
 };
 
-static bool parse_duration(const char *text, int64_t *seconds_r)
+bool coracle_duration(const char *text, int64_t *seconds_r)
 {
     static const struct {
         char unit;
@@ -100,7 +100,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         o->node = arg;
         return 0;
     case OPT_TTL:
-        if (!parse_duration(arg, &o->ttl_s)) {
+        if (!coracle_duration(arg, &o->ttl_s)) {
             argp_error(state, "--ttl: expected a number and s, m, h or d, such as 24h");
         }
         return 0;

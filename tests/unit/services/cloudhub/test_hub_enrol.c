@@ -230,6 +230,24 @@ static void foreign_token_is_refused(void **state)
     test_certs_free(&other);
 }
 
+/* The same when it may be one from before the CA was changed: with a word about that. */
+static void a_former_token_is_told(void **state)
+{
+    struct set *set = *state;
+    const bool former[] = {false, true};
+    for (size_t i = 0; i < COR_COUNT(former); i++) {
+        auto_(enrol_grant_free) struct enrol_grant grant = {0};
+        struct cor_err err = COR_ERR_NONE;
+        struct enrol_request request = {.node = COR_VIEW("n1"),
+                                        .authorization = COR_VIEW("Bearer e30.e30.AAAA"),
+                                        .csr = cor_buf_as_view(&set->csr),
+                                        .now = set->now,
+                                        .former = former[i]};
+        assert_int_equal(enrol_judge(&set->maker, &request, &grant, &err), COR_UNAUTHENTICATED);
+        assert_int_equal(strstr(err.text, "make a new one") != NULL, former[i]);
+    }
+}
+
 /* faults H8. */
 static void bad_requests_are_refused(void **state)
 {
@@ -279,20 +297,28 @@ static void renewal_is_bound_to_the_certificate(void **state)
         test_certs_client(&set->certs, "system:node:n2", "system:nodes");
     auto_(cor_cert_free) struct cor_cert *admin =
         test_certs_client(&set->certs, "system:node:n1", "system:masters");
+    struct test_certs other;
+    test_certs_make(&other, "system:node:n1", "system:nodes");
+    auto_(cor_certs_free) struct cor_certs roots = {0};
+    assert_true(cor_certs_add(&roots, set->certs.ca));
     const struct {
         const struct cor_cert *cert;
         enum cor_code expected;
-    } rows[] = {
-        {set->certs.client, COR_OK}, {n2, COR_UNAUTHENTICATED}, {admin, COR_UNAUTHENTICATED}};
+    } rows[] = {{set->certs.client, COR_OK},
+                {n2, COR_UNAUTHENTICATED},
+                {admin, COR_UNAUTHENTICATED},
+                {other.client, COR_UNAUTHENTICATED}}; /* of a CA that is not among the roots */
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         auto_(enrol_grant_free) struct enrol_grant grant = {0};
         struct enrol_request request = {.node = COR_VIEW("n1"),
                                         .csr = cor_buf_as_view(&set->csr),
                                         .cert = rows[i].cert,
+                                        .roots = &roots,
                                         .now = set->now};
         assert_int_equal(judge(set, &request, &grant), rows[i].expected);
         assert_null(grant.token.id);
     }
+    test_certs_free(&other);
 }
 
 int main(void)
@@ -302,7 +328,7 @@ int main(void)
         T(token_names_the_ca),         T(good_request_is_granted),
         T(bad_tokens_are_refused),     T(foreign_token_is_refused),
         T(bad_requests_are_refused),   T(renewal_is_bound_to_the_certificate),
-        T(shared_tokens_have_a_quota),
+        T(shared_tokens_have_a_quota), T(a_former_token_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,7 +70,7 @@ static struct cor_key *key_copy(const struct cor_key *key)
 
 static enum cor_code adopt(struct identity *identity, const struct set *set)
 {
-    return identity_adopt(identity, copy_of(set->certs.ca), copy_of(set->certs.client),
+    return identity_adopt(identity, set->certs.ca, copy_of(set->certs.client),
                           key_copy(set->certs.client_key), NULL);
 }
 
@@ -127,19 +127,61 @@ static void foreign_certificates_are_not_adopted(void **state)
     test_certs_make(&other, "system:node:n1", "system:nodes");
     auto_(identity_free) struct identity identity = {0};
     assert_int_equal(identity_load(set->sub, "n1", &identity, NULL), COR_NOTFOUND);
-    /* another CA; another key; another node */
-    assert_int_equal(identity_adopt(&identity, copy_of(other.ca), copy_of(set->certs.client),
-                                    key_copy(set->certs.client_key), NULL),
-                     COR_UNAUTHENTICATED);
-    assert_int_equal(identity_adopt(&identity, copy_of(set->certs.ca), copy_of(set->certs.client),
+    /* another key; another node */
+    assert_int_equal(identity_adopt(&identity, set->certs.ca, copy_of(set->certs.client),
                                     key_copy(other.client_key), NULL),
                      COR_UNAUTHENTICATED);
     auto_(cor_cert_free) struct cor_cert *n2 =
         test_certs_client(&set->certs, "system:node:n2", "system:nodes");
-    assert_int_equal(identity_adopt(&identity, copy_of(set->certs.ca), copy_of(n2),
+    assert_int_equal(identity_adopt(&identity, set->certs.ca, copy_of(n2),
                                     key_copy(set->certs.client_key), NULL),
                      COR_UNAUTHENTICATED);
     assert_null(identity.cert);
+    assert_int_equal(identity.roots.count, 0);
+    test_certs_free(&other);
+}
+
+/* While the CA is changed a certificate may be of one that the node does not know. */
+static void who_has_signed_is_the_clouds_matter(void **state)
+{
+    struct set *set = *state;
+    struct test_certs other;
+    test_certs_make(&other, "system:node:n1", "system:nodes");
+    auto_(identity_free) struct identity identity = {0};
+    auto_(identity_free) struct identity again = {0};
+    assert_int_equal(identity_load(set->sub, "n1", &identity, NULL), COR_NOTFOUND);
+    assert_int_equal(adopt(&identity, set), COR_OK);
+    assert_int_equal(
+        identity_adopt(&identity, NULL, copy_of(other.client), key_copy(other.client_key), NULL),
+        COR_OK);
+    assert_int_equal(identity_load(set->sub, "n1", &again, NULL), COR_OK);
+    assert_true(cor_cert_same(again.cert, other.client));
+    assert_int_equal(again.roots.count, 1);
+    assert_true(cor_cert_same(again.roots.items[0], set->certs.ca));
+    test_certs_free(&other);
+}
+
+static void several_cas_are_kept(void **state)
+{
+    struct set *set = *state;
+    struct test_certs other;
+    test_certs_make(&other, "system:node:n1", "system:nodes");
+    auto_(identity_free) struct identity identity = {0};
+    auto_(identity_free) struct identity again = {0};
+    auto_(cor_certs_free) struct cor_certs roots = {0};
+    auto_(cor_certs_free) struct cor_certs none = {0};
+    auto_(cor_certs_free) struct cor_certs leaf = {0};
+    assert_int_equal(identity_load(set->sub, "n1", &identity, NULL), COR_NOTFOUND);
+    assert_int_equal(adopt(&identity, set), COR_OK);
+    assert_true(cor_certs_add(&roots, set->certs.ca) && cor_certs_add(&roots, other.ca));
+    assert_true(cor_certs_add(&leaf, other.client));
+    assert_int_equal(identity_trust(&identity, &none, NULL), COR_INVALID);
+    assert_int_equal(identity_trust(&identity, &leaf, NULL), COR_INVALID);
+    assert_int_equal(identity.roots.count, 1);
+    assert_int_equal(identity_trust(&identity, &roots, NULL), COR_OK);
+    assert_int_equal(identity_load(set->sub, "n1", &again, NULL), COR_OK);
+    assert_int_equal(cor_certs_digest(&again.roots), cor_certs_digest(&roots));
+    assert_int_equal(cor_certs_digest(&identity.roots), cor_certs_digest(&roots));
     test_certs_free(&other);
 }
 
@@ -217,6 +259,8 @@ int main(void)
         T(only_for_this_node),
         T(a_clock_that_cannot_be_right_is_not_believed),
         T(foreign_certificates_are_not_adopted),
+        T(who_has_signed_is_the_clouds_matter),
+        T(several_cas_are_kept),
         T(a_try_repeats_with_the_same_key),
         T(the_next_key),
         T(renewal_between_70_and_90_percent),
