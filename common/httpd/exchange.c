@@ -207,6 +207,28 @@ const char *cor_exchange_header(const struct cor_exchange *exchange, const char 
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
+struct each {
+    void (*fn)(void *self, const char *name, const char *value);
+    void *self;
+};
+
+static enum MHD_Result tell_header(void *self, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    const struct each *each = self;
+    (void)kind;
+    each->fn(each->self, name, value == NULL ? "" : value);
+    return MHD_YES;
+}
+
+void cor_exchange_each_header(struct cor_exchange *exchange,
+                              void (*fn)(void *self, const char *name, const char *value),
+                              void *self)
+{
+    struct each each = {fn, self};
+    (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, tell_header, &each);
+}
+
 static const struct peer *peer_of(struct cor_exchange *exchange)
 {
     if (!exchange->peer.looked) {

@@ -71,6 +71,12 @@ struct cor_view cor_exchange_body(const struct cor_exchange *exchange);
 /* Value of the header, any case of name; NULL when absent. */
 const char *cor_exchange_header(const struct cor_exchange *exchange, const char *name);
 
+/* Calls fn for each header line of the request, in order (borrowed for the call): for who passes a
+ * request on. */
+void cor_exchange_each_header(struct cor_exchange *exchange,
+                              void (*fn)(void *self, const char *name, const char *value),
+                              void *self);
+
 /* Common name of the client certificate if it was verified against client_ca_pem, is in time and is
  * meant for clients; NULL otherwise. */
 const char *cor_exchange_peer_name(struct cor_exchange *exchange);
