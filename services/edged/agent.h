@@ -83,7 +83,7 @@ struct relist;
 /* api.c */
 struct api;
 /* api_tunnel.c */
-struct tunnel;
+struct api_tunnel;
 
 struct agent {
     struct cor_service *service;
@@ -108,7 +108,7 @@ struct agent {
     struct teller *teller;
     struct registrar *registrar;
     struct api *api;
-    struct tunnel *tunnel;
+    struct api_tunnel *tunnel;
     struct edged_books books;
     uint64_t starts, restarts, patches, events_sent, events_lost;
 };

@@ -132,11 +132,11 @@ void api_attach(struct api_call *call);
 void api_port_forward(struct api_call *call);
 
 /* api_tunnel.c: requests from the cloud. COR_IO, COR_BUSY. */
-struct tunnel;
-COR_NODISCARD enum cor_code tunnel_open(struct agent *agent, struct tunnel **tunnel_r,
-                                        struct cor_err *err);
+struct api_tunnel;
+COR_NODISCARD enum cor_code api_tunnel_open(struct agent *agent, struct api_tunnel **tunnel_r,
+                                            struct cor_err *err);
 
 /* Ends them; *tunnel becomes NULL. */
-void tunnel_close(struct tunnel **tunnel);
+void api_tunnel_close(struct api_tunnel **tunnel);
 
 #endif

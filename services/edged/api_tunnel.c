@@ -8,7 +8,7 @@
 
 enum { HEADERS_MAX = 64 };
 
-struct tunnel {
+struct api_tunnel {
     struct agent *agent;
     struct cor_port *port;
     struct cor_map *streams; /* 8 bytes of id -> struct stream, borrowed */
@@ -17,7 +17,7 @@ struct tunnel {
 
 /* One request. */
 struct stream {
-    struct tunnel *tunnel;
+    struct api_tunnel *tunnel;
     uint64_t id;
     struct api_call *call; /* NULL before it has begun */
     struct px_credit credit;
@@ -30,7 +30,7 @@ static struct cor_view key_of(const uint64_t *id)
 
 static enum cor_code send(void *self, uint16_t number, struct cor_view raw)
 {
-    struct tunnel *tunnel = self;
+    struct api_tunnel *tunnel = self;
     return cor_send_raw(tunnel->port, number, raw);
 }
 
@@ -82,7 +82,7 @@ static const struct api_front FRONT = {on_head, on_data, on_took, on_end};
 
 /* ---- what the cloud says ---- */
 
-static struct stream *find(const struct tunnel *tunnel, uint64_t id)
+static struct stream *find(const struct api_tunnel *tunnel, uint64_t id)
 {
     return cor_map_get(tunnel->streams, key_of(&id));
 }
@@ -96,7 +96,7 @@ static void break_off(struct stream *stream, const char *error)
     api_gone(call);
 }
 
-static void begin(struct tunnel *tunnel, const struct px_stream_open *open)
+static void begin(struct api_tunnel *tunnel, const struct px_stream_open *open)
 {
     struct api_header headers[HEADERS_MAX];
     struct api_request request = {.method = open->method, .target = open->target};
@@ -120,7 +120,7 @@ static void begin(struct tunnel *tunnel, const struct px_stream_open *open)
 
 static enum cor_code on_open(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
-    struct tunnel *tunnel = self;
+    struct api_tunnel *tunnel = self;
     const struct px_stream_open *open = body;
     (void)in;
     (void)err;
@@ -176,7 +176,7 @@ static enum cor_code on_over(void *self, struct cor_in *in, const void *body, st
 
 static void on_room(void *self, struct cor_port *port)
 {
-    struct tunnel *tunnel = self;
+    struct api_tunnel *tunnel = self;
     (void)port;
     (void)px_mouth_go_on(&tunnel->mouth);
 }
@@ -184,7 +184,7 @@ static void on_room(void *self, struct cor_port *port)
 /* edgehub has gone, and with it all who asked. */
 static void on_down(void *self, struct cor_port *port)
 {
-    struct tunnel *tunnel = self;
+    struct api_tunnel *tunnel = self;
     size_t at = 0;
     void *value = NULL;
     (void)port;
@@ -197,7 +197,8 @@ static void on_down(void *self, struct cor_port *port)
     px_mouth_clear(&tunnel->mouth);
 }
 
-enum cor_code tunnel_open(struct agent *agent, struct tunnel **tunnel_r, struct cor_err *err)
+enum cor_code api_tunnel_open(struct agent *agent, struct api_tunnel **tunnel_r,
+                              struct cor_err *err)
 {
     static const struct cor_handler HANDLERS[] = {{PX_stream_open, on_open},
                                                   {PX_stream_data, on_bytes},
@@ -207,7 +208,7 @@ enum cor_code tunnel_open(struct agent *agent, struct tunnel **tunnel_r, struct 
                                             .room = on_room,
                                             .handlers = HANDLERS,
                                             .handler_count = COR_COUNT(HANDLERS)};
-    struct tunnel *tunnel = cor_alloc(sizeof(*tunnel));
+    struct api_tunnel *tunnel = cor_alloc(sizeof(*tunnel));
     tunnel->agent = agent;
     tunnel->streams = cor_map_new(NULL);
     px_mouth_init(&tunnel->mouth, send, tunnel);
@@ -216,7 +217,7 @@ enum cor_code tunnel_open(struct agent *agent, struct tunnel **tunnel_r, struct 
                          &tunnel->port, err);
 }
 
-void tunnel_close(struct tunnel **tunnel)
+void api_tunnel_close(struct api_tunnel **tunnel)
 {
     if (*tunnel != NULL) {
         on_down(*tunnel, NULL);

@@ -191,10 +191,10 @@ static void add_stats(void *self, struct cor_buf *out)
     cor_buf_fmt(out,
                 ",\"pods\":%zu,\"runtime\":%s,\"link\":%s,\"starts\":%" PRIu64
                 ",\"restarts\":%" PRIu64 ",\"statusPatches\":%" PRIu64 ",\"eventsSent\":%" PRIu64
-                ",\"eventsLost\":%" PRIu64,
+                ",\"eventsLost\":%" PRIu64 ",\"streams\":%zu",
                 cor_map_count(agent->pods), cri_is_up(agent->cri) ? "true" : "false",
                 agent->link ? "true" : "false", agent->starts, agent->restarts, agent->patches,
-                agent->events_sent, agent->events_lost);
+                agent->events_sent, agent->events_lost, api_count(agent->api));
 }
 
 static void fill_node(struct agent *agent)
@@ -254,7 +254,7 @@ static enum cor_code open_all(struct agent *agent, struct cor_err *err)
         code = meta_open(agent->service->bus, &meta_events, agent, &agent->meta, err);
     }
     if (code == COR_OK) {
-        code = tunnel_open(agent, &agent->tunnel, err);
+        code = api_tunnel_open(agent, &agent->tunnel, err);
     }
     return code;
 }
@@ -298,7 +298,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
 static void stop(void *self)
 {
     struct agent *agent = self;
-    tunnel_close(&agent->tunnel);
+    api_tunnel_close(&agent->tunnel);
     api_free(&agent->api);
     cor_hook_free(&agent->hook);
     cor_timer_free(&agent->safety);

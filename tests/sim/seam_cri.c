@@ -666,3 +666,37 @@ void cri_container_status(struct cri *cri, const char *id, cri_fn fn, void *self
 {
     (void)call_of(cri, act_container, id, fn, self);
 }
+
+/* Nobody asks for streams in a simulation. */
+static void act_none(struct call *call)
+{
+    call->answer.code = COR_UNSUPPORTED;
+    call->answer.text = "no streams";
+    answer_soon(call);
+}
+
+void cri_exec(struct cri *cri, const char *id, const struct cri_streams *streams,
+              struct cri_strings command, cri_fn fn, void *self)
+{
+    (void)id;
+    (void)streams;
+    (void)command;
+    (void)call_new(cri, act_none, fn, self);
+}
+
+void cri_attach(struct cri *cri, const char *id, const struct cri_streams *streams, cri_fn fn,
+                void *self)
+{
+    (void)id;
+    (void)streams;
+    (void)call_new(cri, act_none, fn, self);
+}
+
+void cri_port_forward(struct cri *cri, const char *sandbox_id, const int32_t *ports, size_t count,
+                      cri_fn fn, void *self)
+{
+    (void)sandbox_id;
+    (void)ports;
+    (void)count;
+    (void)call_new(cri, act_none, fn, self);
+}
