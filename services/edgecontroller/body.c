@@ -111,6 +111,39 @@ static enum cor_code patch_node(const struct ec_said *said, struct cor_json *in,
     return code;
 }
 
+static struct cor_json *address_of(const char *type, const char *address)
+{
+    struct cor_json *entry = cor_json_object();
+    cor_json_set(entry, "type", cor_json_str(type));
+    cor_json_set(entry, "address", cor_json_str(address));
+    return entry;
+}
+
+/* An API server takes the first address of the type that it prefers, which is InternalIP or
+ * Hostname (kube-apiserver --kubelet-preferred-address-types). */
+void ec_body_point(struct cor_json *node, const char *address, int64_t port)
+{
+    const struct cor_json *said = cor_json_at(node, "status.addresses");
+    if (!cor_json_is_array(said)) {
+        return;
+    }
+    struct cor_json *list = cor_json_array();
+    cor_json_add(list, address_of("InternalIP", address));
+    for (size_t i = 0; i < cor_json_count(said); i++) {
+        struct cor_json *entry = cor_json_item(said, i);
+        const char *type = cor_json_str_at(entry, "type", "");
+        if (strcmp(type, "Hostname") == 0) {
+            cor_json_add(list, address_of(type, address));
+        } else if (strcmp(cor_json_str_at(entry, "address", ""), address) != 0) {
+            cor_json_add(list, cor_json_ref(entry));
+        }
+    }
+    struct cor_json *status = cor_json_copy(cor_json_get(node, "status"));
+    cor_json_set(status, "addresses", list);
+    cor_json_set_at(status, "daemonEndpoints.kubeletEndpoint.Port", cor_json_int(port));
+    cor_json_set(node, "status", status);
+}
+
 /* ---- Pods ---- */
 
 static void count_ref(void *self, const char *type, const char *name)

@@ -30,4 +30,9 @@ void ec_body_pin(struct cor_json *body, enum px_verb verb, const char *uid);
 /* Borrowed; "": none. */
 const char *ec_body_uid(const struct cor_json *body, enum px_verb verb);
 
+/* A Node as it goes to the API (its status.addresses, if it says any): its kubelet is asked at
+ * address, an IP address, and port: the first InternalIP and the Hostname are that. The node's own
+ * addresses stay behind it. */
+void ec_body_point(struct cor_json *node, const char *address, int64_t port);
+
 #endif

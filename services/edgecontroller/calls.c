@@ -442,6 +442,9 @@ enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct
                            .body = call->body};
     struct cor_json *to_api = NULL;
     if (ec_body(&said, &to_api, &why) == COR_OK) {
+        if (ec->cfg->streams_address[0] != '\0' && cor_view_starts(key.type, "node")) {
+            ec_body_point(to_api, ec->cfg->streams_address, ec->cfg->streams_port);
+        }
         take_call(ec, in, call, &key, to_api);
     } else {
         cor_json_free(&to_api);

@@ -44,6 +44,11 @@ static const struct cor_conf_row ROWS[] = {
                      "publications under way to one node"),
     COR_CONF_INT_ROW(struct ec_cfg, entrance_all, "entrance.all", "512", 1, 65536,
                      "publications under way"),
+    COR_CONF_STR_ROW(struct ec_cfg, streams_address, "streams.address", "",
+                     "IP address at which the API server reaches cloudhub's streams.listen, for "
+                     "logs and exec: Nodes are reported with it; empty: with what nodes say"),
+    COR_CONF_INT_ROW(struct ec_cfg, streams_port, "streams.port", "10003", 1, 65535,
+                     "port of that address"),
 };
 
 #define EDGE_NODES "labelSelector=node-role.kubernetes.io%2Fedge"

@@ -34,6 +34,8 @@ struct ec_cfg {
     int64_t entrance_timeout_ms;
     int64_t entrance_per_node;
     int64_t entrance_all;
+    char *streams_address;
+    int64_t streams_port;
 };
 
 /* Collections that are watched. */
