@@ -37,8 +37,13 @@ cloud_options() {
             echo "listen.port=$CORACLE_HUB_PORT"
             echo "enrol.address=\"$CORACLE_HUB_LISTEN\""
             echo "enrol.port=$CORACLE_ENROL_PORT"
+            echo "streams.listen=\"$CORACLE_HUB_LISTEN:$CORACLE_STREAMS_PORT\""
             ;;
-        edgecontroller) echo "kubeconfig=\"$CORACLE_ETC/edgecontroller.kubeconfig\"" ;;
+        edgecontroller)
+            echo "kubeconfig=\"$CORACLE_ETC/edgecontroller.kubeconfig\""
+            echo "streams.address=\"$CORACLE_ADDRESS\""
+            echo "streams.port=$CORACLE_STREAMS_PORT"
+            ;;
     esac
 }
 

@@ -18,6 +18,7 @@
 : "${CORACLE_API_PORT:=6443}"             # Kubernetes API
 : "${CORACLE_HUB_PORT:=10000}"            # cloud link
 : "${CORACLE_ENROL_PORT:=10002}"          # enrolment
+: "${CORACLE_STREAMS_PORT:=10003}"       # where the API server asks for logs and exec
 : "${CORACLE_MQTT_PORT:=1883}"            # devices, on 127.0.0.1 of each node
 : "${CORACLE_NODE_NET:=10.201.0}"         # first three numbers of the network of further nodes
 : "${CORACLE_POD_NET:=10.88}"             # first two numbers of the Pods' networks

@@ -11,6 +11,7 @@
 #include "common/service/sockets.h"
 #include "front.h"
 #include "hub.h"
+#include "kubelet.h"
 #include "proto/link/frame.h"
 #include "reports.h"
 #include "tokenctl.h"
@@ -36,6 +37,8 @@ struct config {
     int64_t token_hours;
     int64_t tokens;
     bool reusable_token;
+    char *kubelet_address;
+    char *kubelet_ca;
 };
 
 #define C struct config
@@ -70,6 +73,12 @@ static const struct cor_conf_row ROWS[] = {
     COR_CONF_INT_ROW(C, call_ms, "link.call-ms", "30000", 100, 600000,
                      "time that a node's request may take"),
     COR_CONF_INT_ROW(C, nodes, "link.nodes", "10000", 1, 100000, "links at once"),
+    COR_CONF_STR_ROW(C, kubelet_address, "streams.listen", "0.0.0.0:10003",
+                     "where API servers ask for logs, exec and the rest of nodes' API; empty: "
+                     "nowhere"),
+    COR_CONF_STR_ROW(C, kubelet_ca, "streams.client-ca", "",
+                     "file of the CA of API servers' kubelet client certificates; empty: as the "
+                     "cluster says it (ConfigMap kube-system/extension-apiserver-authentication)"),
 };
 #undef C
 
@@ -87,6 +96,7 @@ struct cloudhub {
     struct cor_ws *ws;
     struct front *front;
     struct hub *hub;
+    struct kubelet *kubelet;
     bool has_authority, has_revoked;
     bool ready;
 };
@@ -253,6 +263,8 @@ static void stats(void *self, struct cor_buf *out)
         {"uploads", st->uploads},
         {"denied", st->denied},
         {"uploads_waiting_bytes", s->hub->waiting_bytes},
+        {"streams", s->kubelet == NULL ? 0 : kubelet_count(s->kubelet)},
+        {"streams_port", s->kubelet == NULL ? 0 : (uint64_t)kubelet_port(s->kubelet)},
         {"ready", s->ready},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
@@ -295,6 +307,14 @@ static void begin(struct cloudhub *s)
     if (listen_all(s, &err) != COR_OK) {
         cor_service_fail(s->service, &err);
         return;
+    }
+    if (s->cfg->kubelet_address[0] != '\0') {
+        struct kubelet_spec kubelet = {.hub = s->hub,
+                                       .kube = s->kube,
+                                       .authority = s->authority,
+                                       .address = s->cfg->kubelet_address,
+                                       .client_ca = s->cfg->kubelet_ca};
+        s->kubelet = kubelet_new(&kubelet);
     }
     s->ready = true;
     tokenctl_begin(s->tokens);
@@ -424,6 +444,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
 static void stop(void *self)
 {
     struct cloudhub *s = self;
+    kubelet_free(&s->kubelet);
     vault_free(&s->vault);
     tokenctl_free(&s->tokens);
     cactl_free(&s->ca);

@@ -282,7 +282,7 @@ static void write_configs(void)
                                  "cloud-kubeconfig: %s/cloud.kubeconfig\n",
                                  d, d, d)},
         {"cloudhub", cor_sprintf("kubeconfig: %s/cloud.kubeconfig\nnames: [192.0.2.2]\n"
-                                 "enrol:\n  reusable-token: true\n",
+                                 "enrol:\n  reusable-token: true\nstreams:\n  listen: \"\"\n",
                                  d)},
         {"edgecontroller", cor_sprintf("kubeconfig: %s/cloud.kubeconfig\n", d)},
         {"edgehub", cor_sprintf("node:\n  name: " SIM_NODE "\ncloud:\n  host: 192.0.2.2\n"

@@ -251,11 +251,12 @@ static void start_all(struct cloud *cloud)
                     dir, READY_FD, dir);
     cloud->kube = start(cloud, kube);
     must(stage_until(cloud->stage, is_ready, cloud));
-    auto_(cor_freep) char *config = cor_sprintf(
-        "run-dir: %s/run\nkubeconfig: %s/kubeconfig\nnames: [127.0.0.1]\n"
-        "listen: {address: 127.0.0.1, port: %d}\nenrol: {address: 127.0.0.1, port: %d}\n"
-        "link: {nodes: %zu}\n",
-        dir, dir, cloud->link_port, cor_socket_port(cloud->held[1]), cloud->nodes);
+    auto_(cor_freep) char *config =
+        cor_sprintf("run-dir: %s/run\nkubeconfig: %s/kubeconfig\nnames: [127.0.0.1]\n"
+                    "listen: {address: 127.0.0.1, port: %d}\nenrol: {address: 127.0.0.1, port: "
+                    "%d}\nstreams: {listen: \"\"}\n"
+                    "link: {nodes: %zu}\n",
+                    dir, dir, cloud->link_port, cor_socket_port(cloud->held[1]), cloud->nodes);
     write_file(cloud, "hub.yaml", cor_view_of(config));
     cloud_start(cloud);
     must(stage_until(cloud->stage, is_ready, cloud));

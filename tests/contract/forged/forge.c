@@ -71,11 +71,11 @@ static void start_controller(struct forge *f)
 
 static void start_hub(struct forge *f)
 {
-    auto_(cor_freep) char *config =
-        cor_sprintf("kubeconfig: %s/admin.kubeconfig\nnames: [127.0.0.1]\n"
-                    "listen: {address: 127.0.0.1, port: 0}\n"
-                    "enrol: {address: 127.0.0.1, port: 0}\nlink: {keepalive-ms: %d}\n",
-                    f->w.stage->dir, SILENCE_MS);
+    auto_(cor_freep) char *config = cor_sprintf(
+        "kubeconfig: %s/admin.kubeconfig\nnames: [127.0.0.1]\n"
+        "listen: {address: 127.0.0.1, port: 0}\n"
+        "enrol: {address: 127.0.0.1, port: 0}\nstreams: {listen: \"\"}\nlink: {keepalive-ms: %d}\n",
+        f->w.stage->dir, SILENCE_MS);
     start_logged(f, "cloudhub", config, &f->hub.hub);
     auto_(cor_freep) char *log = test_read(f->w.stage->dir, "cloudhub.log");
     f->hub.link_port = (int)test_number(log, "link");
