@@ -24,7 +24,7 @@ struct cor_http {
     struct cor_link arrived;  /* streams that have bytes to deliver */
     struct http_trust *trust; /* shared */
     unsigned per_host, idle;
-    bool plain;
+    bool plain, unverified;
 };
 
 struct cor_http_call {
@@ -40,6 +40,8 @@ struct cor_http_call {
     size_t max_answer, keep;
     cor_http_bytes_fn on_bytes; /* NULL: no stream */
     cor_http_fn fn;
+    void (*connected)(void *self, CURLcode result); /* no request, a connection only; the call stays
+                                                       then; else NULL */
     void *self;
     bool too_big;
     bool delivering; /* on_bytes is on the stack */
@@ -51,6 +53,18 @@ enum cor_code http_transport_open(struct cor_http *http, struct cor_err *err);
 
 /* Ends it; no call may be left. */
 void http_transport_close(struct cor_http *http);
+
+/* A call without a request, not started. Returns owned by http. */
+struct cor_http_call *http_call_new(struct cor_http *http);
+
+/* Ends and frees a call. */
+void http_call_free(struct cor_http_call *call);
+
+/* Sets how call connects and what it shows and trusts. */
+void http_set_connection(struct cor_http_call *call);
+
+/* Whether that result says that one side did not trust the other's certificate. */
+bool http_is_untrusted(CURLcode result);
 
 /* A transfer has ended, with libcurl's result. */
 void http_call_done(struct cor_http_call *call, CURLcode result);

@@ -52,6 +52,7 @@ enum cor_code cor_http_new(struct cor_loop *loop, const struct cor_http_spec *sp
     cor_list_init(&http->arrived);
     cor_http_trust(http, spec);
     http->plain = spec->plain;
+    http->unverified = spec->unverified;
     http->per_host = spec->per_host;
     http->idle = spec->idle == 0 ? IDLE : spec->idle;
     *http_r = http;
@@ -62,7 +63,7 @@ enum cor_code cor_http_new(struct cor_loop *loop, const struct cor_http_spec *sp
     return code;
 }
 
-static void call_free(struct cor_http_call *call)
+void http_call_free(struct cor_http_call *call)
 {
     cor_list_del(&call->link);
     cor_list_del(&call->arrived);
@@ -82,7 +83,7 @@ void cor_http_free(struct cor_http **http)
         return;
     }
     COR_LIST_EACH (node, &self->calls) {
-        call_free(COR_LIST_OBJECT(node, struct cor_http_call, link));
+        http_call_free(COR_LIST_OBJECT(node, struct cor_http_call, link));
     }
     http_transport_close(self);
     trust_drop(&self->trust);
@@ -95,7 +96,7 @@ void cor_http_cancel(struct cor_http_call **call)
     if (self != NULL && self->delivering) {
         self->cancelled = true;
     } else if (self != NULL) {
-        call_free(self);
+        http_call_free(self);
     }
 }
 
@@ -148,7 +149,7 @@ static void deliver(struct cor_http_call *call)
     call->on_bytes(call->self, cor_buf_as_view(&bytes));
     call->delivering = false;
     if (call->cancelled) {
-        call_free(call);
+        http_call_free(call);
     }
 }
 
@@ -187,7 +188,7 @@ static enum cor_code code_of(const struct cor_http_call *call, CURLcode result)
     return call->too_big ? COR_TOOBIG : COR_RETRY;
 }
 
-static bool is_untrusted(CURLcode result)
+bool http_is_untrusted(CURLcode result)
 {
     return result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CONNECT_ERROR ||
            result == CURLE_SSL_CERTPROBLEM || result == CURLE_SSL_CACERT_BADFILE;
@@ -195,11 +196,15 @@ static bool is_untrusted(CURLcode result)
 
 void http_call_done(struct cor_http_call *call, CURLcode result)
 {
+    if (call->connected != NULL) {
+        call->connected(call->self, result);
+        return;
+    }
     struct cor_http_response response = {
         .code = code_of(call, result),
         .status = status_of(call),
         .retry_after_us = retry_after(call->easy),
-        .untrusted = is_untrusted(result),
+        .untrusted = http_is_untrusted(result),
         .text = call->too_big ? "the answer is too big" : curl_easy_strerror(result),
     };
     if (response.code == COR_OK) {
@@ -210,7 +215,7 @@ void http_call_done(struct cor_http_call *call, CURLcode result)
     response.body = cor_buf_as_view(&body);
     cor_http_fn fn = call->fn;
     void *self = call->self;
-    call_free(call);
+    http_call_free(call);
     fn(self, &response);
 }
 
@@ -257,7 +262,7 @@ static int on_socket(void *self, curl_socket_t fd, curlsocktype purpose)
     return CURL_SOCKOPT_OK;
 }
 
-static void set_connection(struct cor_http_call *call)
+void http_set_connection(struct cor_http_call *call)
 {
     CURL *easy = call->easy;
     const struct cor_http *http = call->http;
@@ -273,6 +278,10 @@ static void set_connection(struct cor_http_call *call)
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
     (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (http->unverified) {
+        (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     set_blob(easy, CURLOPT_CAINFO_BLOB, call->trust->ca_pem);
     set_blob(easy, CURLOPT_SSLCERT_BLOB, call->trust->cert_pem);
     set_blob(easy, CURLOPT_SSLKEY_BLOB, call->trust->key_pem);
@@ -297,24 +306,30 @@ static void set_request(struct cor_http_call *call, const struct cor_http_reques
     }
 }
 
-struct cor_http_call *cor_http_stream(struct cor_http *http, const struct cor_http_request *request,
-                                      cor_http_bytes_fn bytes, cor_http_fn fn, void *self)
+struct cor_http_call *http_call_new(struct cor_http *http)
 {
     struct cor_http_call *call = cor_alloc(sizeof(*call));
     call->http = http;
-    call->fn = fn;
-    call->on_bytes = bytes;
-    call->self = self;
-    call->max_answer = request->max_answer;
-    call->keep = request->keep;
     cor_list_init(&call->arrived);
     cor_list_add(&http->calls, &call->link);
     call->easy = curl_easy_init();
     if (call->easy == NULL) {
         cor_die("libcurl: out of memory");
     }
+    return call;
+}
+
+struct cor_http_call *cor_http_stream(struct cor_http *http, const struct cor_http_request *request,
+                                      cor_http_bytes_fn bytes, cor_http_fn fn, void *self)
+{
+    struct cor_http_call *call = http_call_new(http);
+    call->fn = fn;
+    call->on_bytes = bytes;
+    call->self = self;
+    call->max_answer = request->max_answer;
+    call->keep = request->keep;
     set_request(call, request);
-    set_connection(call);
+    http_set_connection(call);
     set_headers(call, request);
     (void)curl_multi_add_handle(http->multi, call->easy);
     return call;

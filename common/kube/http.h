@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP/1.1 client, guest of the loop; the door to libcurl. What the client of the Kubernetes API
 // stands on, and the requests of rules to their targets. Connections are kept and used again.
-// Certificates of servers are verified, redirects are not followed, no proxy is used. A peer whose
+// Certificates of servers are verified unless said otherwise, redirects are not followed, no proxy
+// is used. A peer whose
 // machine is gone is noticed within a minute, by TCP's probes. Requests end in exactly one call of
 // their function, unless cancelled. Answers are bounded. Loop thread only.
 #ifndef COR_KUBE_HTTP_H
@@ -15,6 +16,7 @@
 #include "common/base/err.h"
 #include "common/base/view.h"
 #include "common/loop/loop.h"
+#include "common/pipe/pipe.h"
 
 struct cor_http;
 struct cor_http_call;
@@ -25,6 +27,8 @@ struct cor_http_spec {
     const char *cert_pem; /* client certificate, with key_pem; NULL: none */
     const char *key_pem;
     bool plain;        /* http:// is allowed too */
+    bool unverified;   /* servers' certificates are not verified, as kube-apiserver does not with
+                          kubelets' unless it is given their CA */
     unsigned per_host; /* connections to one server, 0: no limit; what is beyond waits */
     unsigned idle;     /* connections that are kept open without a request; 0: 32 */
 };
@@ -79,6 +83,13 @@ struct cor_http_call *cor_http_send(struct cor_http *http, const struct cor_http
 /* Like cor_http_send; the body of a 2xx answer goes to bytes instead, without a limit. */
 struct cor_http_call *cor_http_stream(struct cor_http *http, const struct cor_http_request *request,
                                       cor_http_bytes_fn bytes, cor_http_fn fn, void *self);
+
+/* Opens a connection of its own to the server of url ("https://HOST:PORT", of which the rest is not
+ * used) and puts pipe on it, a new one: for those who speak to the server themselves, as proxies of
+ * upgrades do. Nothing is sent. The pipe is told open when TLS is through, or closed: COR_TIMEOUT;
+ * COR_DENIED (TLS: one side refused the other's certificate); COR_INVALID (no such URL); else
+ * COR_RETRY, with the errno. The server does not hear of cor_pipe_end. It outlives *http. */
+void cor_http_pipe(struct cor_http *http, const char *url, struct cor_pipe *pipe);
 
 /* Ends a call; its functions will not run any more. *call becomes NULL. */
 void cor_http_cancel(struct cor_http_call **call);
