@@ -229,6 +229,25 @@ void cor_exchange_each_header(struct cor_exchange *exchange,
     (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, tell_header, &each);
 }
 
+void cor_exchange_on_gone(struct cor_exchange *exchange, void (*fn)(void *self), void *self)
+{
+    exchange->on_gone = fn;
+    exchange->gone_self = self;
+}
+
+void cor_exchange_gone(struct cor_httpd *httpd, const struct MHD_Connection *connection)
+{
+    COR_LIST_EACH (node, &httpd->exchanges) {
+        struct cor_exchange *exchange = COR_LIST_OBJECT(node, struct cor_exchange, link);
+        void (*fn)(void *self) = exchange->on_gone;
+        if (exchange->connection == connection && exchange->suspended && fn != NULL) {
+            exchange->on_gone = NULL;
+            fn(exchange->gone_self);
+            return;
+        }
+    }
+}
+
 static const struct peer *peer_of(struct cor_exchange *exchange)
 {
     if (!exchange->peer.looked) {
@@ -274,6 +293,7 @@ void cor_exchange_answer(struct cor_exchange *exchange, int status, const char *
                          struct MHD_Response *answer)
 {
     must(exchange->answer == NULL);
+    exchange->on_gone = NULL;
     if (answer == NULL) {
         cor_die("out of memory (HTTP answer)");
     }

@@ -109,6 +109,7 @@ static void on_hangup(void *self, int fd, int events)
                 cor_stream_hangup(stream);
             }
         }
+        cor_exchange_gone(httpd, gone[i].data.ptr);
         if ((gone[i].events & EPOLLERR) != 0) {
             cor_upgrade_broken(httpd, gone[i].data.ptr);
         }

@@ -77,6 +77,9 @@ void cor_exchange_each_header(struct cor_exchange *exchange,
                               void (*fn)(void *self, const char *name, const char *value),
                               void *self);
 
+/* fn is called once if the client goes before the answer; the exchange is still to be answered. */
+void cor_exchange_on_gone(struct cor_exchange *exchange, void (*fn)(void *self), void *self);
+
 /* Common name of the client certificate if it was verified against client_ca_pem, is in time and is
  * meant for clients; NULL otherwise. */
 const char *cor_exchange_peer_name(struct cor_exchange *exchange);

@@ -65,6 +65,8 @@ struct cor_exchange {
     struct cor_buf headers; /* name\0value\0... */
     struct peer peer;
     struct upgrade *upgrade; /* NULL: it has another answer */
+    void (*on_gone)(void *self);
+    void *gone_self;
 };
 
 /* A connection that is a pipe now, or will be when the 101 was sent. Lives as long as its exchange.
@@ -115,6 +117,9 @@ void cor_exchange_completed(void *self, struct MHD_Connection *connection, void 
 /* Hands the answer to libmicrohttpd, now or when it asks again. */
 void cor_exchange_answer(struct cor_exchange *exchange, int status, const char *type,
                          struct MHD_Response *answer);
+
+/* The client of connection has gone: tells who answers its exchange. */
+void cor_exchange_gone(struct cor_httpd *httpd, const struct MHD_Connection *connection);
 
 /* Ends an exchange that is suspended, without an answer: its connection is closed. */
 void cor_exchange_over(struct cor_exchange *exchange);

@@ -230,6 +230,7 @@ struct cor_pipe *cor_exchange_upgrade(struct cor_exchange *exchange, const char 
     upgrade->pipe = cor_pipe_new(exchange->httpd->loop, spec);
     cor_list_add(&exchange->httpd->upgrades, &upgrade->link);
     exchange->upgrade = upgrade;
+    exchange->on_gone = NULL;
     cor_exchange_add_header(exchange, "Upgrade", protocol);
     struct cor_pipe *pipe = upgrade->pipe;
     if (exchange->httpd->tls) {

@@ -4,6 +4,7 @@
 #define KUBELITE_API_H
 
 #include "common/clock/clock.h"
+#include "common/conf/conf.h"
 #include "common/httpd/httpd.h"
 #include "common/json/json.h"
 #include "common/log/log.h"
@@ -17,6 +18,7 @@
 struct kl_watches;
 struct kl_crds;
 struct kl_tokens;
+struct kl_proxies;
 
 enum { KL_GROUPS_MAX = 40 };
 
@@ -34,8 +36,10 @@ struct kl_api {
     struct kl_watches *watches;
     struct kl_crds *crds;
     struct kl_tokens *tokens;
-    const char *ca_pem;              /* goes into kube-root-ca.crt */
-    const char *const *allow_groups; /* may do everything; ends with NULL */
+    struct kl_proxies *proxies;
+    const struct cor_conf_strs *address_types; /* of kubelets, the best first */
+    const char *ca_pem;                        /* goes into kube-root-ca.crt */
+    const char *const *allow_groups;           /* may do everything; ends with NULL */
 };
 
 /* How the client wants objects shown. */
@@ -101,5 +105,9 @@ void kl_read_scale(struct kl_request *request);
 void kl_write_scale(struct kl_request *request);
 void kl_write_binding(struct kl_request *request);
 void kl_write_token(struct kl_request *request);
+
+/* What a kubelet answers: subresources of Pods, and all of a node. */
+void kl_connect_pod(struct kl_request *request);
+void kl_connect_node(struct kl_request *request);
 
 #endif

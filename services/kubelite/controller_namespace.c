@@ -15,6 +15,17 @@ static struct cor_json *named(const char *ns, const char *name)
     return object;
 }
 
+/* Who signs the certificate that the API server shows to kubelets and others: where they look for
+ * it (k8s.io/apiserver/pkg/server/options, authentication_dynamic_request_header.go). */
+static void publish_ca(struct kl_api *api)
+{
+    struct cor_json *data = cor_json_object();
+    struct cor_json *config = named("kube-system", "extension-apiserver-authentication");
+    cor_json_set(data, "client-ca-file", cor_json_str(api->ca_pem));
+    cor_json_set(config, "data", data);
+    kl_own_create(api, kl_builtin(KL_CONFIGMAP), config);
+}
+
 void kl_furnish(struct kl_api *api, const char *ns)
 {
     struct cor_json *data = cor_json_object();
@@ -23,6 +34,9 @@ void kl_furnish(struct kl_api *api, const char *ns)
     cor_json_set(config, "data", data);
     kl_own_create(api, kl_builtin(KL_SERVICEACCOUNT), named(ns, "default"));
     kl_own_create(api, kl_builtin(KL_CONFIGMAP), config);
+    if (strcmp(ns, "kube-system") == 0) {
+        publish_ca(api);
+    }
 }
 
 struct content {

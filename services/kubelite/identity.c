@@ -185,6 +185,26 @@ static enum cor_code load_serving(const struct maker *maker, struct kl_identity 
     return code;
 }
 
+/* CN and O as kubeadm's apiserver-kubelet-client has them. */
+static enum cor_code make_client(const struct maker *maker, struct kl_identity *identity,
+                                 struct cor_err *err)
+{
+    auto_(cor_key_free) struct cor_key *key = cor_key_new();
+    auto_(cor_cert_free) struct cor_cert *cert = NULL;
+    struct cor_cert_spec spec = {.cn = "kubelite-kubelet-client",
+                                 .org = "system:masters",
+                                 .usage = COR_CERT_CLIENT,
+                                 .from = {maker->now.us - COR_SEC(300)},
+                                 .until = in_days(maker->now, CA_DAYS)};
+    enum cor_code code =
+        cor_cert_sign((struct cor_issuer){maker->ca, maker->ca_key}, key, &spec, &cert, err);
+    if (code == COR_OK) {
+        cor_cert_pem(cert, &identity->client_pem);
+        cor_key_pem(key, &identity->client_key_pem);
+    }
+    return code;
+}
+
 static void add_base64(struct cor_buf *out, const char *field, struct cor_view pem)
 {
     cor_buf_fmt(out, "    %s: ", field);
@@ -260,6 +280,9 @@ enum cor_code kl_identity_open(const struct kl_identity_spec *spec, struct cor_w
         code = load_serving(&maker, identity, err);
     }
     if (code == COR_OK) {
+        code = make_client(&maker, identity, err);
+    }
+    if (code == COR_OK) {
         code = load_key(&maker, "sa.key", &identity->token_key, err);
     }
     if (code == COR_OK) {
@@ -278,5 +301,7 @@ void kl_identity_free(struct kl_identity *identity)
     cor_buf_free(&identity->ca_pem);
     cor_buf_free(&identity->cert_pem);
     cor_secret_free(&identity->key_pem);
+    cor_buf_free(&identity->client_pem);
+    cor_secret_free(&identity->client_key_pem);
     cor_key_free(&identity->token_key);
 }

@@ -25,6 +25,8 @@ struct kl_identity {
     struct cor_buf cert_pem;
     struct cor_buf key_pem;
     struct cor_key *token_key;
+    struct cor_buf client_pem; /* what it shows to kubelets, made on each start */
+    struct cor_buf client_key_pem;
 };
 
 /* Loads or makes everything; writes the kubeconfigs (mode 0600) when they are missing or their

@@ -67,7 +67,7 @@ static const struct kl_kind builtins[KL_BUILTIN_COUNT] = {
                  .plural = "nodes",
                  .singular = "node",
                  .shorts = node_shorts,
-                 .subs = KL_SUB_STATUS,
+                 .subs = KL_SUB_STATUS | KL_SUB_PROXY,
                  .type = &k8s_core_v1_Node,
                  .fields = node_fields},
     [KL_POD] = {.group = "",
@@ -79,7 +79,8 @@ static const struct kl_kind builtins[KL_BUILTIN_COUNT] = {
                 .shorts = pod_shorts,
                 .categories = all_category,
                 .namespaced = true,
-                .subs = KL_SUB_STATUS | KL_SUB_BINDING,
+                .subs = KL_SUB_STATUS | KL_SUB_BINDING | KL_SUB_LOG | KL_SUB_EXEC | KL_SUB_ATTACH |
+                        KL_SUB_PORTFORWARD,
                 .type = &k8s_core_v1_Pod,
                 .fields = pod_fields},
     [KL_CONFIGMAP] = {.group = "",

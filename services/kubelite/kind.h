@@ -21,6 +21,11 @@ enum kl_sub {
     KL_SUB_FINALIZE = 8,
     KL_SUB_UNKNOWN = 16,
     KL_SUB_SCALE = 32,
+    KL_SUB_LOG = 64,
+    KL_SUB_EXEC = 128,
+    KL_SUB_ATTACH = 256,
+    KL_SUB_PORTFORWARD = 512,
+    KL_SUB_PROXY = 1024,
 };
 
 struct kl_kind {

@@ -12,9 +12,12 @@
 #include "crd.h"
 #include "identity.h"
 #include "proto/proto.h"
+#include "proxy.h"
 #include "server.h"
 #include "token.h"
 #include "watch.h"
+
+enum { KUBELET_CA_MAX = 1 << 20 };
 
 struct cfg {
     struct cor_service_cfg common;
@@ -25,6 +28,8 @@ struct cfg {
     char *admin_kubeconfig;
     char *cloud_kubeconfig;
     struct cor_conf_strs allow_groups;
+    struct cor_conf_strs address_types;
+    char *kubelet_ca;
 };
 
 static const struct cor_conf_row rows[] = {
@@ -45,6 +50,12 @@ static const struct cor_conf_row rows[] = {
                      "nowhere"),
     COR_CONF_STRS_ROW(struct cfg, allow_groups, "allow-groups", "system:masters,coracle:cloud",
                       "groups whose members may do everything; others may only look at discovery"),
+    COR_CONF_STRS_ROW(struct cfg, address_types, "kubelet.address-types",
+                      "InternalIP,ExternalIP,Hostname",
+                      "which of a Node's addresses its kubelet is asked at, the best first"),
+    COR_CONF_STR_ROW(struct cfg, kubelet_ca, "kubelet.ca", "",
+                     "file of the CA of kubelets' certificates; empty: they are not verified, as "
+                     "kube-apiserver does not unless told"),
 };
 
 struct kubelite {
@@ -81,6 +92,29 @@ static enum cor_code open_identity(struct kubelite *kubelite, struct cor_err *er
     enum cor_code code = cor_mkdirs(cfg->state_dir, 0700, err);
     return code == COR_OK ? kl_identity_open(&spec, cor_wall_now(), &kubelite->identity, err)
                           : code;
+}
+
+/* How kubelets are spoken to. */
+static enum cor_code open_kubelets(struct kubelite *kubelite, struct cor_err *err)
+{
+    const struct cfg *cfg = kubelite->cfg;
+    struct kl_api *api = &kubelite->api;
+    auto_(cor_buf_free) struct cor_buf ca = {0};
+    bool verified = cfg->kubelet_ca[0] != '\0';
+    if (verified && cor_file_read(cfg->kubelet_ca, KUBELET_CA_MAX, &ca, err) != COR_OK) {
+        return cor_err_wrap(err, "kubelet.ca");
+    }
+    struct cor_http_spec spec = {.ca_pem = verified ? ca.data : NULL,
+                                 .cert_pem = kubelite->identity.client_pem.data,
+                                 .key_pem = kubelite->identity.client_key_pem.data,
+                                 .unverified = !verified};
+    struct cor_http *http = NULL;
+    enum cor_code code = cor_http_new(api->loop, &spec, &http, err);
+    if (code == COR_OK) {
+        api->proxies = kl_proxies_new(api, http);
+        api->address_types = &cfg->address_types;
+    }
+    return code;
 }
 
 static enum cor_code open_api(struct kubelite *kubelite, struct cor_err *err)
@@ -130,10 +164,11 @@ static void add_stats(void *self, struct cor_buf *out)
     const struct kubelite *kubelite = self;
     cor_buf_fmt(out,
                 ",\"resourceVersion\":%" PRId64 ",\"writing\":%" PRId64
-                ",\"watches\":%zu,\"connections\":%zu",
+                ",\"watches\":%zu,\"connections\":%zu,\"proxies\":%zu",
                 kl_storage_rv(kubelite->api.storage),
                 kl_storage_last_rv(kubelite->api.storage) - kl_storage_rv(kubelite->api.storage),
-                kl_watches_count(kubelite->api.watches), cor_httpd_connections(kubelite->httpd));
+                kl_watches_count(kubelite->api.watches), cor_httpd_connections(kubelite->httpd),
+                kl_proxies_count(kubelite->api.proxies));
 }
 
 /* After a disk error nothing more is written: only a restart helps. */
@@ -168,6 +203,9 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         code = open_api(kubelite, err);
     }
     if (code == COR_OK) {
+        code = open_kubelets(kubelite, err);
+    }
+    if (code == COR_OK) {
         code = listen_all(kubelite, err);
     }
     if (code != COR_OK) {
@@ -185,6 +223,7 @@ static void stop(void *self)
     kl_storage_close(&api->storage); /* tells what was committed: the others still listen */
     kl_controllers_free(&kubelite->controllers);
     kl_watches_free(&api->watches);
+    kl_proxies_free(&api->proxies);
     cor_httpd_free(&kubelite->httpd);
     kl_crds_free(&api->crds);
     kl_tokens_free(&api->tokens);

@@ -139,13 +139,22 @@ static const struct {
     const char *name;
     const char *kind;  /* NULL: the object's own */
     const char *group; /* of that kind */
-    const char *verbs[4];
+    const char *verbs[6];
 } subs[] = {
     {KL_SUB_STATUS, "status", NULL, NULL, {"get", "patch", "update"}},
     {KL_SUB_BINDING, "binding", "Binding", NULL, {"create"}},
     {KL_SUB_TOKEN, "token", "TokenRequest", "authentication.k8s.io", {"create"}},
     {KL_SUB_FINALIZE, "finalize", NULL, NULL, {"update"}},
     {KL_SUB_SCALE, "scale", "Scale", "autoscaling", {"get", "patch", "update"}},
+    {KL_SUB_LOG, "log", NULL, NULL, {"get"}},
+    {KL_SUB_EXEC, "exec", "PodExecOptions", NULL, {"create", "get"}},
+    {KL_SUB_ATTACH, "attach", "PodAttachOptions", NULL, {"create", "get"}},
+    {KL_SUB_PORTFORWARD, "portforward", "PodPortForwardOptions", NULL, {"create", "get"}},
+    {KL_SUB_PROXY,
+     "proxy",
+     "NodeProxyOptions",
+     NULL,
+     {"create", "delete", "get", "patch", "update"}},
 };
 
 void kl_page_add_kind(struct cor_json *list, const struct kl_kind *kind)

@@ -58,7 +58,9 @@ static const struct {
     enum kl_sub sub;
 } subs[] = {
     {"status", KL_SUB_STATUS},     {"binding", KL_SUB_BINDING}, {"token", KL_SUB_TOKEN},
-    {"finalize", KL_SUB_FINALIZE}, {"scale", KL_SUB_SCALE},
+    {"finalize", KL_SUB_FINALIZE}, {"scale", KL_SUB_SCALE},     {"log", KL_SUB_LOG},
+    {"exec", KL_SUB_EXEC},         {"attach", KL_SUB_ATTACH},   {"portforward", KL_SUB_PORTFORWARD},
+    {"proxy", KL_SUB_PROXY},
 };
 
 const char *kl_sub_name(enum kl_sub sub)
@@ -69,16 +71,6 @@ const char *kl_sub_name(enum kl_sub sub)
         }
     }
     return "";
-}
-
-/* What kubectl asks for and gets a clear answer about. */
-static const char *const later[] = {"log", "exec", "attach", "portforward"};
-
-static void note_later(struct kl_route *route, const char *sub)
-{
-    for (size_t i = 0; kl_is(route->kind, KL_POD) && i < COR_COUNT(later); i++) {
-        route->later = strcmp(later[i], sub) == 0 ? later[i] : route->later;
-    }
 }
 
 static enum kl_sub sub_of(const char *name)
@@ -133,9 +125,6 @@ static bool resource(const struct kl_kinds *kinds, const struct parts *parts, si
     }
     route->name = left > 1 ? cor_strdup(parts->part[at + 1]) : NULL;
     route->sub = left > 2 ? sub_of(parts->part[at + 2]) : KL_SUB_NONE;
-    if (route->sub == KL_SUB_UNKNOWN) {
-        note_later(route, parts->part[at + 2]);
-    }
     return route->sub == KL_SUB_NONE || (route->kind->subs & route->sub) != 0;
 }
 
@@ -159,10 +148,40 @@ static bool is_document(const struct parts *parts, struct kl_route *route)
     return true;
 }
 
+/* "/api/v1/nodes/NAME/proxy" and what is behind it, which is not ours to read. */
+static bool is_node_proxy(const struct kl_kinds *kinds, struct cor_view path,
+                          struct kl_route *route)
+{
+    static const char prefix[] = "/api/v1/nodes/";
+    struct cor_view rest = path;
+    struct cor_view name;
+    struct cor_view sub;
+    if (!cor_view_starts(path, prefix)) {
+        return false;
+    }
+    rest.ptr += sizeof(prefix) - 1;
+    rest.len -= sizeof(prefix) - 1;
+    if (!cor_view_split(&rest, '/', &name) || !cor_view_split(&rest, '/', &sub) ||
+        !cor_view_is(sub, "proxy") || memchr(name.ptr, '%', name.len) != NULL || name.len == 0) {
+        return false;
+    }
+    route->page = KL_PAGE_RESOURCE;
+    route->group = cor_strdup("");
+    route->version = cor_strdup("v1");
+    route->kind = kl_kinds_find(kinds, COR_VIEW(""), COR_VIEW("v1"), COR_VIEW("nodes"));
+    route->name = cor_view_dup(name);
+    route->sub = KL_SUB_PROXY;
+    route->rest = rest.ptr == NULL ? cor_strdup("") : cor_sprintf("/%.*s", COR_VIEW_ARG(rest));
+    return true;
+}
+
 bool kl_route_parse(const struct kl_kinds *kinds, struct cor_view path, struct kl_route *route_r)
 {
     *route_r = (struct kl_route){0};
     if (is_page(path, route_r)) {
+        return true;
+    }
+    if (is_node_proxy(kinds, path, route_r)) {
         return true;
     }
     auto_(parts_free) struct parts parts = {0};
@@ -203,4 +222,5 @@ void kl_route_free(struct kl_route *route)
     cor_freep(&route->ns);
     cor_freep(&route->name);
     cor_freep(&route->missing);
+    cor_freep(&route->rest);
 }

@@ -29,8 +29,8 @@ struct kl_route {
     char *ns;   /* NULL: none in the path */
     char *name; /* NULL: the collection */
     enum kl_sub sub;
-    const char *later; /* a subresource of Pods that a later version will have; static */
-    char *missing;     /* "plural.group name" of a resource that is not served; else NULL */
+    char *rest;    /* KL_SUB_PROXY: the path behind it, as the client sent it */
+    char *missing; /* "plural.group name" of a resource that is not served; else NULL */
 };
 
 /* Reads path (not decoded). False when nothing is there. Free with kl_route_free in any case. */

@@ -145,6 +145,13 @@ static const struct {
     {"GET", true, KL_SUB_SCALE, kl_read_scale},
     {"PUT", true, KL_SUB_SCALE, kl_write_scale},
     {"PATCH", true, KL_SUB_SCALE, kl_write_scale},
+    {"GET", true, KL_SUB_LOG | KL_SUB_EXEC | KL_SUB_ATTACH | KL_SUB_PORTFORWARD, kl_connect_pod},
+    {"POST", true, KL_SUB_EXEC | KL_SUB_ATTACH | KL_SUB_PORTFORWARD, kl_connect_pod},
+    {"GET", true, KL_SUB_PROXY, kl_connect_node},
+    {"POST", true, KL_SUB_PROXY, kl_connect_node},
+    {"PUT", true, KL_SUB_PROXY, kl_connect_node},
+    {"PATCH", true, KL_SUB_PROXY, kl_connect_node},
+    {"DELETE", true, KL_SUB_PROXY, kl_connect_node},
 };
 
 static handler_fn handler_of(const struct kl_route *route, const char *method)
@@ -197,12 +204,6 @@ static void forbid(struct kl_request *request, struct kl_fail *fail)
 
 static void nopath(const struct kl_request *request, const char *method, struct kl_fail *fail)
 {
-    if (request->route.later != NULL) {
-        (void)kl_fail_other(fail, 501, "NotImplemented",
-                            "%s of Pods is not there yet in this version of kubelite",
-                            request->route.later);
-        return;
-    }
     if (request->route.missing == NULL) {
         (void)kl_fail_nopath(fail, NULL);
         return;

@@ -285,6 +285,13 @@ void cor_exchange_each_header(struct cor_exchange *exchange,
     (void)self;
 }
 
+void cor_exchange_on_gone(struct cor_exchange *exchange, void (*fn)(void *self), void *self)
+{
+    (void)exchange;
+    (void)fn;
+    (void)self;
+}
+
 bool cor_exchange_wants_upgrade(struct cor_exchange *exchange)
 {
     (void)exchange;

@@ -44,6 +44,15 @@ enum cor_code cor_http_new(struct cor_loop *loop, const struct cor_http_spec *sp
     return COR_OK;
 }
 
+/* There are no kubelets to connect to. */
+void cor_http_pipe(struct cor_http *http, const char *url, struct cor_pipe *pipe)
+{
+    struct cor_err err = COR_ERR_NONE;
+    (void)http;
+    (void)cor_err_set(&err, COR_RETRY, "connecting to %s", url);
+    cor_pipe_sever(pipe, &err);
+}
+
 void cor_http_cancel(struct cor_http_call **call)
 {
     struct cor_http_call *self = take(call);

@@ -33,7 +33,7 @@ struct fixture {
     struct cor_buf ca, cert, key, client_cert, client_key;
     bool tls;
     int port;
-    unsigned closes, ends, upgrades;
+    unsigned closes, ends, upgrades, goings;
     size_t heard; /* bytes that came in upgrades, all together */
     struct cor_stream *stream;
     size_t produced, most_waiting;
@@ -476,6 +476,14 @@ static void test_server_freed_under_an_upgrade(void **state)
     must(pthread_join(f->thread, NULL) == 0);
 }
 
+static void on_gone(void *self)
+{
+    struct fixture *f = self;
+    struct cor_buf body = {0};
+    f->goings++;
+    cor_exchange_reply(f->held, 200, "text/plain", &body);
+}
+
 static bool is_held(void *arg)
 {
     struct fixture *f = arg;
@@ -496,6 +504,23 @@ static void test_client_gone_before_the_answer(void **state)
     begin_echo(f, f->held);
     test_wait(f->loop, "/nowhere", is_quiet, f);
     assert_in_range(f->closes + f->ends, 1, 2);
+}
+
+static bool is_told(void *arg)
+{
+    struct fixture *f = arg;
+    return f->goings > 0;
+}
+
+static void test_told_that_the_client_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    run(f, ask_and_wait, is_held);
+    cor_exchange_on_gone(f->held, on_gone, f);
+    curl_easy_cleanup(f->kept);
+    test_wait(f->loop, "/nowhere", is_told, f);
+    test_wait(f->loop, "/nowhere", is_quiet, f);
+    assert_int_equal(f->goings, 1);
 }
 
 static void plain_request(struct fixture *f)
@@ -556,6 +581,7 @@ int main(void)
         CASE(test_killed_clients_leave_nothing),
         CASE(test_server_freed_under_an_upgrade),
         CASE(test_client_gone_before_the_answer),
+        CASE(test_told_that_the_client_is_gone),
         CASE(test_request_without_upgrade),
         CASE(test_streams_are_paced),
     };
