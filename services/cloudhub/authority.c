@@ -278,16 +278,16 @@ static void finish(struct authority *a)
 {
     bool news = a->ready && strcmp(a->now.version, a->fresh.version) != 0;
     adopt(a);
+    if (news) {
+        LOGI(a->spec.log, "hub.ca.now", "phase=%s signer=%s roots=%zu",
+             rotation_phase_name(a->now.rotation.phase), a->now.signer_id, a->now.roots.count);
+    }
     if (!a->ready) {
         a->ready = true;
         watch(a);
         a->spec.ready(a->spec.self);
-    } else {
+    } else if (!a->again) { /* else it is told after that */
         a->spec.changed(a->spec.self);
-    }
-    if (news) {
-        LOGI(a->spec.log, "hub.ca.now", "phase=%s signer=%s roots=%zu",
-             rotation_phase_name(a->now.rotation.phase), a->now.signer_id, a->now.roots.count);
     }
     if (a->again) {
         authority_reload(a);

@@ -35,7 +35,8 @@ struct authority *authority_new(const struct authority_spec *spec);
 /* Frees; *authority becomes NULL. */
 void authority_free(struct authority **authority);
 
-/* Reads all again: somebody may have changed the CA. */
+/* Reads all again: somebody may have changed the CA. changed() is told when that is done, with what
+ * was there now or later. */
 void authority_reload(struct authority *authority);
 
 /* Below: only after ready. Borrowed, valid until the loop turns. */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "secret.h"
 #include "trust.h"
@@ -14,10 +15,12 @@ enum { NAMED = 4, ARGS_MAX = 65536 };
 struct cactl {
     struct cactl_spec spec;
     bool ready;
+    struct cor_link written; /* steps that wait until this cloudhub has followed */
 };
 
 /* A step that waits for the API. */
 struct asked {
+    struct cor_link link;
     struct cactl *ctl;
     struct cor_ctl_ticket ticket;
     struct rotation_wish wish;
@@ -30,12 +33,40 @@ struct cactl *cactl_new(const struct cactl_spec *spec)
 {
     struct cactl *ctl = cor_alloc(sizeof(*ctl));
     ctl->spec = *spec;
+    cor_list_init(&ctl->written);
     return ctl;
+}
+
+/* Answers, and forgets it. */
+static void asked_end(struct asked *asked)
+{
+    const struct cactl_spec *spec = &asked->ctl->spec;
+    auto_(cor_buf_free) struct cor_buf result = {0};
+    if (asked->err.code == COR_OK) {
+        cor_buf_fmt(&result, "{\"phase\":\"%s\"}", rotation_phase_name(asked->phase));
+    }
+    cor_ctl_answer(spec->bus, &asked->ticket, cor_buf_as_view(&result), &asked->err);
+    cor_list_del(&asked->link);
+    cor_free(asked);
 }
 
 void cactl_free(struct cactl **ctl)
 {
-    cor_freep(ctl);
+    if (*ctl != NULL) {
+        COR_LIST_EACH (node, &(*ctl)->written) {
+            asked_end(COR_LIST_OBJECT(node, struct asked, link));
+        }
+        cor_freep(ctl);
+    }
+}
+
+void cactl_followed(struct cactl *ctl)
+{
+    COR_LIST_EACH (node, &ctl->written) {
+        struct asked *asked = COR_LIST_OBJECT(node, struct asked, link);
+        asked->phase = authority_rotation(ctl->spec.authority)->phase;
+        asked_end(asked);
+    }
 }
 
 void cactl_begin(struct cactl *ctl)
@@ -142,17 +173,17 @@ static void on_written(void *self, enum cor_code code)
 {
     struct asked *asked = self;
     const struct cactl_spec *spec = &asked->ctl->spec;
-    auto_(cor_buf_free) struct cor_buf result = {0};
-    if (code == COR_RETRY) {
-        (void)cor_err_set(&asked->err, code, "the Kubernetes API does not answer; try again");
-    } else if (code == COR_OK) {
-        LOGW(spec->log, "hub.ca.step", "phase=%s force=%d", rotation_phase_name(asked->phase),
-             asked->force);
-        cor_buf_fmt(&result, "{\"phase\":\"%s\"}", rotation_phase_name(asked->phase));
-        authority_reload(spec->authority);
+    if (code != COR_OK) {
+        if (code == COR_RETRY) {
+            (void)cor_err_set(&asked->err, code, "the Kubernetes API does not answer; try again");
+        }
+        asked_end(asked);
+        return;
     }
-    cor_ctl_answer(spec->bus, &asked->ticket, cor_buf_as_view(&result), &asked->err);
-    cor_free(asked);
+    LOGW(spec->log, "hub.ca.step", "phase=%s force=%d", rotation_phase_name(asked->phase),
+         asked->force);
+    cor_list_add(&asked->ctl->written, &asked->link);
+    authority_reload(spec->authority);
 }
 
 static enum cor_code read_wish(struct cor_view args, struct rotation_wish *wish, bool *force_r,
@@ -187,6 +218,7 @@ enum cor_code cactl_step(struct cactl *ctl, struct cor_ctl_in *in, enum rotation
     }
     struct asked *asked = cor_alloc(sizeof(*asked));
     *asked = (struct asked){.ctl = ctl, .ticket = cor_ctl_defer(in), .wish = wish, .force = force};
+    cor_list_init(&asked->link);
     struct vault_op op = {
         .name = ROTATION_SECRET, .change = change, .done = on_written, .self = asked};
     vault_do(ctl->spec.vault, &op);

@@ -35,9 +35,12 @@ void cactl_begin(struct cactl *ctl);
 COR_NODISCARD enum cor_code cactl_status(const struct cactl *ctl, struct cor_buf *result,
                                          struct cor_err *err);
 
-/* Answers later, with {"phase"}: what is written now. args: {"force","withinSeconds","renewOnly"},
- * all optional. COR_INVALID, COR_RETRY at once; later also COR_CONFLICT: not in this phase, or
- * nodes would be left behind. */
+/* The authority has loaded what was written: steps are answered. */
+void cactl_followed(struct cactl *ctl);
+
+/* Answers when it is written and this cloudhub has followed, with {"phase"}: the one that is now.
+ * args: {"force","withinSeconds","renewOnly"}, all optional. COR_INVALID, COR_RETRY at once; later
+ * also COR_CONFLICT: not in this phase, or nodes would be left behind. */
 COR_NODISCARD enum cor_code cactl_step(struct cactl *ctl, struct cor_ctl_in *in,
                                        enum rotation_step step, struct cor_view args,
                                        struct cor_err *err);

@@ -338,6 +338,7 @@ static void on_authority_changed(void *self)
     if (s->ready && !(front_renew(s->front) && trust_changed(s->hub))) {
         LOGE(s->service->log, "hub.cert.bad", "the new certificate and its key do not fit");
     }
+    cactl_followed(s->ca);
 }
 
 static void on_revoked_known(void *self)
