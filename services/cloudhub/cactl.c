@@ -76,29 +76,6 @@ void cactl_begin(struct cactl *ctl)
 
 /* ---- who would be left behind ---- */
 
-static bool is_of(const struct census_row *row, const struct cor_cert *ca)
-{
-    char id[ROTATION_ID_LEN + 1];
-    rotation_id(ca, id);
-    return strcmp(row->ca, id) == 0;
-}
-
-/* What stands against a step, of one node. */
-static bool is_in_the_way(const struct rotation *rotation, const struct rotation_wish *wish,
-                          const struct census_row *row)
-{
-    switch (wish->step) {
-    case ROTATION_PROMOTE:
-        return row->trust == CENSUS_NO || row->trust == CENSUS_UNABLE;
-    case ROTATION_FINISH:
-        return !wish->keep && !is_of(row, rotation->next);
-    case ROTATION_ABORT:
-        return is_of(row, rotation->next);
-    default:
-        return false;
-    }
-}
-
 static const char *reason_of(enum rotation_step step)
 {
     return step == ROTATION_PROMOTE  ? "do not trust the new CA yet"
@@ -115,7 +92,7 @@ static enum cor_code look_at_nodes(const struct asked *asked, const struct rotat
     struct cor_view node;
     const struct census_row *row = NULL;
     while (!asked->force && census_next(asked->ctl->spec.census, &at, &node, &row)) {
-        if (!is_in_the_way(rotation, &asked->wish, row)) {
+        if (!census_is_against(row, rotation, &asked->wish)) {
             continue;
         }
         if (count++ < NAMED) {

@@ -10,8 +10,9 @@
 #include "common/kube/path.h"
 #include "secret.h"
 
-/* Nodes come in crowds: one write for all that have come within so long. */
-enum { WRITE_AFTER_US = 1000000, RETRY_US = 5000000 };
+/* Nodes come in crowds: one write for all that have come within so long; longer when there are
+ * many, for whoever watches is sent all of them each time. A Secret has room for some 15,000. */
+enum { WRITE_AFTER_US = 1000000, MANY = 100, MANY_AFTER_US = 10000000, RETRY_US = 5000000 };
 
 struct census {
     struct census_spec spec;
@@ -24,6 +25,28 @@ struct census {
 };
 
 /* ---- pure ---- */
+
+static bool is_of(const struct census_row *row, const struct cor_cert *ca)
+{
+    char id[ROTATION_ID_LEN + 1];
+    rotation_id(ca, id);
+    return strcmp(row->ca, id) == 0;
+}
+
+bool census_is_against(const struct census_row *row, const struct rotation *rotation,
+                       const struct rotation_wish *wish)
+{
+    switch (wish->step) {
+    case ROTATION_PROMOTE:
+        return row->trust == CENSUS_NO || row->trust == CENSUS_UNABLE;
+    case ROTATION_FINISH:
+        return !wish->keep && !is_of(row, rotation->next);
+    case ROTATION_ABORT:
+        return is_of(row, rotation->next);
+    default:
+        return false;
+    }
+}
 
 void census_write(const struct census_row *row, const char *next, struct cor_buf *out)
 {
@@ -110,7 +133,7 @@ static void mark_all(struct census *census)
     }
 }
 
-static void write_soon(struct census *census, int64_t us)
+static void write_after(struct census *census, int64_t us)
 {
     if (census->next != NULL && cor_map_count(census->fresh) > 0 && census->call == NULL &&
         !cor_timer_running(census->timer)) {
@@ -118,12 +141,17 @@ static void write_soon(struct census *census, int64_t us)
     }
 }
 
+static void write_soon(struct census *census)
+{
+    write_after(census, cor_map_count(census->rows) < MANY ? WRITE_AFTER_US : MANY_AFTER_US);
+}
+
 static void on_answer(void *self, const struct cor_kube_response *response)
 {
     struct census *census = self;
     census->call = NULL;
     if (response->code == COR_OK) {
-        write_soon(census, WRITE_AFTER_US);
+        write_soon(census);
         return;
     }
     mark_all(census);
@@ -138,7 +166,7 @@ static void on_answer(void *self, const struct cor_kube_response *response)
         LOGW(census->spec.log, "hub.ca.census", "status=%d reason=%s", response->status,
              cor_log_esc(cor_view_of(response->text)));
     }
-    write_soon(census, response->code == COR_EXISTS ? 0 : RETRY_US);
+    write_after(census, response->code == COR_EXISTS ? 0 : RETRY_US);
 }
 
 static void on_timer(void *self)
@@ -240,14 +268,14 @@ void census_note(struct census *census, const char *node, const struct census_ro
     }
     cor_map_set(census->rows, key, cor_memdup(row, sizeof(*row)));
     mark(census, key);
-    write_soon(census, WRITE_AFTER_US);
+    write_soon(census);
 }
 
 void census_forget(struct census *census, const char *node)
 {
     if (cor_map_del(census->rows, cor_view_of(node))) {
         mark(census, cor_view_of(node));
-        write_soon(census, WRITE_AFTER_US);
+        write_soon(census);
     }
 }
 

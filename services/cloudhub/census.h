@@ -55,6 +55,10 @@ void census_forget(struct census *census, const char *node);
 bool census_next(const struct census *census, size_t *at, struct cor_view *node_r,
                  const struct census_row **row_r);
 
+/* Pure: whether a node would be left behind by a step. */
+bool census_is_against(const struct census_row *row, const struct rotation *rotation,
+                       const struct rotation_wish *wish);
+
 /* Pure: a row as it is kept for the rotation to next. */
 void census_write(const struct census_row *row, const char *next, struct cor_buf *out);
 

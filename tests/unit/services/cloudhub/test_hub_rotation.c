@@ -246,6 +246,45 @@ static void census_rows(void **state)
     }
 }
 
+/* Who would be left behind by a step: by the CA of his certificate, and what he trusts. */
+static void nodes_are_not_left_behind(void **state)
+{
+    struct set *set = *state;
+    auto_(rotation_free) struct rotation rotation = {0};
+    struct census_row old = {.trust = CENSUS_YES};
+    struct census_row next = {.trust = CENSUS_YES};
+    bring(set, ROTATION_PROMOTED);
+    read_it(set, &rotation);
+    rotation_id(rotation.old, old.ca);
+    rotation_id(rotation.next, next.ca);
+    const struct {
+        enum rotation_step step;
+        bool keep;
+        const struct census_row *row;
+        enum census_trust trust;
+        bool against;
+    } rows[] = {
+        {ROTATION_ROTATE, false, &old, CENSUS_NO, false},
+        {ROTATION_PROMOTE, false, &old, CENSUS_YES, false},
+        {ROTATION_PROMOTE, false, &old, CENSUS_NO, true},
+        {ROTATION_PROMOTE, false, &old, CENSUS_UNABLE, true},
+        {ROTATION_PROMOTE, false, &old, CENSUS_CROSS, false},
+        {ROTATION_DEMOTE, false, &next, CENSUS_YES, false},
+        {ROTATION_ABORT, false, &old, CENSUS_YES, false},
+        {ROTATION_ABORT, false, &next, CENSUS_YES, true},
+        {ROTATION_FINISH, false, &old, CENSUS_YES, true},
+        {ROTATION_FINISH, true, &old, CENSUS_YES, false},
+        {ROTATION_FINISH, false, &next, CENSUS_CROSS, false},
+        {ROTATION_FORGET, false, &old, CENSUS_NO, false},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        struct census_row row = *rows[i].row;
+        struct rotation_wish wish = {.step = rows[i].step, .keep = rows[i].keep};
+        row.trust = rows[i].trust;
+        assert_int_equal(census_is_against(&row, &rotation, &wish), rows[i].against);
+    }
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -253,6 +292,7 @@ int main(void)
         T(steps_lead_from_phase_to_phase), T(each_phase_trusts_its_cas),
         T(old_ones_believe_by_the_chain),  T(retired_may_renew),
         T(broken_secrets_are_refused),     T(census_rows),
+        T(nodes_are_not_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
