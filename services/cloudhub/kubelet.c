@@ -47,6 +47,7 @@ static void listen_with(struct kubelet *kubelet, const char *client_ca)
     struct cor_err err = COR_ERR_NONE;
     struct cor_tls tls = authority_tls(kubelet->spec.authority);
     cor_cert_pem(tls.cert, &cert);
+    cor_certs_pem(tls.chain, &cert);
     cor_key_pem(tls.key, &key);
     struct cor_httpd_spec spec = {.addresses = &kubelet->spec.address,
                                   .address_count = 1,
