@@ -140,6 +140,21 @@ static void add_header(void *self, const char *name, const char *value)
     }
 }
 
+/* Who reaches into a container is told to the log; what is only read is not. */
+static void audit(const struct visit *visit, const struct session *session)
+{
+    static const char *const TOLD[] = {"/exec/", "/attach/", "/portForward/", "/run/"};
+    struct cor_exchange *exchange = cor_passage_exchange(visit->passage);
+    struct cor_view path = cor_exchange_path(exchange);
+    const char *user = cor_exchange_peer_name(exchange);
+    for (size_t i = 0; i < COR_COUNT(TOLD); i++) {
+        if (cor_view_starts(path, TOLD[i])) {
+            LOGI(visit->hub->service->log, "hub.stream", "node=%s user=%s path=%s", session->node,
+                 user == NULL ? "(token)" : cor_log_esc(cor_view_of(user)), cor_log_esc(path));
+        }
+    }
+}
+
 static void open_tunnel(struct visit *visit, struct session *session)
 {
     struct header_list list = {.count = 0};
@@ -158,6 +173,8 @@ static void open_tunnel(struct visit *visit, struct session *session)
                                   .headers = {.items = list.items, .count = list.count}};
     if (tunnel_open(session, &open, &TUNNEL_OPS, visit, &visit->tunnel, &err) != COR_OK) {
         answer(visit, err.code == COR_BUSY ? 429 : 501, err.text);
+    } else {
+        audit(visit, session);
     }
 }
 
