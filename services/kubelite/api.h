@@ -19,6 +19,7 @@ struct kl_watches;
 struct kl_crds;
 struct kl_tokens;
 struct kl_proxies;
+struct kl_metrics;
 
 enum { KL_GROUPS_MAX = 40 };
 
@@ -37,6 +38,7 @@ struct kl_api {
     struct kl_crds *crds;
     struct kl_tokens *tokens;
     struct kl_proxies *proxies;
+    struct kl_metrics *metrics;
     const struct cor_conf_strs *address_types; /* of kubelets, the best first */
     const char *ca_pem;                        /* goes into kube-root-ca.crt */
     const char *const *allow_groups;           /* may do everything; ends with NULL */
@@ -109,5 +111,8 @@ void kl_write_token(struct kl_request *request);
 /* What a kubelet answers: subresources of Pods, and all of a node. */
 void kl_connect_pod(struct kl_request *request);
 void kl_connect_node(struct kl_request *request);
+
+/* get and list of metrics.k8s.io. */
+void kl_metrics_read(struct kl_request *request);
 
 #endif

@@ -266,6 +266,21 @@ static const struct kl_kind builtins[KL_BUILTIN_COUNT] = {
                           .singular = "subjectaccessreview",
                           .review = true,
                           .type = &k8s_authorization_v1_SubjectAccessReview},
+    [KL_NODE_METRICS] = {.group = "metrics.k8s.io",
+                         .version = "v1beta1",
+                         .kind = "NodeMetrics",
+                         .list_kind = "NodeMetricsList",
+                         .plural = "nodes",
+                         .singular = "",
+                         .computed = true},
+    [KL_POD_METRICS] = {.group = "metrics.k8s.io",
+                        .version = "v1beta1",
+                        .kind = "PodMetrics",
+                        .list_kind = "PodMetricsList",
+                        .plural = "pods",
+                        .singular = "",
+                        .namespaced = true,
+                        .computed = true},
 };
 
 enum { CUSTOM_MAX = 512 };

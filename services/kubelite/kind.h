@@ -39,6 +39,7 @@ struct kl_kind {
     const char *const *categories; /* likewise */
     bool namespaced;
     bool review;                         /* never stored: POST answers a question */
+    bool computed;                       /* never stored: made when it is read */
     unsigned subs;                       /* enum kl_sub, or-ed */
     const struct k8s_type *type;         /* NULL for custom resources */
     const char *const *fields;           /* selectable by fieldSelector beside name and namespace */
@@ -69,6 +70,8 @@ enum kl_builtin {
     KL_CLUSTERROLEBINDING,
     KL_SELF_ACCESS_REVIEW,
     KL_ACCESS_REVIEW,
+    KL_NODE_METRICS,
+    KL_POD_METRICS,
     KL_BUILTIN_COUNT
 };
 

@@ -11,6 +11,7 @@
 #include "controller.h"
 #include "crd.h"
 #include "identity.h"
+#include "metrics.h"
 #include "proto/proto.h"
 #include "proxy.h"
 #include "server.h"
@@ -112,6 +113,7 @@ static enum cor_code open_kubelets(struct kubelite *kubelite, struct cor_err *er
     enum cor_code code = cor_http_new(api->loop, &spec, &http, err);
     if (code == COR_OK) {
         api->proxies = kl_proxies_new(api, http);
+        api->metrics = kl_metrics_new(api);
         api->address_types = &cfg->address_types;
     }
     return code;
@@ -223,6 +225,7 @@ static void stop(void *self)
     kl_storage_close(&api->storage); /* tells what was committed: the others still listen */
     kl_controllers_free(&kubelite->controllers);
     kl_watches_free(&api->watches);
+    kl_metrics_free(&api->metrics);
     kl_proxies_free(&api->proxies);
     cor_httpd_free(&kubelite->httpd);
     kl_crds_free(&api->crds);

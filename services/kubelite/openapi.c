@@ -257,6 +257,9 @@ struct cor_json *kl_openapi_document(const struct kl_kinds *kinds)
     const struct kl_kind *kind = NULL;
     for (size_t i = 0; (kind = kl_kinds_at(kinds, i)) != NULL; i++) {
         auto_(cor_buf_free) struct cor_buf name = {0};
+        if (kind->computed) {
+            continue;
+        }
         definition_name(kind, &name);
         if (kind->custom != NULL) {
             cor_json_set(definitions, name.data, custom_schema(kind));

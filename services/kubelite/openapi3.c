@@ -26,6 +26,9 @@ struct cor_json *kl_openapi3_index(const struct kl_kinds *kinds)
     const struct kl_kind *kind = NULL;
     for (size_t i = 0; (kind = kl_kinds_at(kinds, i)) != NULL; i++) {
         auto_(cor_buf_free) struct cor_buf place = {0};
+        if (kind->computed) {
+            continue;
+        }
         place_of(kind, &place);
         if (cor_json_get(contents, place.data) == NULL) {
             cor_json_set(contents, place.data, cor_json_object());

@@ -164,8 +164,10 @@ void kl_page_add_kind(struct cor_json *list, const struct kl_kind *kind)
     static const char *const apart[] = {"create", "delete", "get",   "list",
                                         "patch",  "update", "watch", NULL};
     static const char *const asks[] = {"create", NULL};
+    static const char *const reads[] = {"get", "list", NULL};
     bool single = kl_is(kind, KL_NAMESPACE) || kl_is(kind, KL_SERVICE);
-    add_resource(list, kind, NULL, kind->review ? asks : single ? apart : verbs);
+    const char *const *own = kind->review ? asks : kind->computed ? reads : single ? apart : verbs;
+    add_resource(list, kind, NULL, own);
     for (size_t i = 0; i < COR_COUNT(subs); i++) {
         if ((kind->subs & subs[i].sub) == 0) {
             continue;

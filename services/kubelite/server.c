@@ -159,6 +159,9 @@ static handler_fn handler_of(const struct kl_route *route, const char *method)
     if (route->kind->review) {
         return strcmp(method, "POST") == 0 && route->name == NULL ? kl_write_review : NULL;
     }
+    if (route->kind->computed) {
+        return strcmp(method, "GET") == 0 && route->sub == KL_SUB_NONE ? kl_metrics_read : NULL;
+    }
     for (size_t i = 0; i < COR_COUNT(handlers); i++) {
         bool sub_fits = handlers[i].subs == 0 ? route->sub == KL_SUB_NONE
                                               : (handlers[i].subs & route->sub) != 0;

@@ -39,6 +39,7 @@ struct kubelet {
     struct cor_stream *out;
     struct cor_link echoes;
     size_t produced;
+    int64_t samples;
     _Atomic bool stalled; /* the producer has more and cannot go on */
     /* client */
     void (*client)(struct kubelet *k);
@@ -158,6 +159,27 @@ static void note(struct kubelet *k, struct cor_exchange *exchange)
     cor_exchange_each_header(exchange, on_header, k);
 }
 
+/* Half a core and 100 MiB of the node, a tenth of a core and 5 MiB of each container but the last,
+ * with the time of the sample. */
+static void reply_metrics(struct kubelet *k, struct cor_exchange *exchange)
+{
+    static const char *const names[] = {"c", "new", "ill", "big"};
+    int64_t ms = (++k->samples + 1000) * 10000;
+    double seconds = (double)ms / 1000;
+    struct cor_buf text = {0};
+    cor_buf_fmt(&text, "# TYPE node_cpu_usage_seconds_total counter\n");
+    cor_buf_fmt(&text, "node_cpu_usage_seconds_total %.3f %lld\n", seconds / 2, (long long)ms);
+    cor_buf_fmt(&text, "node_memory_working_set_bytes 1.048576e+08 %lld\n", (long long)ms);
+    for (size_t i = 0; i < COR_COUNT(names); i++) {
+        cor_buf_fmt(&text,
+                    "container_cpu_usage_seconds_total{container=\"%s\",namespace=\"default\","
+                    "pod=\"web\"} %.3f %lld\ncontainer_memory_working_set_bytes{container=\"%s\","
+                    "namespace=\"default\",pod=\"web\"} 5242880 %lld\n",
+                    names[i], seconds / 10, (long long)ms, names[i], (long long)ms);
+    }
+    cor_exchange_reply(exchange, 200, "text/plain; version=0.0.4", &text);
+}
+
 static void handle(void *self, struct cor_exchange *exchange)
 {
     struct kubelet *k = self;
@@ -183,6 +205,8 @@ static void handle(void *self, struct cor_exchange *exchange)
         reply(exchange, 403, "no");
     } else if (cor_view_is(path, "/stats/summary")) {
         reply(exchange, 200, "{\"node\":{}}");
+    } else if (cor_view_is(path, "/metrics/resource")) {
+        reply_metrics(k, exchange);
     } else if (cor_exchange_wants_upgrade(exchange)) {
         begin_echo(k, exchange);
     } else {
@@ -587,6 +611,40 @@ static void test_publishes_its_ca(void **state)
     assert_string_equal(cor_json_as_str(cor_json_get(data, "client-ca-file"), ""), k->f->ca.data);
 }
 
+/* Two samples are taken when there is none, and kept for a while. */
+static void test_metrics(void **state)
+{
+    struct kubelet *k = *state;
+    send_ask(k->f,
+             &(struct ask){.method = "PATCH",
+                           .path = "/api/v1/nodes/n1/status",
+                           .body = "{'status':{'conditions':[{'type':'Ready','status':'True'}]}}",
+                           .type = "application/strategic-merge-patch+json"});
+    assert_int_equal(k->f->status, 200);
+    get(k, "/apis/metrics.k8s.io/v1beta1/nodes");
+    assert_int_equal(k->f->status, 200);
+    assert_string_equal(at(k->f, "kind"), "NodeMetricsList");
+    const struct cor_json *one = cor_json_item(cor_json_get(k->f->body, "items"), 0);
+    assert_string_equal(cor_json_str_at(one, "metadata.name", ""), "n1");
+    assert_string_equal(cor_json_str_at(one, "usage.cpu", ""), "500m");
+    assert_string_equal(cor_json_str_at(one, "usage.memory", ""), "100Mi");
+    assert_string_equal(cor_json_str_at(one, "window", ""), "10.000s");
+    get(k, "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/web");
+    assert_int_equal(k->f->status, 200);
+    assert_int_equal(cor_json_count(cor_json_get(k->f->body, "containers")), 4);
+    one = cor_json_item(cor_json_get(k->f->body, "containers"), 3);
+    assert_string_equal(cor_json_str_at(one, "name", ""), "big");
+    assert_string_equal(cor_json_str_at(one, "usage.cpu", ""), "100m");
+    assert_string_equal(cor_json_str_at(one, "usage.memory", ""), "5Mi");
+    get(k, "/apis/metrics.k8s.io/v1beta1/pods?labelSelector=no%3Dsuch");
+    assert_int_equal(cor_json_count(cor_json_get(k->f->body, "items")), 0);
+    assert_int_equal(k->samples, 2);
+    get(k, "/apis/metrics.k8s.io/v1beta1/nodes/n2");
+    assert_int_equal(k->f->status, 404);
+    call(k->f, "POST", "/apis/metrics.k8s.io/v1beta1/nodes", "{}");
+    assert_int_equal(k->f->status, 405);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -600,6 +658,7 @@ int main(void)
         CASE(test_kubelet_is_away),
         CASE(test_rights),
         CASE(test_publishes_its_ca),
+        CASE(test_metrics),
     };
 #undef CASE
     (void)signal(SIGPIPE, SIG_IGN);
