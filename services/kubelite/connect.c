@@ -10,15 +10,15 @@
 #include "proxy.h"
 #include "write.h"
 
-/* Where the kubelet of that node is. */
+/* Where the kubelet of that node is. An absent node is told as an absent object of the route's
+ * kind: the real server says 'pods "n1" not found'. */
 static enum cor_code find_kubelet(struct kl_request *request, const char *name,
                                   struct cor_buf *host, struct kl_fail *fail)
 {
-    const struct kl_kind *kind = kl_builtin(KL_NODE);
     auto_(cor_json_free) struct cor_json *node =
-        kl_storage_look(request->api->storage, kind, NULL, name);
+        kl_storage_look(request->api->storage, kl_builtin(KL_NODE), NULL, name);
     if (node == NULL) {
-        return kl_fail_notfound(fail, kind, name);
+        return kl_fail_notfound(fail, request->route.kind, name);
     }
     return kl_kubelet_host(node, request->api->address_types, host, fail);
 }

@@ -200,7 +200,7 @@ static enum cor_code add_log_options(const struct kl_kubelet_ask *ask, struct co
         return code;
     }
     if (seconds > 0 && since != NULL && since[0] != '\0') {
-        kl_cause_forbidden(&causes, "",
+        kl_cause_forbidden(&causes, "[]",
                            "at most one of `sinceTime` or `sinceSeconds` may be "
                            "specified");
     }

@@ -88,8 +88,7 @@ static void answer_fault(struct proxy *proxy, const char *why)
     } else if (proxy->upgrade) {
         (void)kl_fail_other(&fail, 500, NULL, "error dialing backend: %s", why);
     } else {
-        (void)kl_fail_other(&fail, 503, "ServiceUnavailable", "error trying to reach service: %s",
-                            why);
+        (void)kl_fail_other(&fail, 500, NULL, "error trying to reach service: %s", why);
     }
     kl_reply_fail(take(&proxy->request), &fail);
 }
