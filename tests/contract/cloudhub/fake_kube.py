@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Kubernetes API of Namespaces and Secrets in memory, with lists and watches of one Secret by its name, for contract tests: fake_kube.py FOLDER
 reads ca.pem, server.pem, server.key there, writes kubeconfig there and whatever is stored to
-objects.json, prints its port."""
+objects.json, prints its port. While there is a file refuse, whose first word is the name of an object, that is not
+replaced, if the second word is all, or by one that has no phase."""
 import http.server, json, os, socketserver, ssl, sys, threading, urllib.parse
 
 folder = sys.argv[1]
@@ -92,8 +93,18 @@ class Api(http.server.BaseHTTPRequestHandler):
         whole.setdefault("data", {}).update(body["data"])
         return self.store(self.path, whole, 200)
 
+    def refuses(self, body):
+        try:
+            with open(folder + "/refuse") as file:
+                name, which = file.read().split()
+        except OSError:
+            return False
+        return self.path.endswith("/" + name) and (which == "all" or "phase" not in body["data"])
+
     def do_PUT(self):
         body = self.body()
+        if self.refuses(body):
+            return self.fail(503, "ServiceUnavailable")
         if self.path not in objects:
             return self.fail(404, "NotFound")
         if body["metadata"].get("resourceVersion") != objects[self.path]["metadata"]["resourceVersion"]:

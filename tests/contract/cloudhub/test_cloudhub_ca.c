@@ -2,6 +2,7 @@
 // Changing the CA under nodes that know one CA and speak KubeEdge's dialect, as an EdgeCore does.
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/base/text.h"
 #include "common/pki/digest.h"
@@ -249,6 +250,52 @@ static void killed_between_steps(void **state)
                      COR_OK);
 }
 
+static bool is_finishing(void *arg)
+{
+    auto_(cor_freep) char *objects = test_read(((struct set *)arg)->dir, "objects.json");
+    return strstr(objects, "\"ZmluaXNoaW5n\"") != NULL; /* "finishing" */
+}
+
+static bool has_new_ca(void *arg)
+{
+    struct set *set = arg;
+    auto_(cor_cert_free) struct cor_cert *ca = NULL;
+    return hub_fetch(set, "/ca.crt", NULL, (struct cor_view){0}) == 200 &&
+           cor_cert_parse(cor_buf_as_view(&set->body), &ca, NULL) == COR_OK &&
+           strcmp(cor_cert_cn(ca), "KubeEdge") != 0;
+}
+
+/* finish is three writes, of which the first decides: killed before the second, or the third, the
+ * next hub does what is left. Until then both CAs count. */
+static void killed_while_finishing(void **state)
+{
+    static const char *const refused[] = {"casecret all", "coracle-ca closing"};
+    struct set *set = *state;
+    auto_(hub_identity_free) struct identity n1 = {0};
+    hub_enrol(set, "n1", &n1);
+    for (size_t i = 0; i < COR_COUNT(refused); i++) {
+        auto_(cor_freep) char *ctl = cor_sprintf("%s/run/ctl/cloudhub", set->dir);
+        auto_(cor_freep) char *refuse = cor_sprintf("%s/refuse", set->dir);
+        auto_(cor_buf_free) struct cor_buf answer = {0};
+        take_step(set, "ca-rotate", "{}", "introduced");
+        take_step(set, "ca-promote", "{}", "promoted");
+        test_write(set->dir, "refuse", refused[i]);
+        assert_int_equal(
+            tool_ask(ctl, "ca-finish", COR_VIEW("{\"force\":true}"), 200, &answer, NULL),
+            COR_TIMEOUT);
+        hub_wait(set, is_finishing, set);
+        assert_true(dials(set, &n1, "n1"));
+        assert_int_equal(renew(set, &n1, "n1"), 200);
+        (void)test_process_stop(&set->hub, SIGKILL);
+        assert_int_equal(unlink(refuse), 0);
+        hub_start_hub(set);
+        phase_is(set, "run", "none");
+        assert_false(is_finishing(set));
+        assert_true(has_new_ca(set));
+        assert_true(dials(set, &n1, "n1"));
+    }
+}
+
 /* Another hub on the same Secrets. */
 static void start_second(struct set *set, struct test_process *second, int ports_r[2])
 {
@@ -316,8 +363,12 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, hub_setup, hub_teardown)
     const struct CMUnitTest tests[] = {
-        T(all_phases),           T(back_again),           T(away_renews),
-        T(killed_between_steps), T(a_second_hub_follows),
+        T(all_phases),
+        T(back_again),
+        T(away_renews),
+        T(killed_between_steps),
+        T(killed_while_finishing),
+        T(a_second_hub_follows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
