@@ -132,12 +132,23 @@ static size_t utf8_step(const unsigned char *p, size_t left)
     return overlong || outside ? 0 : n;
 }
 
+/* Whether these 8 bytes are ASCII without NUL: most text is. */
+static bool is_ascii(const unsigned char *p)
+{
+    uint64_t word = 0;
+    memcpy(&word, p, sizeof(word));
+    uint64_t has_zero = (word - UINT64_C(0x0101010101010101)) & ~word;
+    return ((word | has_zero) & UINT64_C(0x8080808080808080)) == 0;
+}
+
 size_t cor_view_utf8_len(struct cor_view a)
 {
     const unsigned char *p = (const unsigned char *)a.ptr;
     size_t at = 0;
-    size_t n = 0;
-    while (at < a.len && (n = utf8_step(p + at, a.len - at)) > 0) {
+    size_t n = 1;
+    while (at < a.len && n > 0) {
+        n = a.len - at >= sizeof(uint64_t) && is_ascii(p + at) ? sizeof(uint64_t)
+                                                               : utf8_step(p + at, a.len - at);
         at += n;
     }
     return at;

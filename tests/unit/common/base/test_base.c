@@ -98,8 +98,15 @@ static void utf8_is_checked(void **state)
     };
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
         assert_int_equal(cor_view_is_utf8(cor_view_of(ROWS[i].bytes)), ROWS[i].good);
+        for (int before = 0; before < 18; before++) { /* at any place among ASCII */
+            auto_(cor_freep) char *text =
+                cor_sprintf("%.*s%s0123456789", before, "abcdefghijklmnopqr", ROWS[i].bytes);
+            assert_int_equal(cor_view_is_utf8(cor_view_of(text)), ROWS[i].good);
+        }
     }
     assert_false(cor_view_is_utf8((struct cor_view){"a\0b", 3}));
+    assert_int_equal(cor_view_utf8_len((struct cor_view){"0123456789\0abcdefgh", 19}), 10);
+    assert_int_equal(cor_view_utf8_len(COR_VIEW("01234567\xc3\xa4\xc3")), 10);
 }
 
 static void map_keeps_what_it_is_given(void **state)
