@@ -15,6 +15,10 @@
  * configuration file. Before anything else of this room; errors have less text afterwards. */
 void cor_tls_stay_small(void);
 
+/* For processes with thousands of connections: each thread keeps a few of OpenSSL's buffers for
+ * records for the next one. Before anything else of this room, or it changes nothing: false. */
+bool cor_tls_keep_records(void);
+
 /* Who we are and whom we trust. All borrowed. */
 struct cor_tls {
     const struct cor_cert *cert; /* NULL: we have none (clients) */

@@ -392,6 +392,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
 {
     struct cloudhub *s = cor_alloc(sizeof(*s));
     *self_r = s;
+    (void)cor_tls_keep_records();
     s->service = service;
     s->cfg = service->cfg;
     enum cor_code code = start_parts(s, err);
