@@ -17,7 +17,8 @@ enum place { READY, FLYING, RESTING };
 
 struct version {
     struct cor_link link;
-    struct outbox_item item;
+    struct outbox_item item; /* its texts lie behind */
+    char texts[];
 };
 
 struct entry {
@@ -27,14 +28,13 @@ struct entry {
     enum place place;
     unsigned writes;
     struct cor_mono since; /* last write, or begin of the rest */
-    char *key;
+    char key[];
 };
 
 struct outbox {
     struct outbox_limits limits;
     struct cor_map *entries; /* key to struct entry */
-    struct cor_map *ids;     /* id in flight to struct entry (borrowed) */
-    struct cor_map *known;   /* keys that the node has */
+    struct cor_map *known;   /* keys that the node has; NULL: nobody asks */
     struct cor_link ready;
     struct cor_link flying;
     struct cor_link resting;
@@ -47,11 +47,6 @@ struct outbox {
 static void version_free(struct version *version)
 {
     cor_list_del(&version->link);
-    cor_free(version->item.key);
-    cor_free(version->item.uid);
-    cor_free(version->item.version);
-    cor_free(version->item.source);
-    cor_free(version->item.body);
     cor_free(version);
 }
 
@@ -62,7 +57,6 @@ static void entry_free(void *value)
     COR_LIST_EACH (node, &entry->versions) {
         version_free(COR_LIST_OBJECT(node, struct version, link));
     }
-    cor_free(entry->key);
     cor_free(entry);
 }
 
@@ -71,7 +65,6 @@ struct outbox *outbox_new(const struct outbox_limits *limits)
     struct outbox *outbox = cor_alloc(sizeof(*outbox));
     outbox->limits = *limits;
     outbox->entries = cor_map_new(entry_free);
-    outbox->ids = cor_map_new(NULL);
     outbox->known = cor_map_new(NULL);
     cor_list_init(&outbox->ready);
     cor_list_init(&outbox->flying);
@@ -83,10 +76,14 @@ void outbox_free(struct outbox **outbox)
 {
     if (*outbox != NULL) {
         cor_map_free(&(*outbox)->entries);
-        cor_map_free(&(*outbox)->ids);
         cor_map_free(&(*outbox)->known);
         cor_freep(outbox);
     }
+}
+
+void outbox_forget_keys(struct outbox *outbox)
+{
+    cor_map_free(&outbox->known);
 }
 
 static struct version *first(const struct entry *entry)
@@ -111,11 +108,9 @@ static void move(struct outbox *outbox, struct entry *entry, enum place place)
     if (entry->place == FLYING && place != FLYING) {
         outbox->flying_count--;
         outbox->models_flying -= is_type(entry, "devicemodel");
-        (void)cor_map_del(outbox->ids, cor_view_of(first(entry)->item.id));
     } else if (entry->place != FLYING && place == FLYING) {
         outbox->flying_count++;
         outbox->models_flying += is_type(entry, "devicemodel");
-        cor_map_set(outbox->ids, cor_view_of(first(entry)->item.id), entry);
     }
     cor_list_del(&entry->link);
     entry->place = place;
@@ -142,15 +137,29 @@ static bool is_stale(const struct outbox_item *item, const struct outbox_put *pu
     return !item->gone && is_known && a <= b;
 }
 
+/* Copies a text to *at, which moves behind it. */
+static char *copy_text(char **at, struct cor_view text)
+{
+    char *copy = *at;
+    if (text.len > 0) {
+        memcpy(copy, text.ptr, text.len);
+    }
+    *at += text.len + 1; /* zeroed memory ends it */
+    return copy;
+}
+
 static struct version *version_new(const struct outbox_put *put)
 {
-    struct version *version = cor_alloc(sizeof(*version));
+    size_t texts = put->key.len + put->uid.len + put->version.len + put->source.len +
+                   put->body.len + 5; /* each ends in 0 */
+    struct version *version = cor_alloc(sizeof(*version) + texts);
+    char *at = version->texts;
     cor_list_init(&version->link);
-    version->item.key = cor_view_dup(put->key);
-    version->item.uid = cor_view_dup(put->uid);
-    version->item.version = cor_view_dup(put->version);
-    version->item.source = cor_view_dup(put->source);
-    version->item.body = put->body.ptr == NULL ? NULL : cor_view_dup(put->body);
+    version->item.key = copy_text(&at, put->key);
+    version->item.uid = copy_text(&at, put->uid);
+    version->item.version = copy_text(&at, put->version);
+    version->item.source = copy_text(&at, put->source);
+    version->item.body = put->body.ptr == NULL ? NULL : copy_text(&at, put->body);
     version->item.body_len = put->body.len;
     version->item.content = put->content;
     version->item.gone = put->gone;
@@ -163,8 +172,8 @@ static struct entry *entry_of(struct outbox *outbox, struct cor_view key)
 {
     struct entry *entry = cor_map_get(outbox->entries, key);
     if (entry == NULL) {
-        entry = cor_alloc(sizeof(*entry));
-        entry->key = cor_view_dup(key);
+        entry = cor_alloc(sizeof(*entry) + key.len + 1);
+        memcpy(entry->key, key.ptr, key.len);
         cor_list_init(&entry->link);
         cor_list_init(&entry->versions);
         cor_map_set(outbox->entries, key, entry);
@@ -206,7 +215,8 @@ static const struct outbox_item *write_first(struct outbox *outbox, struct entry
     entry->since = now;
     entry->writes++;
     move(outbox, entry, FLYING); /* to the end of the list */
-    first(entry)->item.fresh = cor_map_get(outbox->known, cor_view_of(entry->key)) == NULL;
+    first(entry)->item.fresh =
+        outbox->known == NULL || cor_map_get(outbox->known, cor_view_of(entry->key)) == NULL;
     return &first(entry)->item;
 }
 
@@ -257,9 +267,21 @@ const struct outbox_item *outbox_next(struct outbox *outbox, struct cor_mono now
     return NULL;
 }
 
+/* Most acknowledge in the order in which they were sent to, and the window is small. */
+static struct entry *flying_with(const struct outbox *outbox, struct cor_view id)
+{
+    COR_LIST_EACH (node, &outbox->flying) {
+        struct entry *entry = COR_LIST_OBJECT(node, struct entry, link);
+        if (cor_view_is(id, first(entry)->item.id)) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
 const struct outbox_item *outbox_flying_with(const struct outbox *outbox, struct cor_view id)
 {
-    const struct entry *entry = cor_map_get(outbox->ids, id);
+    const struct entry *entry = flying_with(outbox, id);
     return entry == NULL ? NULL : &first(entry)->item;
 }
 
@@ -270,34 +292,48 @@ void outbox_delayed(struct outbox *outbox, struct cor_mono now)
     }
 }
 
+/* The node has what an entry says now, or has it no more. */
+static void remember(struct outbox *outbox, const struct entry *entry, bool gone)
+{
+    if (outbox->known == NULL) {
+        return;
+    }
+    if (gone) {
+        (void)cor_map_del(outbox->known, cor_view_of(entry->key));
+    } else {
+        cor_map_set(outbox->known, cor_view_of(entry->key), outbox);
+    }
+}
+
+/* Frees it. */
+static void entry_end(struct outbox *outbox, struct entry *entry)
+{
+    (void)cor_map_take(outbox->entries, cor_view_of(entry->key));
+    entry_free(entry);
+}
+
 bool outbox_acked(struct outbox *outbox, struct cor_view id)
 {
-    struct entry *entry = cor_map_get(outbox->ids, id);
+    struct entry *entry = flying_with(outbox, id);
     if (entry == NULL) {
         return false;
     }
-    bool gone = first(entry)->item.gone;
+    remember(outbox, entry, first(entry)->item.gone);
     move(outbox, entry, READY);
     version_free(first(entry));
     outbox->version_count--;
     outbox->n.delivered++;
     entry->count--;
     entry->writes = 0;
-    if (gone) {
-        (void)cor_map_del(outbox->known, cor_view_of(entry->key));
-    } else {
-        cor_map_set(outbox->known, cor_view_of(entry->key), outbox);
-    }
     if (entry->count == 0) {
-        auto_(cor_freep) char *key = take(&entry->key);
-        (void)cor_map_del(outbox->entries, cor_view_of(key));
+        entry_end(outbox, entry);
     }
     return true;
 }
 
 bool outbox_failed(struct outbox *outbox, struct cor_view id, struct cor_mono now)
 {
-    struct entry *entry = cor_map_get(outbox->ids, id);
+    struct entry *entry = flying_with(outbox, id);
     if (entry == NULL) {
         return false;
     }
@@ -328,9 +364,8 @@ static size_t has_entry(struct outbox *outbox, struct entry *entry,
     outbox->version_count -= entry->count;
     outbox->n.delivered++;
     outbox->n.superseded += entry->count - 1;
-    auto_(cor_freep) char *key = take(&entry->key);
-    cor_map_set(outbox->known, cor_view_of(key), outbox);
-    (void)cor_map_del(outbox->entries, cor_view_of(key));
+    remember(outbox, entry, false);
+    entry_end(outbox, entry);
     return 1;
 }
 

@@ -32,7 +32,8 @@ struct outbox_item {
     size_t body_len;
     bool gone;
     uint64_t content; /* hash; 0: not known */
-    bool fresh;       /* the node has acknowledged no version of it in this session */
+    bool fresh;       /* the node has acknowledged no version of it in this session; see
+                       * outbox_forget_keys */
     char id[COR_UUID_LEN + 1];
 };
 
@@ -53,6 +54,10 @@ struct outbox *outbox_new(const struct outbox_limits *limits);
 
 /* Frees; *outbox becomes NULL. For auto_(). */
 void outbox_free(struct outbox **outbox);
+
+/* From now on it does not keep what the node has acknowledged, for nobody asks whether an item is
+ * fresh: all are. */
+void outbox_forget_keys(struct outbox *outbox);
 
 /* Takes a version in. It replaces a waiting one of the same object; an older one, or one that is
  * there already, is dropped: false. */

@@ -127,6 +127,7 @@ void session_begin(struct session *session)
          session->address, session->coracle == NULL ? "kubeedge" : "coracle");
     hub_tell(hub, session, true);
     apps_begin(session);
+    cor_timer_stop(session->timer); /* it was for the hello */
     if (session->compare != NULL) {
         compare_begin(session->compare);
     }
@@ -142,6 +143,7 @@ static void on_opened(void *self, struct cor_ws_conn *conn)
         session_begin(session);
         return;
     }
+    outbox_forget_keys(session->outbox);
     session->coracle = coracle_new(session);
     session->relay = relay_new(session);
     session->compare = compare_new(session);
@@ -188,9 +190,13 @@ static void on_binary(void *self, struct cor_view bytes)
     }
 }
 
+/* What is in flight only has the timer's looks to wait for. */
 static void on_drained(void *self)
 {
-    session_pump(self);
+    struct session *session = self;
+    if (outbox_count(session->outbox) > outbox_flying(session->outbox)) {
+        session_pump(session);
+    }
 }
 
 static void on_closed(void *self, const char *reason)
@@ -295,19 +301,29 @@ static int64_t patience_of(const struct session *session)
                                     : session->hub->limits.keepalive_us;
 }
 
+/* The sooner of two times until something is due; < 0: never. */
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* Until the node counts as gone, or its certificate is to be looked at: later with each sign of
+ * life. */
+static int64_t left_of_link(const struct session *session, struct cor_mono now)
+{
+    int64_t left = patience_of(session) - cor_mono_since(now, session->alive);
+    return sooner(left < 0 ? 0 : left, left_of_cert(session));
+}
+
+/* One that fires too early looks, and is set again: cheaper than to set it with each message. */
 static void set_timer(struct session *session, struct cor_mono now)
 {
-    int64_t keepalive = patience_of(session) - cor_mono_since(now, session->alive);
-    int64_t wait = outbox_wait(session->outbox, now);
-    int64_t held = compare_wait(session->compare, now);
-    int64_t cert = left_of_cert(session);
-    int64_t next = keepalive < 0 ? 0 : keepalive;
-    next = wait >= 0 && wait < next ? wait : next;
-    next = held >= 0 && held < next ? held : next;
-    next = cert < next ? cert : next;
-    /* One that fires too early looks, and is set again: cheaper than to set it with each message.
-     */
-    if (!cor_timer_running(session->timer) || session->looks.us > now.us + next) {
+    int64_t next = sooner(outbox_wait(session->outbox, now), compare_wait(session->compare, now));
+    bool runs = cor_timer_running(session->timer);
+    if (!runs) {
+        next = sooner(next, left_of_link(session, now));
+    }
+    if (!runs || (next >= 0 && session->looks.us > now.us + next)) {
         session->looks = cor_mono_add(now, next);
         cor_timer_start(session->timer, next);
     }

@@ -247,6 +247,41 @@ static void fresh_until_acknowledged(void **state)
     assert_true(outbox_next(set->outbox, set->now)->fresh);
 }
 
+static void keys_are_forgotten_when_nobody_asks(void **state)
+{
+    struct set *set = *state;
+    outbox_forget_keys(set->outbox);
+    (void)put(set, "a", "1", false);
+    assert_true(outbox_next(set->outbox, set->now)->fresh);
+    assert_true(acked(set, 1));
+    (void)put(set, "a", "2", true);
+    assert_true(outbox_next(set->outbox, set->now)->fresh);
+    assert_true(acked(set, 2));
+    assert_int_equal(outbox_count(set->outbox), 0);
+}
+
+/* What texts are absent, empty, or have a NUL in them. */
+static void texts_are_kept_as_they_are(void **state)
+{
+    struct set *set = *state;
+    char id[COR_UUID_LEN + 1];
+    id_of(7, id);
+    struct outbox_put what = {.key = COR_VIEW("ns/pod/p"), .body = COR_VIEW("x\0y"), .id = id};
+    assert_true(outbox_put(set->outbox, &what));
+    const struct outbox_item *item = outbox_next(set->outbox, set->now);
+    assert_string_equal(item->key, "ns/pod/p");
+    assert_string_equal(item->uid, "");
+    assert_string_equal(item->source, "");
+    assert_int_equal(item->body_len, 3);
+    assert_memory_equal(item->body, "x\0y", 4);
+    assert_true(outbox_flying_with(set->outbox, cor_view_of(id)) == item);
+    what.body = (struct cor_view){0};
+    what.gone = true;
+    assert_true(outbox_put(set->outbox, &what));
+    assert_true(outbox_acked(set->outbox, cor_view_of(id)));
+    assert_null(outbox_next(set->outbox, set->now)->body);
+}
+
 static void hostile_acks_are_ignored(void **state)
 {
     struct set *set = *state;
@@ -289,12 +324,20 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(window_limits_what_flies),           T(newest_wins_while_it_waits),
-        T(never_two_in_flight_for_one_object), T(older_and_same_versions_are_dropped),
-        T(delete_replaces_and_is_final),       T(all_but_pods_may_come_back),
-        T(another_uid_waits_behind),           T(unacknowledged_is_sent_again_then_rests),
-        T(failed_rests_and_news_wake_it),      T(fresh_until_acknowledged),
-        T(hostile_acks_are_ignored),           T(devices_wait_for_models),
+        T(window_limits_what_flies),
+        T(newest_wins_while_it_waits),
+        T(never_two_in_flight_for_one_object),
+        T(older_and_same_versions_are_dropped),
+        T(delete_replaces_and_is_final),
+        T(all_but_pods_may_come_back),
+        T(another_uid_waits_behind),
+        T(unacknowledged_is_sent_again_then_rests),
+        T(failed_rests_and_news_wake_it),
+        T(fresh_until_acknowledged),
+        T(hostile_acks_are_ignored),
+        T(devices_wait_for_models),
+        T(keys_are_forgotten_when_nobody_asks),
+        T(texts_are_kept_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
