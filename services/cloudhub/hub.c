@@ -18,6 +18,10 @@
  * a session does. */
 enum { SESSIONS_MAX = 100000, MANY = 256, SETTLE_US = 3000000 };
 
+/* Nodes that are alive are told together: to wake the controller for each would cost more than all
+ * else that a heartbeat does. Its Lease lasts some hundred times as long. */
+enum { ALIVE_US = 100000 };
+
 void hub_tell(struct hub *hub, const struct session *session, bool up)
 {
     struct px_node_session body = {.node = cor_view_of(session->node),
@@ -53,12 +57,29 @@ bool hub_wants_leases(const struct hub *hub)
     return hub->wants_leases;
 }
 
-void hub_tell_alive(struct hub *hub, const struct session *session, uint64_t seconds)
+void hub_tell_alive(struct hub *hub, struct session *session, uint64_t seconds)
 {
-    struct px_node_alive body = {.node = cor_view_of(session->node), .seconds = seconds};
-    if (cor_port_peer_minor(hub->port) > 0 &&
-        cor_send(hub->port, PX_node_alive, &body) == COR_BUSY) {
-        LOGW(hub->service->log, "hub.alive.untold", "node=%s", session->node);
+    session->lease_s = seconds;
+    if (cor_list_empty(&session->is_alive)) {
+        cor_list_add(&hub->are_alive, &session->is_alive);
+    }
+    if (!cor_timer_running(hub->tell_alive)) {
+        cor_timer_start(hub->tell_alive, ALIVE_US);
+    }
+}
+
+static void tell_alive(void *self)
+{
+    struct hub *hub = self;
+    COR_LIST_EACH (node, &hub->are_alive) {
+        struct session *session = COR_LIST_OBJECT(node, struct session, is_alive);
+        struct px_node_alive body = {.node = cor_view_of(session->node),
+                                     .seconds = session->lease_s};
+        cor_list_del(&session->is_alive);
+        if (cor_port_peer_minor(hub->port) > 0 &&
+            cor_send(hub->port, PX_node_alive, &body) == COR_BUSY) {
+            LOGW(hub->service->log, "hub.alive.untold", "node=%s", session->node);
+        }
     }
 }
 
@@ -388,9 +409,11 @@ enum cor_code hub_new(struct cor_service *service, const struct hub_limits *limi
     hub->epochs = cor_map_new(NULL);
     hub->watches = apps_watches_new();
     cor_list_init(&hub->backlog);
+    cor_list_init(&hub->are_alive);
     hub->handles = cor_pool_new(SESSIONS_MAX);
     hub->reports = reports_new(hub);
     hub->settle = cor_timer_new(service->loop, on_settled, hub);
+    hub->tell_alive = cor_timer_new(service->loop, tell_alive, hub);
     open_books(hub);
     *hub_r = hub;
     enum cor_code code = cor_port_open(service->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER), &OPS,
@@ -413,6 +436,7 @@ void hub_free(struct hub **hub)
         cor_ledger_free(&(*hub)->books.ledger);
         cor_buf_free(&(*hub)->frame);
         cor_timer_free(&(*hub)->settle);
+        cor_timer_free(&(*hub)->tell_alive);
         cor_freep(hub);
     }
 }

@@ -76,9 +76,11 @@ struct hub {
     bool wants_leases;  /* the last controller was one of v0.1.0 */
     uint64_t epoch;
     uint16_t nonce;
-    struct cor_buf frame;     /* scratch, of what goes down */
-    struct cor_timer *settle; /* after many nodes have come */
-    size_t came;              /* nodes, since memory was given back */
+    struct cor_buf frame;      /* scratch, of what goes down */
+    struct cor_timer *settle;  /* after many nodes have come */
+    size_t came;               /* nodes, since memory was given back */
+    struct cor_link are_alive; /* of struct session: the controller is to be told */
+    struct cor_timer *tell_alive;
 };
 
 struct coracle;
@@ -114,8 +116,10 @@ struct session {
     struct cor_map *topics;       /* that a KubeEdge node was told to subscribe */
     struct watches *watches;      /* of its own API; the hub's; NULL: none yet */
     struct cor_log_limit audit;
-    unsigned inside; /* session_enter */
-    bool over;       /* closed; to be freed */
+    struct cor_link is_alive; /* in hub->are_alive, or in no list */
+    uint64_t lease_s;         /* what its edged asks for, with it */
+    unsigned inside;          /* session_enter */
+    bool over;                /* closed; to be freed */
 };
 
 /* Opens the bus port and the listener on port 10000. COR_BUSY, COR_IO. Returns owned in *hub_r. */
@@ -137,8 +141,9 @@ void hub_tell(struct hub *hub, const struct session *session, bool up);
 void hub_tell_stored(struct hub *hub, const struct session *session,
                      const struct outbox_item *item);
 
-/* Tells the controller that a node is alive: its edged asks for a Lease of so many seconds. */
-void hub_tell_alive(struct hub *hub, const struct session *session, uint64_t seconds);
+/* Tells the controller, at once with others and a little later, that a node is alive: its edged
+ * asks for a Lease of so many seconds. */
+void hub_tell_alive(struct hub *hub, struct session *session, uint64_t seconds);
 
 /* Whether the controller (the last one, when there is none) is one of v0.1.0, which knows no
  * NODE_ALIVE: it is to be asked for each renewal of a Lease. */

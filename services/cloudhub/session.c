@@ -34,12 +34,14 @@ struct session *session_new(struct hub *hub, const char *node, const char *addre
     session->timer = cor_timer_new(hub->service->loop, on_timer, session);
     session->outbox = outbox_new(&hub->limits.outbox);
     session->handle = cor_pool_add(hub->handles, session);
+    cor_list_init(&session->is_alive);
     return session;
 }
 
 static void session_free(struct session *session)
 {
     (void)cor_pool_del(session->hub->handles, session->handle);
+    cor_list_del(&session->is_alive);
     cor_timer_free(&session->timer);
     outbox_end_books(session->outbox, session->hub->books.objects_ended);
     outbox_free(&session->outbox);
