@@ -218,6 +218,7 @@ static bool send_piece(struct cor_ws_conn *conn, struct ws_message *message)
     }
     message->sent += n;
     conn->queued -= n;
+    conn->written += n;
     conn->begun = message;
     if (message->sent == message->len) {
         conn->begun = NULL;
@@ -310,12 +311,20 @@ int ws_on_writable(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
     return write_some(conn) ? 0 : -1;
 }
 
-/* Whether all that was written before has left, so that more may be without waiting for a sign. */
+/* Whether all that was written before has left, so that more may be without waiting for a sign. The
+ * kernel is asked only when it may have more than a small burst. */
 static bool is_clear(struct cor_ws_conn *conn)
 {
     int unsent = 0;
-    return lws_partial_buffered(conn->wsi) == 0 &&
-           ioctl(lws_get_socket_fd(conn->wsi), SIOCOUTQNSD, &unsent) == 0 && unsent == 0;
+    if (lws_partial_buffered(conn->wsi) != 0) {
+        return false;
+    }
+    if (conn->written + conn->queued <= BURST_MIN) {
+        return true;
+    }
+    bool clear = ioctl(lws_get_socket_fd(conn->wsi), SIOCOUTQNSD, &unsent) == 0 && unsent == 0;
+    conn->written = clear ? 0 : conn->written;
+    return clear;
 }
 
 /* libwebsockets would ask the kernel for a sign before each message: two system calls and a round
