@@ -222,19 +222,22 @@ static void shake_hands(struct conn *conn)
         return;
     }
     conn->open = true;
+    SSL_set_read_ahead(conn->ssl, 1); /* a record in one read */
     watch(conn, false);
     conn->spec.events->opened(conn->spec.self);
 }
 
 static void receive(struct conn *conn)
 {
-    while (!conn->over) {
+    bool more = true;
+    while (!conn->over && more) {
         int n = SSL_read(conn->ssl, conn->spec.tls->scratch, SCRATCH);
         if (n <= 0) {
             (void)may_go_on(conn, n);
             break;
         }
         deliver(conn, (struct cor_view){conn->spec.tls->scratch, (size_t)n});
+        more = !conn->over && SSL_has_pending(conn->ssl) == 1;
     }
     if (!conn->over && conn->tx.len > 0) {
         watch(conn, true);
