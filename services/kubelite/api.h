@@ -103,6 +103,7 @@ void kl_write_patch(struct kl_request *request);
 void kl_write_delete(struct kl_request *request);
 void kl_write_delete_collection(struct kl_request *request);
 void kl_write_review(struct kl_request *request);
+void kl_write_token_review(struct kl_request *request);
 void kl_read_scale(struct kl_request *request);
 void kl_write_scale(struct kl_request *request);
 void kl_write_binding(struct kl_request *request);

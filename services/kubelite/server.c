@@ -157,7 +157,9 @@ static const struct {
 static handler_fn handler_of(const struct kl_route *route, const char *method)
 {
     if (route->kind->review) {
-        return strcmp(method, "POST") == 0 && route->name == NULL ? kl_write_review : NULL;
+        handler_fn review =
+            kl_is(route->kind, KL_TOKEN_REVIEW) ? kl_write_token_review : kl_write_review;
+        return strcmp(method, "POST") == 0 && route->name == NULL ? review : NULL;
     }
     if (route->kind->computed) {
         return strcmp(method, "GET") == 0 && route->sub == KL_SUB_NONE ? kl_metrics_read : NULL;

@@ -43,11 +43,10 @@ void kl_tokens_free(struct kl_tokens **tokens)
     }
 }
 
-static bool has_audience(const struct cor_json *claims)
+static bool contains(const struct cor_json *list, const char *text)
 {
-    const struct cor_json *list = cor_json_get(claims, "aud");
     for (size_t i = 0; i < cor_json_count(list); i++) {
-        if (strcmp(cor_json_as_str(cor_json_item(list, i), ""), issuer) == 0) {
+        if (strcmp(cor_json_as_str(cor_json_item(list, i), ""), text) == 0) {
             return true;
         }
     }
@@ -64,22 +63,123 @@ static bool still_there(struct kl_api *api, enum kl_builtin which, const char *n
            strcmp(kl_meta_str(object, "uid"), cor_json_str_at(claim, "uid", "-")) == 0;
 }
 
-char *kl_token_user(struct kl_api *api, struct cor_view token)
+/* The claims of a token of ours that is in time and whose account, and Pod, are there; NULL. */
+static struct cor_json *valid_claims(struct kl_api *api, struct cor_view token)
 {
     auto_(cor_json_free) struct cor_json *claims = NULL;
-    if (cor_jwt_verify(api->tokens->key, token, cor_wall_now(), &claims, NULL) != COR_OK ||
-        !has_audience(claims)) {
+    if (cor_jwt_verify(api->tokens->key, token, cor_wall_now(), &claims, NULL) != COR_OK) {
         return NULL;
     }
     const struct cor_json *own = cor_json_get(claims, "kubernetes.io");
-    const struct cor_json *account = cor_json_get(own, "serviceaccount");
-    const char *ns = cor_json_str_at(own, "namespace", "");
     const struct cor_json *pod = cor_json_get(own, "pod");
-    if (!still_there(api, KL_SERVICEACCOUNT, ns, account) ||
+    const char *ns = cor_json_str_at(own, "namespace", "");
+    if (!still_there(api, KL_SERVICEACCOUNT, ns, cor_json_get(own, "serviceaccount")) ||
         (pod != NULL && !still_there(api, KL_POD, ns, pod))) {
         return NULL;
     }
-    return cor_sprintf("system:serviceaccount:%s:%s", ns, cor_json_str_at(account, "name", ""));
+    return take(&claims);
+}
+
+static char *account_of(const struct cor_json *own)
+{
+    return cor_sprintf("system:serviceaccount:%s:%s", cor_json_str_at(own, "namespace", ""),
+                       cor_json_str_at(own, "serviceaccount.name", ""));
+}
+
+char *kl_token_user(struct kl_api *api, struct cor_view token)
+{
+    auto_(cor_json_free) struct cor_json *claims = valid_claims(api, token);
+    if (claims == NULL || !contains(cor_json_get(claims, "aud"), issuer)) {
+        return NULL;
+    }
+    return account_of(cor_json_get(claims, "kubernetes.io"));
+}
+
+/* ---- TokenReview --------------------------------------------------------------------------------
+ */
+
+/* Those of asked (none: the API server's own) that the token is for. Returns owned. */
+static struct cor_json *shared_audiences(const struct cor_json *claims,
+                                         const struct cor_json *asked)
+{
+    const struct cor_json *aud = cor_json_get(claims, "aud");
+    struct cor_json *shared = cor_json_array();
+    if (cor_json_count(asked) == 0 && contains(aud, issuer)) {
+        cor_json_add(shared, cor_json_str(issuer));
+    }
+    for (size_t i = 0; i < cor_json_count(asked); i++) {
+        const char *one = cor_json_as_str(cor_json_item(asked, i), "");
+        if (contains(aud, one)) {
+            cor_json_add(shared, cor_json_str(one));
+        }
+    }
+    return shared;
+}
+
+static void add_extra(struct cor_json *extra, const char *key, const char *value)
+{
+    struct cor_json *list = cor_json_array();
+    cor_json_add(list, cor_json_str(value));
+    cor_json_set(extra, key, list);
+}
+
+/* UserInfo of a ServiceAccount (k8s.io/kubernetes/pkg/serviceaccount/util.go). */
+static struct cor_json *user_info(const struct cor_json *own)
+{
+    struct cor_json *user = cor_json_object();
+    struct cor_json *groups = cor_json_array();
+    struct cor_json *extra = cor_json_object();
+    const struct cor_json *pod = cor_json_get(own, "pod");
+    auto_(cor_freep) char *name = account_of(own);
+    cor_json_set(user, "username", cor_json_str(name));
+    cor_json_set(user, "uid", cor_json_str(cor_json_str_at(own, "serviceaccount.uid", "")));
+    cor_json_add(groups, cor_json_str("system:serviceaccounts"));
+    cor_json_add(groups,
+                 cor_json_fmt("system:serviceaccounts:%s", cor_json_str_at(own, "namespace", "")));
+    cor_json_add(groups, cor_json_str("system:authenticated"));
+    cor_json_set(user, "groups", groups);
+    if (pod != NULL) {
+        add_extra(extra, "authentication.kubernetes.io/pod-name", cor_json_str_at(pod, "name", ""));
+        add_extra(extra, "authentication.kubernetes.io/pod-uid", cor_json_str_at(pod, "uid", ""));
+        cor_json_set(user, "extra", cor_json_ref(extra));
+    }
+    cor_json_free(&extra);
+    return user;
+}
+
+static struct cor_json *token_verdict(struct kl_api *api, const struct cor_json *spec)
+{
+    struct cor_json *status = cor_json_object();
+    struct cor_view token = cor_json_as_view(cor_json_get(spec, "token"));
+    auto_(cor_json_free) struct cor_json *claims = valid_claims(api, token);
+    auto_(cor_json_free) struct cor_json *shared =
+        shared_audiences(claims, cor_json_get(spec, "audiences"));
+    if (cor_json_count(shared) == 0) {
+        cor_json_set(status, "user", cor_json_object());
+        cor_json_set(status, "error", cor_json_str("invalid bearer token"));
+        return status;
+    }
+    cor_json_set(status, "authenticated", cor_json_bool(true));
+    cor_json_set(status, "user", user_info(cor_json_get(claims, "kubernetes.io")));
+    cor_json_set(status, "audiences", take(&shared));
+    return status;
+}
+
+void kl_write_token_review(struct kl_request *request)
+{
+    auto_(kl_fail_free) struct kl_fail fail = {0};
+    auto_(cor_json_free) struct cor_json *review = NULL;
+    enum cor_code code = kl_write_body(request, &review, &fail);
+    if (code == COR_OK && cor_json_str_at(review, "spec.token", "")[0] == '\0') {
+        code = kl_fail_bad(&fail, "token is required for TokenReview in authentication");
+    }
+    if (code != COR_OK) {
+        kl_reply_fail(request, &fail);
+        return;
+    }
+    kl_set_type(request->route.kind, review);
+    cor_json_set(review, "status", token_verdict(request->api, cor_json_get(review, "spec")));
+    kl_reply(request, 201, NULL, review);
 }
 
 static struct cor_json *named(const struct cor_json *object)

@@ -354,6 +354,53 @@ static void test_tokens(void **state)
     assert_int_equal(f->status, 403);
 }
 
+#define REVIEWS "/apis/authentication.k8s.io/v1/tokenreviews"
+
+static void review(struct fixture *f, const char *token, const char *audiences)
+{
+    auto_(cor_freep) char *body =
+        cor_sprintf("{'apiVersion':'authentication.k8s.io/v1','kind':"
+                    "'TokenReview','spec':{'token':'%s','audiences':[%s]}}",
+                    token, audiences);
+    call(f, "POST", REVIEWS, body);
+}
+
+/* Whose a token is: for services that are shown one. */
+static void test_token_reviews(void **state)
+{
+    struct fixture *f = *state;
+    f->lines_wanted = 1;
+    call(f, "GET", "/api/v1/namespaces/default/serviceaccounts?watch=1&timeoutSeconds=10", NULL);
+    f->lines_wanted = 0;
+    call(f, "POST", "/api/v1/namespaces/default/serviceaccounts/default/token",
+         "{'spec':{'audiences':['one','two']}}");
+    auto_(cor_freep) char *token = cor_strdup(at(f, "status.token"));
+    review(f, token, "'two','three'");
+    assert_int_equal(f->status, 201);
+    assert_true(cor_json_bool_at(f->body, "status.authenticated", false));
+    assert_string_equal(at(f, "status.user.username"), "system:serviceaccount:default:default");
+    const struct cor_json *groups = cor_json_at(f->body, "status.user.groups");
+    assert_string_equal(cor_json_as_str(cor_json_item(groups, 1), ""),
+                        "system:serviceaccounts:default");
+    const struct cor_json *audiences = cor_json_at(f->body, "status.audiences");
+    assert_int_equal(cor_json_count(audiences), 1);
+    assert_string_equal(cor_json_as_str(cor_json_item(audiences, 0), ""), "two");
+    review(f, token, ""); /* not for the API server */
+    assert_false(cor_json_bool_at(f->body, "status.authenticated", false));
+    assert_string_equal(at(f, "status.error"), "invalid bearer token");
+    review(f, "garbage", "'two'");
+    assert_int_equal(f->status, 201);
+    assert_false(cor_json_bool_at(f->body, "status.authenticated", false));
+    review(f, "", "");
+    assert_int_equal(f->status, 400);
+    call(f, "DELETE", "/api/v1/namespaces/default/serviceaccounts/default", NULL);
+    review(f, token, "'two'");
+    assert_false(cor_json_bool_at(f->body, "status.authenticated", false));
+    become(f, "somebody", "some-group");
+    review(f, token, "'two'");
+    assert_int_equal(f->status, 403);
+}
+
 static void test_namespace_ends(void **state)
 {
     struct fixture *f = *state;
@@ -597,21 +644,14 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_bad_requests),
-        TEST(test_versions_and_conflicts),
-        TEST(test_addresses_merge),
-        TEST(test_generated_names),
-        TEST(test_kill_and_resume),
-        TEST(test_watch_sees_selection_change),
-        TEST(test_pod_life),
-        TEST(test_scheduling),
-        TEST(test_tokens),
-        TEST(test_namespace_ends),
-        TEST(test_files),
-        TEST(test_pages),
-        TEST(test_collection_is_deleted),
-        TEST(test_roles),
-        TEST(test_server_side_apply),
+        TEST(test_bad_requests),    TEST(test_versions_and_conflicts),
+        TEST(test_addresses_merge), TEST(test_generated_names),
+        TEST(test_kill_and_resume), TEST(test_watch_sees_selection_change),
+        TEST(test_pod_life),        TEST(test_scheduling),
+        TEST(test_tokens),          TEST(test_token_reviews),
+        TEST(test_namespace_ends),  TEST(test_files),
+        TEST(test_pages),           TEST(test_collection_is_deleted),
+        TEST(test_roles),           TEST(test_server_side_apply),
         TEST(test_deployment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
