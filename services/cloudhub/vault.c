@@ -4,6 +4,7 @@
 #include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/kube/path.h"
+#include "common/pki/key.h"
 #include "secret.h"
 
 enum { TRIES_MAX = 5 };
@@ -55,7 +56,7 @@ static void ask(struct work *work, const char *method, bool named, const struct 
                 cor_kube_fn fn)
 {
     auto_(cor_buf_free) struct cor_buf path = {0};
-    auto_(cor_buf_free) struct cor_buf body = {0};
+    auto_(cor_secret_free) struct cor_buf body = {0}; /* may hold a key */
     struct cor_kube_ref ref = {.group_version = "v1",
                                .ns = work->vault->ns,
                                .plural = "secrets",

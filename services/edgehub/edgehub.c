@@ -127,7 +127,7 @@ static void on_link_down(void *self)
     hub_tell_link(hub, NULL);
     (void)malloc_trim(0);
     begin_to_doubt(hub);
-    if (hub->identity.cert != NULL) {
+    if (hub->identity.cert != NULL && !hub->rejoin) {
         look_at_renewal(hub);
     }
 }
