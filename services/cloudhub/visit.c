@@ -61,12 +61,13 @@ static void on_client_bytes(void *self, struct cor_view bytes)
     cor_passage_room(visit->passage);
 }
 
+/* Who sends no more is gone, as Kubernetes' own proxies have it (k8s.io/apimachinery
+ * pkg/util/proxy/upgradeaware.go): else a killed client would keep what it began. */
 static void on_client_last(void *self)
 {
     struct visit *visit = self;
-    if (visit->tunnel != NULL) {
-        tunnel_send(visit->tunnel, (struct cor_view){0}, true);
-    }
+    cor_passage_end(visit->passage, "the client has gone");
+    free_visit(visit);
 }
 
 static void on_client_gone(void *self)
