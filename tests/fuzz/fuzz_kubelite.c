@@ -5,9 +5,11 @@
 #include "common/base/mem.h"
 #include "services/kubelite/apply.h"
 #include "services/kubelite/json_patch.h"
+#include "services/kubelite/kubelet.h"
 #include "services/kubelite/protobuf.h"
 #include "services/kubelite/quantity.h"
 #include "services/kubelite/route.h"
+#include "services/kubelite/sample.h"
 #include "services/kubelite/selector.h"
 #include "services/kubelite/shape.h"
 #include "services/kubelite/strategic.h"
@@ -112,10 +114,41 @@ static void path(struct cor_view text)
     (void)kl_route_parse(kinds, text, &route);
 }
 
+/* What a kubelet says at /metrics/resource. */
+static void sample(struct cor_view text)
+{
+    auto_(kl_sample_free) struct kl_sample sample = {0};
+    kl_sample_read(&sample, text, (struct cor_wall){1});
+    (void)kl_sample_find(&sample, "default", "web", "c");
+}
+
+/* A Pod as a node reports it, and in a second line the query of a request for its logs. */
+static void ask_kubelet(struct cor_view text)
+{
+    struct cor_view line;
+    auto_(cor_json_free) struct cor_json *pod = NULL;
+    auto_(cor_buf_free) struct cor_buf out = {0};
+    auto_(kl_fail_free) struct kl_fail fail = {0};
+    if (!cor_view_split(&text, '\n', &line) ||
+        cor_json_parse(line, 1 << 20, 0, &pod, NULL) != COR_OK) {
+        return;
+    }
+    struct kl_kubelet_ask ask = {KL_SUB_LOG, pod, text};
+    (void)!kl_kubelet_path(&ask, &out, &fail);
+    ask.sub = KL_SUB_EXEC;
+    (void)!kl_kubelet_path(&ask, &out, &fail);
+    cor_buf_clear(&out);
+    char type[] = "InternalIP";
+    char *types[] = {type};
+    struct cor_conf_strs list = {.items = types, .count = 1};
+    (void)!kl_kubelet_host(pod, &list, &out, &fail);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const readers[])(struct cor_view text) = {
-        json_pod, protobuf_pod, patch, quantity, selector, path, json_patch, apply};
+        json_pod, protobuf_pod, patch, quantity, selector,
+        path,     json_patch,   apply, sample,   ask_kubelet};
     if (size > 0) {
         readers[data[0] % COR_COUNT(readers)]((struct cor_view){(const char *)data + 1, size - 1});
     }
