@@ -31,7 +31,7 @@ typedef char *(*cor_httpd_refusal_fn)(void *self, int status, const char *text,
                                       const char **type_r);
 
 struct cor_httpd_spec {
-    const char *const *addresses; /* "127.0.0.1:6443", "[::1]:0", "0.0.0.0:6443" */
+    const char *const *addresses; /* "127.0.0.1:6443", "[::1]:0", "0.0.0.0:6443", "/path" */
     size_t address_count;
     const char *cert_pem; /* chain; NULL: no TLS */
     const char *key_pem;

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
@@ -364,6 +366,34 @@ static void test_bad_addresses(void **state)
     }
 }
 
+/* A socket file of somebody who was killed is replaced, one that is listened on is not. */
+static void test_socket_files(void **state)
+{
+    struct fixture *f = *state;
+    char dir[] = "/tmp/test_httpd.XXXXXX";
+    struct sockaddr_un left = {.sun_family = AF_UNIX};
+    struct stat st;
+    struct cor_err err = COR_ERR_NONE;
+    struct cor_httpd *second = NULL;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(left.sun_path, sizeof(left.sun_path), "%s/socket", dir);
+    const char *const addresses[] = {left.sun_path};
+    const struct cor_httpd_spec spec = {
+        .addresses = addresses, .address_count = 1, .handler = handle, .self = f};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&left, sizeof(left)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(cor_httpd_start(f->loop, &spec, &f->httpd, &err), COR_IO);
+    (void)close(fd);
+    assert_int_equal(cor_httpd_start(f->loop, &spec, &f->httpd, &err), COR_OK);
+    assert_int_equal(cor_httpd_port(f->httpd, 0), 0);
+    assert_int_equal(stat(left.sun_path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(cor_httpd_start(f->loop, &spec, &second, &err), COR_IO);
+    (void)unlink(left.sun_path);
+    (void)rmdir(dir);
+}
+
 static void leaf(struct fixture *f, struct cor_issuer issuer, int usage, const char *cn,
                  struct cor_buf *cert, struct cor_buf *key)
 {
@@ -471,15 +501,11 @@ static void test_bad_certificate_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_plain_requests),
-        TEST(test_header_limit),
-        TEST(test_chunked_body_limit),
-        TEST(test_client_that_leaves_is_noticed),
-        TEST(test_free_closes_streams),
-        TEST(test_no_descriptors),
-        TEST(test_bad_addresses),
-        TEST(test_client_certificates),
-        TEST(test_bad_certificate_is_refused),
+        TEST(test_plain_requests),      TEST(test_header_limit),
+        TEST(test_chunked_body_limit),  TEST(test_client_that_leaves_is_noticed),
+        TEST(test_free_closes_streams), TEST(test_no_descriptors),
+        TEST(test_bad_addresses),       TEST(test_socket_files),
+        TEST(test_client_certificates), TEST(test_bad_certificate_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
