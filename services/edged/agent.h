@@ -36,6 +36,9 @@ struct edged_cfg {
     int64_t status_seconds;
     int64_t report_seconds;
     int64_t lease_seconds;
+    char *api_socket;
+    char *api_listen;
+    char *api_token_file;
 };
 
 struct agent;
@@ -84,6 +87,8 @@ struct relist;
 struct api;
 /* api_tunnel.c */
 struct api_tunnel;
+/* api_http.c */
+struct api_http;
 
 struct agent {
     struct cor_service *service;
@@ -109,6 +114,7 @@ struct agent {
     struct registrar *registrar;
     struct api *api;
     struct api_tunnel *tunnel;
+    struct api_http *http;
     struct edged_books books;
     uint64_t starts, restarts, patches, events_sent, events_lost;
 };

@@ -17,6 +17,7 @@ struct api {
     struct agent *agent;
     struct cor_link calls;
     struct cor_link followers;
+    struct stats_source *source;
     size_t count;
 };
 
@@ -238,10 +239,10 @@ static const struct {
     const char *first; /* part of the path */
     void (*fn)(struct api_call *call);
 } ROUTES[] = {
-    {"containerLogs", api_logs},
-    {"exec", api_exec},
-    {"attach", api_attach},
-    {"portForward", api_port_forward},
+    {"containerLogs", api_logs},       {"exec", api_exec},       {"attach", api_attach},
+    {"portForward", api_port_forward}, {"healthz", api_healthz}, {"pods", api_pods},
+    {"runningpods", api_running_pods}, {"configz", api_configz}, {"stats", api_stats},
+    {"metrics", api_metrics},
 };
 
 static void dispatch(struct api_call *call, bool readable)
@@ -348,6 +349,7 @@ struct api *api_new(struct agent *agent)
     api->agent = agent;
     cor_list_init(&api->calls);
     cor_list_init(&api->followers);
+    api->source = stats_source_new(agent);
     return api;
 }
 
@@ -357,6 +359,7 @@ void api_free(struct api **api)
         while (!cor_list_empty(&(*api)->calls)) {
             api_gone(COR_LIST_OBJECT((*api)->calls.next, struct api_call, link));
         }
+        stats_source_free(&(*api)->source);
         cor_freep(api);
     }
 }
@@ -364,6 +367,11 @@ void api_free(struct api **api)
 struct cor_link *api_followers(struct api *api)
 {
     return &api->followers;
+}
+
+struct stats_source *api_source(const struct api *api)
+{
+    return api->source;
 }
 
 size_t api_count(const struct api *api)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Private to edged: the node's API, as the kubelet serves it (k8s.io/kubernetes
-// pkg/kubelet/server/server.go). A request comes by a front (api_tunnel.c: from the cloud) and is
-// given to the handler of its path. Bytes of the answer wait here for the front's credit, so a
-// handler writes while api_room says so. Loop thread only.
+// pkg/kubelet/server/server.go). A request comes by a front (api_tunnel.c: from the cloud;
+// api_http.c: from this machine) and is given to the handler of its path. Bytes of the answer wait
+// here for the front's credit, so a handler writes while api_room says so. Loop thread only.
 #ifndef EDGED_API_H
 #define EDGED_API_H
 
@@ -113,6 +113,9 @@ void api_free(struct api **api);
 /* What waits for logs to grow: of api_logs.c. */
 struct cor_link *api_followers(struct api *api);
 
+/* What gathers statistics: of api_stats.c. */
+struct stats_source *api_source(const struct api *api);
+
 /* Calls that are open. */
 size_t api_count(const struct api *api);
 
@@ -138,5 +141,27 @@ COR_NODISCARD enum cor_code api_tunnel_open(struct agent *agent, struct api_tunn
 
 /* Ends them; *tunnel becomes NULL. */
 void api_tunnel_close(struct api_tunnel **tunnel);
+
+/* api_http.c: requests from this machine: on api.socket, which only the service's own user may
+ * open, and on api.listen for those who have the token. What cannot be listened on is told once and
+ * tried again. Returns owned. */
+struct api_http;
+struct api_http *api_http_open(struct agent *agent);
+
+/* Ends them; *front becomes NULL. */
+void api_http_close(struct api_http **front);
+
+/* api_stats.c: what is used, and counted. */
+struct stats_source;
+struct stats_source *stats_source_new(struct agent *agent);
+void stats_source_free(struct stats_source **source); /* nobody asks any more */
+void api_stats(struct api_call *call);
+void api_metrics(struct api_call *call);
+
+/* api_pods.c: what the node has, as the kubelet tells it. */
+void api_healthz(struct api_call *call);
+void api_pods(struct api_call *call);
+void api_running_pods(struct api_call *call);
+void api_configz(struct api_call *call);
 
 #endif

@@ -42,6 +42,7 @@ enum method {
     EXEC,
     ATTACH,
     PORT_FORWARD,
+    LIST_USAGES,
 };
 
 /* Deadlines as kubelet's: 2 min for all, 4 min for RunPodSandbox; a pull may take long, and only
@@ -74,6 +75,7 @@ static const struct {
     [EXEC] = {RUNTIME "Exec", COR_SEC(120), cri_read_url, false},
     [ATTACH] = {RUNTIME "Attach", COR_SEC(120), cri_read_url, false},
     [PORT_FORWARD] = {RUNTIME "PortForward", COR_SEC(120), cri_read_url, false},
+    [LIST_USAGES] = {RUNTIME "ListContainerStats", COR_SEC(10), cri_read_usages, false},
 };
 
 struct cri {
@@ -295,6 +297,11 @@ void cri_pull_image(struct cri *cri, const char *image, const struct cri_auth *a
 void cri_list_images(struct cri *cri, cri_fn fn, void *self)
 {
     start_empty(cri, LIST_IMAGES, fn, self);
+}
+
+void cri_list_usages(struct cri *cri, cri_fn fn, void *self)
+{
+    start_empty(cri, LIST_USAGES, fn, self);
 }
 
 void cri_image_fs(struct cri *cri, cri_fn fn, void *self)

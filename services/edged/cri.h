@@ -167,6 +167,24 @@ struct cri_image {
     const char *user;
 };
 
+/* What a container uses. Amounts that the runtime does not tell are CRI_UNTOLD. */
+#define CRI_UNTOLD UINT64_MAX
+
+struct cri_usage {
+    const char *id;
+    int64_t cpu_ns; /* when, since the epoch */
+    uint64_t cpu_total_ns;
+    int64_t memory_ns;
+    uint64_t working_set;
+    uint64_t available;
+    uint64_t usage;
+    uint64_t rss;
+    uint64_t faults;
+    uint64_t major_faults;
+    uint64_t layer_bytes; /* its writable layer */
+    uint64_t layer_inodes;
+};
+
 /* How a call ended. code COR_OK: what the call gives is set, the rest is zero. */
 struct cri_answer {
     enum cor_code code;
@@ -187,6 +205,9 @@ struct cri_answer {
     const char *url;          /* of exec, attach, port-forward: asks there to be upgraded */
     const char *mountpoint;   /* image file system */
     uint64_t used_bytes;
+    uint64_t used_inodes; /* CRI_UNTOLD */
+    const struct cri_usage *usages;
+    size_t usage_count;
 };
 
 typedef void (*cri_fn)(void *self, const struct cri_answer *answer);
@@ -274,7 +295,10 @@ void cri_pull_image(struct cri *cri, const char *image, const struct cri_auth *a
 /* ListImages. */
 void cri_list_images(struct cri *cri, cri_fn fn, void *self);
 
-/* ImageFsInfo: mountpoint, used_bytes. */
+/* ListContainerStats: usages of all running containers. */
+void cri_list_usages(struct cri *cri, cri_fn fn, void *self);
+
+/* ImageFsInfo: mountpoint, used_bytes, used_inodes. */
 void cri_image_fs(struct cri *cri, cri_fn fn, void *self);
 
 /* What a client wants to be joined with. */

@@ -294,6 +294,48 @@ bool cri_read_images(struct cor_arena *arena, struct cor_view bytes, struct cri_
     return true;
 }
 
+static uint64_t amount_of(const Runtime__V1__UInt64Value *value)
+{
+    return value == NULL ? CRI_UNTOLD : value->value;
+}
+
+static void read_usage(struct cri_usage *out, const Runtime__V1__ContainerStats *from)
+{
+    static const Runtime__V1__MemoryUsage NO_MEMORY = RUNTIME__V1__MEMORY_USAGE__INIT;
+    const Runtime__V1__MemoryUsage *memory = from->memory == NULL ? &NO_MEMORY : from->memory;
+    const Runtime__V1__FilesystemUsage *layer = from->writable_layer;
+    out->id = from->attributes == NULL ? "" : from->attributes->id;
+    out->cpu_ns = from->cpu == NULL ? 0 : from->cpu->timestamp;
+    out->cpu_total_ns =
+        from->cpu == NULL ? CRI_UNTOLD : amount_of(from->cpu->usage_core_nano_seconds);
+    out->memory_ns = memory->timestamp;
+    out->working_set = amount_of(memory->working_set_bytes);
+    out->available = amount_of(memory->available_bytes);
+    out->usage = amount_of(memory->usage_bytes);
+    out->rss = amount_of(memory->rss_bytes);
+    out->faults = amount_of(memory->page_faults);
+    out->major_faults = amount_of(memory->major_page_faults);
+    out->layer_bytes = layer == NULL ? CRI_UNTOLD : amount_of(layer->used_bytes);
+    out->layer_inodes = layer == NULL ? CRI_UNTOLD : amount_of(layer->inodes_used);
+}
+
+bool cri_read_usages(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
+                     ProtobufCMessage **unpacked_r)
+{
+    UNPACK(m, Runtime__V1__ListContainerStatsResponse,
+           runtime__v1__list_container_stats_response__unpack);
+    struct cri_usage *list = cor_arena_alloc(arena, (m->n_stats + 1) * sizeof(*list));
+    if (list == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < m->n_stats; i++) {
+        read_usage(&list[i], m->stats[i]);
+    }
+    answer->usages = list;
+    answer->usage_count = m->n_stats;
+    return true;
+}
+
 bool cri_read_image_fs(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
                        ProtobufCMessage **unpacked_r)
 {
@@ -303,6 +345,7 @@ bool cri_read_image_fs(struct cor_arena *arena, struct cor_view bytes, struct cr
         const Runtime__V1__FilesystemUsage *fs = m->image_filesystems[0];
         answer->mountpoint = fs->fs_id == NULL ? "" : fs->fs_id->mountpoint;
         answer->used_bytes = fs->used_bytes == NULL ? 0 : fs->used_bytes->value;
+        answer->used_inodes = amount_of(fs->inodes_used);
     }
     return true;
 }

@@ -49,6 +49,8 @@ bool cri_read_images(struct cor_arena *arena, struct cor_view bytes, struct cri_
                      ProtobufCMessage **unpacked_r);
 bool cri_read_pull(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
                    ProtobufCMessage **unpacked_r);
+bool cri_read_usages(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
+                     ProtobufCMessage **unpacked_r);
 bool cri_read_url(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
                   ProtobufCMessage **unpacked_r);
 bool cri_read_image_fs(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,

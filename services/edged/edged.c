@@ -8,6 +8,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/pipe/address.h"
 
 enum { SAFETY_S = 60, OBJECT_MAX = 16 * 1024 * 1024 };
 
@@ -47,6 +48,12 @@ static const struct cor_conf_row rows[] = {
                      "domain of the cluster"),
     COR_CONF_BOOL_ROW(struct edged_cfg, report_events, "events", "true",
                       "report Events of pods and the node"),
+    COR_CONF_STR_ROW(struct edged_cfg, api_socket, "api.socket", "edged.sock",
+                     "unix socket of the node's API, in run-dir; empty: none"),
+    COR_CONF_STR_ROW(struct edged_cfg, api_listen, "api.listen", "127.0.0.1:10350",
+                     "address of the node's API, with a token; empty: none"),
+    COR_CONF_STR_ROW(struct edged_cfg, api_token_file, "api.token-file", "edged-api.token",
+                     "file with that token, in run-dir; made when there is none"),
 };
 
 /* ---- what metamanager says ---- */
@@ -241,6 +248,15 @@ static enum cor_code check(const void *config, struct cor_err *err)
     if (cfg->cgroup_root[0] != '\0' && cfg->cgroup_root[0] != '/') {
         return cor_err_set(err, COR_INVALID, "pods.cgroup-root: expected an absolute path");
     }
+    union cor_address address;
+    socklen_t len = 0;
+    if (cfg->api_listen[0] != '\0' &&
+        (cfg->api_listen[0] == '/' || !cor_address_parse(cfg->api_listen, &address, &len))) {
+        return cor_err_set(err, COR_INVALID, "api.listen: expected a numeric address with a port");
+    }
+    if (cfg->api_listen[0] != '\0' && cfg->api_token_file[0] == '\0') {
+        return cor_err_set(err, COR_INVALID, "api.token-file: expected a path");
+    }
     return COR_OK;
 }
 
@@ -290,6 +306,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     cor_timer_repeat(agent->safety, COR_SEC(SAFETY_S));
     cor_bus_stats(service->bus, add_stats, agent);
     teller_node_note(agent, false, "Starting", "Starting kubelet.");
+    agent->http = api_http_open(agent);
     cor_service_ready(service);
     return COR_OK;
 }
@@ -298,6 +315,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
 static void stop(void *self)
 {
     struct agent *agent = self;
+    api_http_close(&agent->http);
     api_tunnel_close(&agent->tunnel);
     api_free(&agent->api);
     cor_hook_free(&agent->hook);

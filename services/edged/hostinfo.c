@@ -168,6 +168,7 @@ void hostinfo_read(struct hostinfo *info, const char *folder)
     info->kernel = cor_strdup(known ? uts.release : "");
     info->os_image = os_image();
     info->ip = hostinfo_ip();
+    default_interface(info->interface, sizeof(info->interface));
     info->arch = arch_of(known ? uts.machine : "");
     info->cpus = sysconf(_SC_NPROCESSORS_ONLN);
     info->memory = memory_line("MemTotal");

@@ -12,8 +12,9 @@ struct hostinfo {
     char *boot_id;
     char *kernel;
     char *os_image;
-    char *ip;         /* of the default route's interface, else of any; "" when there is none */
-    const char *arch; /* constant, as Go names it */
+    char *ip;           /* of the default route's interface, else of any; "" when there is none */
+    char interface[16]; /* of the default route; "" */
+    const char *arch;   /* constant, as Go names it */
     int64_t cpus;
     int64_t memory;
     int64_t storage; /* of the file system with the folder */

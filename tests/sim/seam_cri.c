@@ -667,12 +667,17 @@ void cri_container_status(struct cri *cri, const char *id, cri_fn fn, void *self
     (void)call_of(cri, act_container, id, fn, self);
 }
 
-/* Nobody asks for streams in a simulation. */
+/* Nobody asks for streams or statistics in a simulation. */
 static void act_none(struct call *call)
 {
     call->answer.code = COR_UNSUPPORTED;
-    call->answer.text = "no streams";
+    call->answer.text = "not in a simulation";
     answer_soon(call);
+}
+
+void cri_list_usages(struct cri *cri, cri_fn fn, void *self)
+{
+    (void)call_new(cri, act_none, fn, self);
 }
 
 void cri_exec(struct cri *cri, const char *id, const struct cri_streams *streams,
