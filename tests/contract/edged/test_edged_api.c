@@ -244,7 +244,7 @@ static void await_none(struct hub *hub)
 /* Tells the shell of a container of Pod talk to say a line. */
 #define TALK                                                                                       \
     "{'containers':[{'name':'c','image':'coracle.local/busybox:1','command':['/bin/sh','-c',"      \
-    "'echo one; echo two; while [ ! -e /tmp/go ]; do sleep 0.1; done; echo three; "            \
+    "'echo one; echo two; while [ ! -e /tmp/go ]; do sleep 0.1; done; echo three; "                \
     "while [ ! -e /tmp/end ]; do sleep 0.1; done; echo four']}],'restartPolicy':'Never'}"
 
 static void start_pod(struct hub *hub, const char *name, const char *spec)
