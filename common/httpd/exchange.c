@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
@@ -200,6 +202,25 @@ struct cor_view cor_exchange_query(const struct cor_exchange *exchange)
 struct cor_view cor_exchange_body(const struct cor_exchange *exchange)
 {
     return cor_buf_as_view(&exchange->body);
+}
+
+int cor_exchange_port(const struct cor_exchange *exchange)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_storage most;
+    } address = {.any = {.sa_family = AF_UNSPEC}};
+    socklen_t len = sizeof(address);
+    int fd = MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+                 ->connect_fd;
+    if (getsockname(fd, &address.any, &len) != 0) {
+        return 0;
+    }
+    return address.any.sa_family == AF_INET    ? ntohs(address.v4.sin_port)
+           : address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port)
+                                               : 0;
 }
 
 const char *cor_exchange_header(const struct cor_exchange *exchange, const char *name)

@@ -71,6 +71,9 @@ struct cor_view cor_exchange_body(const struct cor_exchange *exchange);
 /* Value of the header, any case of name; NULL when absent. */
 const char *cor_exchange_header(const struct cor_exchange *exchange, const char *name);
 
+/* Port that the client came to. */
+int cor_exchange_port(const struct cor_exchange *exchange);
+
 /* Calls fn for each header line of the request, in order (borrowed for the call): for who passes a
  * request on. */
 void cor_exchange_each_header(struct cor_exchange *exchange,

@@ -38,11 +38,13 @@ cloud_options() {
             echo "enrol.address=\"$CORACLE_HUB_LISTEN\""
             echo "enrol.port=$CORACLE_ENROL_PORT"
             echo "streams.listen=\"$CORACLE_HUB_LISTEN:$CORACLE_STREAMS_PORT\""
+            echo "streams.node-ports=$CORACLE_NODE_PORTS"
             ;;
         edgecontroller)
             echo "kubeconfig=\"$CORACLE_ETC/edgecontroller.kubeconfig\""
             echo "streams.address=\"$CORACLE_ADDRESS\""
             echo "streams.port=$CORACLE_STREAMS_PORT"
+            echo "streams.node-ports=$CORACLE_NODE_PORTS"
             ;;
     esac
 }

@@ -39,6 +39,8 @@ struct config {
     bool reusable_token;
     char *kubelet_address;
     char *kubelet_ca;
+    int64_t first_node_port;
+    int64_t node_ports;
 };
 
 #define C struct config
@@ -76,6 +78,10 @@ static const struct cor_conf_row ROWS[] = {
     COR_CONF_STR_ROW(C, kubelet_address, "streams.listen", "0.0.0.0:10003",
                      "where API servers ask for logs, exec and the rest of nodes' API; empty: "
                      "nowhere"),
+    COR_CONF_INT_ROW(C, first_node_port, "streams.first-node-port", "10400", 1, 65535,
+                     "ports of single nodes from this one on, as metrics-server needs them; as in "
+                     "edgecontroller"),
+    COR_CONF_INT_ROW(C, node_ports, "streams.node-ports", "0", 0, 4096, "how many there are"),
     COR_CONF_STR_ROW(C, kubelet_ca, "streams.client-ca", "",
                      "file of the CA of API servers' kubelet client certificates; empty: as the "
                      "cluster says it (ConfigMap kube-system/extension-apiserver-authentication)"),
@@ -313,7 +319,9 @@ static void begin(struct cloudhub *s)
                                        .kube = s->kube,
                                        .authority = s->authority,
                                        .address = s->cfg->kubelet_address,
-                                       .client_ca = s->cfg->kubelet_ca};
+                                       .client_ca = s->cfg->kubelet_ca,
+                                       .first_port = (int)s->cfg->first_node_port,
+                                       .ports = (int)s->cfg->node_ports};
         s->kubelet = kubelet_new(&kubelet);
     }
     s->ready = true;
@@ -466,6 +474,10 @@ static enum cor_code check(const void *cfg, struct cor_err *err)
     const struct config *config = cfg;
     if (config->names.count == 0) {
         return cor_err_set(err, COR_INVALID, "names: expected at least one name or address");
+    }
+    if (config->first_node_port + config->node_ports > 65536) {
+        return cor_err_set(err, COR_INVALID,
+                           "streams.node-ports: the last one would be above 65535");
     }
     if (strcmp(config->dialect, "coracle") != 0 && strcmp(config->dialect, "kubeedge") != 0) {
         return cor_err_set(err, COR_INVALID, "link.dialect: expected coracle or kubeedge");

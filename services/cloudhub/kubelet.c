@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kubelet.h"
 
+#include <stdint.h>
+#include <string.h>
+
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/httpd/httpd.h"
 #include "common/kube/path.h"
 #include "visit.h"
@@ -24,8 +28,7 @@ struct kubelet {
 static void on_request(void *self, struct cor_exchange *exchange)
 {
     struct kubelet *kubelet = self;
-    visit_begin(kubelet->spec.hub, &kubelet->visits, &kubelet->count, exchange,
-                cor_httpd_port(kubelet->httpd, 0));
+    visit_begin(kubelet->spec.hub, &kubelet->visits, &kubelet->count, exchange);
 }
 
 /* ---- whom to trust ---- */
@@ -40,6 +43,28 @@ static void again(struct kubelet *kubelet, const char *why)
     cor_timer_start(kubelet->retry, COR_SEC(RETRY_S));
 }
 
+/* The one for all nodes, then those of single nodes. */
+static const char **addresses_of(const struct kubelet_spec *spec, size_t *count_r)
+{
+    const char **all = cor_alloc(((size_t)spec->ports + 1) * sizeof(*all));
+    const char *colon = strrchr(spec->address, ':');
+    int host = colon == NULL ? 0 : (int)(colon - spec->address);
+    all[0] = cor_strdup(spec->address);
+    for (int i = 0; i < spec->ports; i++) {
+        all[i + 1] = cor_sprintf("%.*s:%d", host, spec->address, spec->first_port + i);
+    }
+    *count_r = (size_t)spec->ports + 1;
+    return all;
+}
+
+static void free_addresses(const char **all, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        cor_free((char *)(uintptr_t)all[i]);
+    }
+    cor_free(all);
+}
+
 static void listen_with(struct kubelet *kubelet, const char *client_ca)
 {
     auto_(cor_buf_free) struct cor_buf cert = {0};
@@ -49,15 +74,20 @@ static void listen_with(struct kubelet *kubelet, const char *client_ca)
     cor_cert_pem(tls.cert, &cert);
     cor_certs_pem(tls.chain, &cert);
     cor_key_pem(tls.key, &key);
-    struct cor_httpd_spec spec = {.addresses = &kubelet->spec.address,
-                                  .address_count = 1,
+    size_t count = 0;
+    const char **addresses = addresses_of(&kubelet->spec, &count);
+    struct cor_httpd_spec spec = {.addresses = addresses,
+                                  .address_count = count,
                                   .cert_pem = cert.data,
                                   .key_pem = key.data,
                                   .client_ca_pem = client_ca,
                                   .max_connections = CONNECTIONS_MAX,
                                   .handler = on_request,
                                   .self = kubelet};
-    if (cor_httpd_start(kubelet->spec.hub->service->loop, &spec, &kubelet->httpd, &err) != COR_OK) {
+    enum cor_code code =
+        cor_httpd_start(kubelet->spec.hub->service->loop, &spec, &kubelet->httpd, &err);
+    free_addresses(addresses, count);
+    if (code != COR_OK) {
         again(kubelet, err.text);
         return;
     }

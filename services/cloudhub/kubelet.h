@@ -15,6 +15,7 @@ struct kubelet_spec {
     struct cor_kube *kube;
     const struct authority *authority;
     const char *address;   /* "0.0.0.0:10003" */
+    int first_port, ports; /* of nodes: so many more, at the same address */
     const char *client_ca; /* file of the CA of API servers; "": as the cluster says it, in
                               ConfigMap extension-apiserver-authentication of kube-system */
 };

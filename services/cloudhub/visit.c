@@ -230,7 +230,7 @@ static struct cor_view bearer(const char *text)
     return fits(token, TARGET_MAX) ? token : (struct cor_view){"", 0};
 }
 
-static void ask_route(struct visit *visit, int port)
+static void ask_route(struct visit *visit)
 {
     struct cor_view groups[GROUPS_MAX];
     struct cor_exchange *exchange = cor_passage_exchange(visit->passage);
@@ -242,7 +242,7 @@ static void ask_route(struct visit *visit, int port)
         .method = cor_view_of(cor_exchange_method(exchange)),
         .path = cor_exchange_path(exchange),
         .host = host_of(cor_exchange_header(exchange, "Host")),
-        .port = (uint64_t)port,
+        .port = (uint64_t)cor_exchange_port(exchange),
     };
     const char *group = NULL;
     for (size_t i = 0; user != NULL && route.groups.count < GROUPS_MAX &&
@@ -261,7 +261,7 @@ static void ask_route(struct visit *visit, int port)
 }
 
 void visit_begin(struct hub *hub, struct cor_link *visits, size_t *count,
-                 struct cor_exchange *exchange, int port)
+                 struct cor_exchange *exchange)
 {
     struct visit *visit = cor_alloc(sizeof(*visit));
     *visit = (struct visit){.hub = hub, .count = count};
@@ -282,7 +282,7 @@ void visit_begin(struct hub *hub, struct cor_link *visits, size_t *count,
     } else if (cor_view_is(path, "/healthz")) {
         answer(visit, 200, "ok");
     } else {
-        ask_route(visit, port);
+        ask_route(visit);
     }
 }
 

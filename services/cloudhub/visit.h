@@ -7,9 +7,9 @@
 #include "common/httpd/httpd.h"
 #include "hub.h"
 
-/* A request has come, at this port. It joins visits, and *count, until it is over. */
+/* A request has come. It joins visits, and *count, until it is over. */
 void visit_begin(struct hub *hub, struct cor_link *visits, size_t *count,
-                 struct cor_exchange *exchange, int port);
+                 struct cor_exchange *exchange);
 
 /* Ends them all; the HTTP server is to be freed after. */
 void visits_end(struct cor_link *visits);

@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/kube/path.h"
 #include "edgecontroller.h"
+#include "nodeports.h"
 #include "own.h"
 #include "proto/status.h"
 #include "route.h"
@@ -443,7 +444,9 @@ enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct
     struct cor_json *to_api = NULL;
     if (ec_body(&said, &to_api, &why) == COR_OK) {
         if (ec->cfg->streams_address[0] != '\0' && cor_view_starts(key.type, "node")) {
-            ec_body_point(to_api, ec->cfg->streams_address, ec->cfg->streams_port);
+            int64_t port = ec_nodeports_give(ec->ports, node);
+            ec_body_point(to_api, ec->cfg->streams_address,
+                          port > 0 ? port : ec->cfg->streams_port);
         }
         take_call(ec, in, call, &key, to_api);
     } else {

@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "edgecontroller.h"
 #include "feeds.h"
+#include "nodeports.h"
 #include "records.h"
 
 static const struct ec_kind_info KINDS[EC_KINDS] = {
@@ -257,10 +258,14 @@ void ec_on_node(void *self, enum cor_change change, struct cor_json *object, str
     struct ec *ec = self;
     if (change != COR_DELETED) {
         ec_claims_look(ec->claims, object);
+        ec_nodeports_seen(
+            ec->ports, ec_name(object),
+            cor_json_int_at(object, "status.daemonEndpoints.kubeletEndpoint.Port", 0));
     }
     if (change == COR_DELETED) {
         ec_send(ec, ec_name(object), EC_NODES, object, true);
         ec_records_sweep(ec->records, ec_name(object));
+        ec_nodeports_gone(ec->ports, ec_name(object));
     } else if (old == NULL || ec_differs(object, old)) {
         ec_send(ec, ec_name(object), EC_NODES, object, false);
     }

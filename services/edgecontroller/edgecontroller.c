@@ -8,6 +8,7 @@
 #include "common/kube/path.h"
 #include "feeds.h"
 #include "lease.h"
+#include "nodeports.h"
 #include "record.h"
 #include "records.h"
 #include "streamroute.h"
@@ -49,6 +50,12 @@ static const struct cor_conf_row ROWS[] = {
                      "logs and exec: Nodes are reported with it; empty: with what nodes say"),
     COR_CONF_INT_ROW(struct ec_cfg, streams_port, "streams.port", "10003", 1, 65535,
                      "port of that address"),
+    COR_CONF_INT_ROW(
+        struct ec_cfg, first_node_port, "streams.first-node-port", "10400", 1, 65535,
+        "each node is reported with a port of its own from this one on, as metrics-server needs "
+        "it: cloudhub must have the same"),
+    COR_CONF_INT_ROW(struct ec_cfg, node_ports, "streams.node-ports", "0", 0, 4096,
+                     "how many there are; nodes beyond them, or with 0 all, have streams.port"),
 };
 
 #define EDGE_NODES "labelSelector=node-role.kubernetes.io%2Fedge"
@@ -280,6 +287,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->feeds = ec_feeds_new(ec);
     ec->claims = ec_claims_new(ec);
     ec->routes = ec_routes_new(ec);
+    ec->ports = ec_nodeports_new(ec->cfg->first_node_port, ec->cfg->node_ports);
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
     code = code == COR_OK ? ec_router_open(ec, err) : code;
@@ -311,6 +319,7 @@ static void stop(void *self)
     ec_feeds_free(&ec->feeds);
     ec_claims_free(&ec->claims);
     ec_routes_free(&ec->routes);
+    ec_nodeports_free(&ec->ports);
     ec_router_close(ec);
     if (ec->kube != NULL) {
         cor_kube_free(&ec->kube);

@@ -36,6 +36,8 @@ struct ec_cfg {
     int64_t entrance_all;
     char *streams_address;
     int64_t streams_port;
+    int64_t first_node_port;
+    int64_t node_ports;
 };
 
 /* Collections that are watched. */
@@ -70,6 +72,7 @@ struct ec_session {
 struct ec_router;
 struct ec_records;
 struct ec_routes;
+struct ec_nodeports;
 
 /* Topics of rules for one node. */
 enum { EC_TOPICS_MAX = 1024 };
@@ -93,6 +96,7 @@ struct ec {
     struct ec_feeds *feeds;     /* see feeds.h */
     struct ec_claims *claims;   /* see claims.h */
     struct ec_routes *routes;   /* see streamroute.h */
+    struct ec_nodeports *ports; /* see nodeports.h */
     size_t asking;              /* questions under way: see ask.c */
     struct cor_ledger *ledger;
     struct ec_router *router;               /* rules at work: see router.h */

@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "edgecontroller.h"
+#include "nodeports.h"
 #include "streamroute.h"
 
 /* The kubelet's: what was allowed, what was not (authorization-webhook-cache-*-ttl). */
@@ -111,6 +112,10 @@ static char *find_node(struct ec *ec, const struct px_stream_route *asked, const
         *text_r = "no such Pod, or it has no node";
         return NULL;
     }
+    const char *of_port = ec_nodeports_node(ec->ports, asked->port);
+    if (of_port != NULL) {
+        return cor_strdup(of_port);
+    }
     node = cor_view_dup(host);
     if (ec_has(ec, EC_NODES, NULL, node)) {
         return node;
@@ -122,7 +127,7 @@ static char *find_node(struct ec *ec, const struct px_stream_route *asked, const
         return node;
     }
     cor_free(node);
-    *text_r = "neither the path nor the host says which node is meant";
+    *text_r = "neither the path nor the port nor the host says which node is meant";
     return NULL;
 }
 
