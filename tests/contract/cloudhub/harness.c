@@ -199,8 +199,8 @@ static void start_processes(struct set *set)
     test_process_start(&set->kube, argv, log, line, sizeof(line));
     auto_(cor_freep) char *config =
         cor_sprintf("run-dir: %s/run\nkubeconfig: %s/kubeconfig\nnames: [127.0.0.1]\n"
-                    "listen: {address: 127.0.0.1, port: 0}\nenrol: {address: 127.0.0.1, port: "
-                    "0}\nstreams: {listen: \"\"}\n"
+                    "streams: {listen: \"\"}\n"
+                    "listen: {address: 127.0.0.1, port: 0}\nenrol: {address: 127.0.0.1, port: 0}\n"
                     "link: {keepalive-ms: 1500, resend-ms: 300, window: 2}\n",
                     set->dir, set->dir);
     test_write(set->dir, "hub.yaml", config);

@@ -302,6 +302,7 @@ static void start_second(struct set *set, struct test_process *second, int ports
     char line[64];
     auto_(cor_freep) char *text =
         cor_sprintf("run-dir: %s/run2\nkubeconfig: %s/kubeconfig\nnames: [127.0.0.1]\n"
+                    "streams: {listen: \"\"}\n"
                     "listen: {address: 127.0.0.1, port: 0}\nenrol: {address: 127.0.0.1, port: 0}\n",
                     set->dir, set->dir);
     auto_(cor_freep) char *config = cor_sprintf("%s/hub2.yaml", set->dir);
