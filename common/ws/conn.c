@@ -15,10 +15,10 @@
  */
 enum { FRAGMENTS_MAX = 65536 };
 
-/* Written in one go, before it is the loop's turn again: more when the network had nothing left to
- * send, less when it had, so that little waits in the kernel. What waits here can still be
- * overtaken by what is more urgent. */
-enum { BURST_MIN = 2048, BURST_MAX = 65536, UNSENT_BYTES = 1024 };
+/* Written in one go, before it is the loop's turn again: so much as the network takes in HOLD_US,
+ * so that little waits in the kernel. What waits here can still be overtaken by what is more
+ * urgent. */
+enum { BURST_MIN = 2048, BURST_MAX = 65536, UNSENT_BYTES = 1024, HOLD_US = 5000 };
 
 struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *events, void *self)
 {
@@ -187,6 +187,11 @@ int ws_on_pong(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
     return 0;
 }
 
+size_t cor_ws_burst(const struct cor_ws_conn *conn)
+{
+    return conn->burst;
+}
+
 /* What is to go out next; NULL: nothing waits. */
 static struct ws_message *next_of(const struct cor_ws_conn *conn)
 {
@@ -235,18 +240,20 @@ static void cork(struct cor_ws_conn *conn, int on)
     (void)setsockopt(lws_get_socket_fd(conn->wsi), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
-/* The socket takes more. */
+/* The socket takes more: the last burst has gone to the network, for which it took some time. What
+ * is given next is what leaves within HOLD_US at that rate, so that an urgent message waits for no
+ * more. */
 static void set_burst(struct cor_ws_conn *conn)
 {
-    int unsent = 0;
-    if (!conn->more) {
-        return; /* it had been given all there was */
+    struct cor_mono now = cor_mono_now();
+    if (conn->more) { /* else it had been given all there was */
+        int64_t took = cor_mono_since(now, conn->burst_at);
+        size_t fits = conn->burst_bytes * HOLD_US / (size_t)(took > 0 ? took : 1);
+        size_t least = conn->burst / 2 > BURST_MIN ? conn->burst / 2 : BURST_MIN;
+        size_t most = conn->burst * 2 < BURST_MAX ? conn->burst * 2 : BURST_MAX;
+        conn->burst = fits < least ? least : fits > most ? most : fits;
     }
-    if (ioctl(lws_get_socket_fd(conn->wsi), SIOCOUTQNSD, &unsent) == 0 && unsent > 0) {
-        conn->burst = conn->burst > BURST_MIN ? conn->burst / 2 : BURST_MIN;
-    } else {
-        conn->burst = conn->burst < BURST_MAX ? conn->burst * 2 : BURST_MAX;
-    }
+    conn->burst_at = now;
 }
 
 /* Sends what waits, up to a bound, as long as the socket takes it. False: broken. */
@@ -267,6 +274,7 @@ static bool send_burst(struct cor_ws_conn *conn)
     if (many) {
         cork(conn, 0);
     }
+    conn->burst_bytes = before - conn->queued;
     return sound;
 }
 

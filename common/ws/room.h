@@ -75,7 +75,9 @@ struct cor_ws_conn {
     struct cor_link queues[COR_WS_LANES];
     struct ws_message *begun; /* first of its queue, of which a part is out; NULL: none */
     size_t queued;
-    size_t burst;      /* bytes that are written in one go */
+    size_t burst;       /* bytes that are written in one go */
+    size_t burst_bytes; /* that the last one had */
+    struct cor_mono burst_at;
     size_t written;    /* bytes since the socket was known to have nothing left to send */
     bool more;         /* something was left after the last one */
     struct cor_buf rx; /* fragments so far */

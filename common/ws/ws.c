@@ -64,6 +64,7 @@ static void fill_protocols(struct cor_ws *ws)
         ws->protocols[i] = (struct lws_protocols){.name = names[i],
                                                   .callback = dispatch,
                                                   .rx_buffer_size = WS_TAKE,
+                                                  .tx_packet_size = WS_CHUNK + LWS_PRE,
                                                   .per_session_data_size = sizeof(struct ws_slot)};
     }
     ws->offer = names[1] == NULL ? NULL : cor_sprintf("%s, %s", ws->limits.subprotocol, WS_PLAIN);

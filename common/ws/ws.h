@@ -69,6 +69,10 @@ enum { COR_WS_LANES = 4 };
 /* Whether messages of so many bytes in all may be put now. COR_BUSY, COR_CLOSED as above. */
 COR_NODISCARD enum cor_code cor_ws_fits(const struct cor_ws_conn *conn, size_t bytes);
 
+/* Bytes that the connection has taken at once of late, from 2 KiB to 64 KiB: more than one that is
+ * slow. */
+size_t cor_ws_burst(const struct cor_ws_conn *conn);
+
 /* Queues a binary message (borrows) in a lane, after cor_ws_fits has allowed it. */
 void cor_ws_put(struct cor_ws_conn *conn, struct cor_view message, unsigned lane);
 

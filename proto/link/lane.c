@@ -4,8 +4,9 @@
 #include "common/base/attr.h"
 #include "common/pack/pack.h"
 
-/* A piece is what a link of 2 KB/s takes in a second. */
-enum { PACK_MIN = 1024, PART = 2048, PART_HEADER = 32 };
+/* A piece is what a link of 2 KB/s takes in a second; one that takes FAST at once is given a whole
+ * STREAM_DATA. */
+enum { PACK_MIN = 1024, PART = 2048, PART_HEADER = 32, FAST = 32768, MOST = 20480 };
 
 enum px_lane px_lane_of(uint64_t number)
 {
@@ -32,17 +33,23 @@ bool px_lane_packs(const struct cor_wire_header *head, size_t bytes)
     return bytes >= PACK_MIN && head->number != PX_upload && head->number != PX_stream_data;
 }
 
-static void say_parts(struct cor_view frame, enum px_lane lane, px_lane_fn fn, void *self)
+size_t px_lane_most(size_t at_once)
+{
+    return at_once >= FAST ? MOST : at_once >= FAST / 2 ? PART * 4 : PART;
+}
+
+static void say_parts(struct cor_view frame, enum px_lane lane, const struct px_lane_way *way)
 {
     const struct cor_wire_header head = {.number = PX_link_part};
+    const size_t most = (way->most < PART * 4 ? way->most : PART * 4) - PART_HEADER;
     auto_(cor_buf_free) struct cor_buf message = {0};
     while (frame.len > 0) {
-        size_t len = frame.len < PART - PART_HEADER ? frame.len : PART - PART_HEADER;
+        size_t len = frame.len < most ? frame.len : most;
         struct px_link_part part = {
             .lane = (uint64_t)lane, .more = len < frame.len, .data = {frame.ptr, len}};
         cor_buf_clear(&message);
         px_frame_write(&head, &part, (struct cor_view){0}, &message);
-        fn(self, cor_buf_as_view(&message), lane);
+        way->fn(way->self, cor_buf_as_view(&message), lane);
         frame = (struct cor_view){frame.ptr + len, frame.len - len};
     }
 }
@@ -59,18 +66,19 @@ static bool pack(struct cor_view frame, struct cor_buf *out)
     return true;
 }
 
-void px_lane_say(const struct cor_wire_header *head, struct cor_view frame, uint64_t minor,
-                 px_lane_fn fn, void *self)
+void px_lane_say(const struct cor_wire_header *head, struct cor_view frame,
+                 const struct px_lane_way *way)
 {
     auto_(cor_buf_free) struct cor_buf packed = {0};
-    enum px_lane lane = minor < PX_LINK_MINOR_LANES ? PX_LANE_CONTROL : px_lane_of(head->number);
-    if (minor >= PX_LINK_MINOR_LANES && px_lane_packs(head, frame.len) && pack(frame, &packed)) {
+    bool lanes = way->minor >= PX_LINK_MINOR_LANES;
+    enum px_lane lane = lanes ? px_lane_of(head->number) : PX_LANE_CONTROL;
+    if (lanes && px_lane_packs(head, frame.len) && pack(frame, &packed)) {
         frame = cor_buf_as_view(&packed);
     }
-    if (minor >= PX_LINK_MINOR_LANES && frame.len > PART) {
-        say_parts(frame, lane, fn, self);
+    if (lanes && frame.len > way->most) {
+        say_parts(frame, lane, way);
     } else {
-        fn(self, frame, lane);
+        way->fn(way->self, frame, lane);
     }
 }
 

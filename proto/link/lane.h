@@ -31,9 +31,21 @@ typedef void (*px_lane_fn)(void *self, struct cor_view message, enum px_lane lan
 /* Whether a frame with this header is worth compressing: not what devices send. */
 bool px_lane_packs(const struct cor_wire_header *head, size_t bytes);
 
-/* Says a frame (borrows) to a peer of this minor version: fn is called for each message. */
-void px_lane_say(const struct cor_wire_header *head, struct cor_view frame, uint64_t minor,
-                 px_lane_fn fn, void *self);
+/* What a connection may be given in one message, if it takes so many bytes at once: 2 KiB, more
+ * when the link is fast, so that more urgent frames wait for milliseconds at most. */
+size_t px_lane_most(size_t at_once);
+
+/* A peer, and how frames go to it. */
+struct px_lane_way {
+    uint64_t minor; /* the peer's */
+    size_t most;    /* bytes of one message: px_lane_most */
+    px_lane_fn fn;
+    void *self;
+};
+
+/* Says a frame (borrows): the way's fn is called for each message. */
+void px_lane_say(const struct cor_wire_header *head, struct cor_view frame,
+                 const struct px_lane_way *way);
 
 /* What has come of frames that are not whole. */
 struct px_lanes {

@@ -84,7 +84,9 @@ static enum cor_code put(struct coracle *coracle, const struct cor_wire_header *
     px_frame_write(head, body, raw, frame);
     enum cor_code code = cor_ws_fits(session->conn, frame->len);
     if (code == COR_OK) {
-        px_lane_say(head, cor_buf_as_view(frame), coracle->end.minor, say, coracle);
+        struct px_lane_way way = {coracle->end.minor, px_lane_most(cor_ws_burst(session->conn)),
+                                  say, coracle};
+        px_lane_say(head, cor_buf_as_view(frame), &way);
         session->hub->stats.down++;
         px_frame_show(session->hub->service->bus, "cloudhub", "edgehub", true,
                       cor_buf_as_view(frame));

@@ -506,7 +506,9 @@ static enum cor_code put(struct link *link, const struct cor_wire_header *head, 
     px_frame_write(head, body, raw, &frame);
     enum cor_code code = cor_ws_fits(link->conn, frame.len);
     if (code == COR_OK) {
-        px_lane_say(head, cor_buf_as_view(&frame), link->end.minor, say, link);
+        struct px_lane_way way = {link->end.minor, px_lane_most(cor_ws_burst(link->conn)), say,
+                                  link};
+        px_lane_say(head, cor_buf_as_view(&frame), &way);
         px_frame_show(link->spec.bus, "edgehub", "cloudhub", true, cor_buf_as_view(&frame));
     }
     return code;

@@ -272,6 +272,12 @@ static enum cor_code send_first(struct cor_ws_conn *conn, struct cor_view messag
     return code;
 }
 
+size_t cor_ws_burst(const struct cor_ws_conn *conn)
+{
+    (void)conn;
+    return 0;
+}
+
 void cor_ws_put(struct cor_ws_conn *conn, struct cor_view message, unsigned lane)
 {
     send_letter(conn, message, lane, true);

@@ -75,26 +75,32 @@ static void frames_arrive_as_they_were(void **state)
         uint64_t minor;
         size_t least, most; /* messages */
         enum px_lane lane;
+        size_t at_once; /* 0: little */
     } rows[] = {
-        {PX_object, 100, false, 2, 1, 1, PX_LANE_STATE},
-        {PX_object, 1900, true, 2, 1, 1, PX_LANE_STATE},
-        {PX_object, 4000, true, 2, 2, 2, PX_LANE_STATE},
-        {PX_object, 1000000, false, 2, 1, 3, PX_LANE_STATE}, /* packed */
-        {PX_object, 5000000, true, 2, 2400, 2600, PX_LANE_STATE},
-        {PX_upload, 100000, false, 2, 49, 51, PX_LANE_BULK},
-        {PX_object, 1000000, false, 1, 1, 1, PX_LANE_CONTROL}, /* who does not know it */
-        {PX_upload, 100000, false, 0, 1, 1, PX_LANE_CONTROL},
+        {PX_object, 100, false, 2, 1, 1, PX_LANE_STATE, 0},
+        {PX_object, 1900, true, 2, 1, 1, PX_LANE_STATE, 0},
+        {PX_object, 4000, true, 2, 2, 2, PX_LANE_STATE, 0},
+        {PX_object, 1000000, false, 2, 1, 3, PX_LANE_STATE, 0}, /* packed */
+        {PX_object, 5000000, true, 2, 2400, 2600, PX_LANE_STATE, 0},
+        {PX_upload, 100000, false, 2, 49, 51, PX_LANE_BULK, 0},
+        {PX_object, 1000000, false, 1, 1, 1, PX_LANE_CONTROL, 0}, /* who does not know it */
+        {PX_upload, 100000, false, 0, 1, 1, PX_LANE_CONTROL, 0},
+        {PX_upload, 100000, false, 2, 13, 13, PX_LANE_BULK, 16384}, /* a fast link */
+        {PX_upload, 100000, false, 2, 13, 13, PX_LANE_BULK, 65536},
+        {PX_upload, 20000, false, 2, 1, 1, PX_LANE_BULK, 65536},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         auto_(cor_buf_free) struct cor_buf frame = {0};
         auto_(wire_free) struct wire wire = {0};
         struct cor_wire_header head = {.number = rows[i].number};
         make(&frame, rows[i].number, rows[i].size, rows[i].dense);
-        px_lane_say(&head, cor_buf_as_view(&frame), rows[i].minor, say, &wire);
+        struct px_lane_way way = {rows[i].minor, px_lane_most(rows[i].at_once), say, &wire};
+        px_lane_say(&head, cor_buf_as_view(&frame), &way);
         assert_int_equal(wire.frames, 1);
         assert_in_range(wire.messages, rows[i].least, rows[i].most);
         assert_int_equal(wire.lane, rows[i].lane);
-        assert_true(rows[i].minor < 2 || wire.longest <= 2048);
+        assert_true(rows[i].minor < 2 || wire.longest <= way.most);
+        assert_true(rows[i].at_once > 0 || way.most == 2048);
         assert_true(cor_view_eq(cor_buf_as_view(&wire.heard), cor_buf_as_view(&frame)));
         assert_int_equal(px_lanes_waiting(&wire.lanes), 0);
     }
