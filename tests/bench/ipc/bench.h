@@ -6,11 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Round trips one at a time of a payload, between this process and a forked one, with sockets in
- * dir; the time of each in microseconds goes to us. */
-void raw_round_trips(const char *dir, size_t bytes, size_t count, int64_t *us);
+/* What is to be measured. */
+struct trips {
+    size_t bytes;     /* of the payload */
+    size_t count;     /* round trips, one at a time */
+    int64_t pause_us; /* before each: machines are slower when they have rested */
+};
+
+/* Round trips between this process and a forked one, with sockets in dir; the time of each in
+ * microseconds goes to us. */
+void raw_round_trips(const char *dir, const struct trips *trips, int64_t *us);
 
 /* The same as a CALL and its REPLY over a port of common/bus. */
-void our_round_trips(const char *dir, size_t bytes, size_t count, int64_t *us);
+void our_round_trips(const char *dir, const struct trips *trips, int64_t *us);
 
 #endif

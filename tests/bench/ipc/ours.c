@@ -36,12 +36,14 @@ struct asker {
     struct cor_loop *loop;
     struct cor_port *port;
     struct cor_view payload;
+    struct cor_timer *pause;
+    int64_t pause_us;
     size_t count, done;
     int64_t *us;
     struct cor_mono began;
 };
 
-static void ask(struct asker *a);
+static void ask(void *self);
 
 static void on_answer(void *self, const void *body, const struct cor_err *err)
 {
@@ -50,13 +52,16 @@ static void on_answer(void *self, const void *body, const struct cor_err *err)
     a->us[a->done++] = cor_mono_since(cor_mono_now(), a->began);
     if (a->done == a->count) {
         cor_loop_stop(a->loop);
+    } else if (a->pause_us > 0) {
+        cor_timer_start(a->pause, a->pause_us);
     } else {
         ask(a);
     }
 }
 
-static void ask(struct asker *a)
+static void ask(void *self)
 {
+    struct asker *a = self;
     struct item item = {a->payload};
     a->began = cor_mono_now();
     must(cor_call(a->port, M_ASK, &item, COR_SEC(10), on_answer, a) == COR_OK);
@@ -104,6 +109,7 @@ static _Noreturn void question(const char *dir, struct asker *a, int out)
 {
     static const struct cor_port_ops OPS = {.up = on_up};
     a->loop = cor_loop_new();
+    a->pause = cor_timer_new(a->loop, ask, a);
     a->port = open_port(a->loop, dir, "b", &OPS, a);
     cor_loop_run(a->loop);
     size_t bytes = a->count * sizeof(*a->us);
@@ -115,10 +121,13 @@ static _Noreturn void question(const char *dir, struct asker *a, int out)
     _exit(0);
 }
 
-void our_round_trips(const char *dir, size_t bytes, size_t count, int64_t *us)
+void our_round_trips(const char *dir, const struct trips *trips, int64_t *us)
 {
-    auto_(cor_freep) char *payload = cor_alloc(bytes);
-    struct asker asker = {.payload = {payload, bytes}, .count = count, .us = us};
+    auto_(cor_freep) char *payload = cor_alloc(trips->bytes);
+    struct asker asker = {.payload = {payload, trips->bytes},
+                          .pause_us = trips->pause_us,
+                          .count = trips->count,
+                          .us = us};
     int ends[2];
     must(pipe(ends) == 0);
     pid_t binder = fork();
@@ -131,7 +140,7 @@ void our_round_trips(const char *dir, size_t bytes, size_t count, int64_t *us)
     }
     must(binder > 0 && connector > 0);
     (void)close(ends[1]);
-    size_t whole = count * sizeof(*us);
+    size_t whole = trips->count * sizeof(*us);
     for (size_t done = 0; done < whole;) {
         ssize_t got = read(ends[0], (char *)us + done, whole - done);
         must(got > 0);

@@ -26,8 +26,9 @@ static _Noreturn void echo(const char *address)
     }
 }
 
-void raw_round_trips(const char *dir, size_t bytes, size_t count, int64_t *us)
+void raw_round_trips(const char *dir, const struct trips *trips, int64_t *us)
 {
+    size_t bytes = trips->bytes;
     auto_(cor_freep) char *address = cor_sprintf("ipc://%s/raw", dir);
     auto_(cor_freep) char *payload = cor_alloc(bytes);
     pid_t pid = fork();
@@ -42,7 +43,8 @@ void raw_round_trips(const char *dir, size_t bytes, size_t count, int64_t *us)
     (void)zmq_setsockopt(sock, ZMQ_RECONNECT_IVL, &again_ms, sizeof(again_ms));
     (void)zmq_setsockopt(sock, ZMQ_LINGER, &linger, sizeof(linger));
     must(zmq_connect(sock, address) == 0);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < trips->count; i++) {
+        (void)usleep((useconds_t)trips->pause_us);
         struct cor_mono began = cor_mono_now();
         must(zmq_send(sock, payload, bytes, 0) == (int)bytes);
         must(zmq_recv(sock, payload, bytes, 0) == (int)bytes);
