@@ -240,6 +240,37 @@ static void mirrors_open_no_accounts(void **state)
         ec_bound_need(pods, COR_VIEW("n1"), COR_VIEW("a"), "serviceaccount", COR_VIEW("default")));
 }
 
+/* The API server takes the first address of the type that it prefers. */
+static void nodes_are_pointed_at_the_cloud(void **state)
+{
+    static const struct {
+        const char *before, *after;
+    } NODES[] = {
+        {"{'status':{'addresses':[{'type':'InternalIP','address':'10.0.0.7'},"
+         "{'type':'Hostname','address':'n1'},{'$patch':'replace'}]}}",
+         "{'status':{'addresses':[{'type':'InternalIP','address':'192.0.2.1'},"
+         "{'type':'InternalIP','address':'10.0.0.7'},{'type':'Hostname','address':'192.0.2.1'},"
+         "{'$patch':'replace'}],'daemonEndpoints':{'kubeletEndpoint':{'Port':10401}}}}"},
+        {"{'status':{'addresses':[{'type':'InternalIP','address':'192.0.2.1'}],"
+         "'daemonEndpoints':{'kubeletEndpoint':{'Port':10350}}}}",
+         "{'status':{'addresses':[{'type':'InternalIP','address':'192.0.2.1'}],"
+         "'daemonEndpoints':{'kubeletEndpoint':{'Port':10401}}}}"},
+        {"{'status':{'conditions':[]}}", "{'status':{'conditions':[]}}"}, /* a heartbeat */
+        {"{'status':{'addresses':'x'}}", "{'status':{'addresses':'x'}}"},
+        {"{}", "{}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COR_COUNT(NODES); i++) {
+        auto_(cor_json_free) struct cor_json *node = json(NODES[i].before);
+        auto_(cor_json_free) struct cor_json *wanted = json(NODES[i].after);
+        ec_body_point(node, "192.0.2.1", 10401);
+        if (!cor_json_equal(node, wanted)) {
+            auto_(cor_freep) char *got = cor_json_text(node);
+            fail_msg("row %zu: %s", i, got);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_counted_event_is_unwrapped, setup, teardown),
         cmocka_unit_test(pods_are_pinned_by_uid),
         cmocka_unit_test(mirrors_open_no_accounts),
+        cmocka_unit_test(nodes_are_pointed_at_the_cloud),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
