@@ -101,6 +101,7 @@ static void frames_arrive_as_they_were(void **state)
         assert_int_equal(wire.lane, rows[i].lane);
         assert_true(rows[i].minor < 2 || wire.longest <= way.most);
         assert_true(rows[i].at_once > 0 || way.most == 2048);
+        assert_int_equal(px_lane_most(16383), 2048); /* a slow link */
         assert_true(cor_view_eq(cor_buf_as_view(&wire.heard), cor_buf_as_view(&frame)));
         assert_int_equal(px_lanes_waiting(&wire.lanes), 0);
     }
