@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pods: where desired state, the runtime's state and what follows from both come together.
-#include "api.h"
+#include "services/edged/api/api.h"
 
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "status.h"
+#include "services/edged/run/status.h"
 
 enum { POD_MAX = 4 * 1024 * 1024 }; /* an object of the API has at most 1.5 MiB in etcd */
 

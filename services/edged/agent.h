@@ -7,15 +7,15 @@
 #include "books.h"
 #include "common/base/map.h"
 #include "common/service/service.h"
-#include "cri.h"
-#include "crispec.h"
-#include "hostinfo.h"
-#include "inputs.h"
 #include "kevent.h"
 #include "meta.h"
-#include "nodeobj.h"
-#include "refs.h"
-#include "run.h"
+#include "services/edged/cri/cri.h"
+#include "services/edged/cri/crispec.h"
+#include "services/edged/node/hostinfo.h"
+#include "services/edged/node/nodeobj.h"
+#include "services/edged/pod/inputs.h"
+#include "services/edged/pod/refs.h"
+#include "services/edged/run/run.h"
 
 struct edged_cfg {
     struct cor_service_cfg common;

@@ -6,7 +6,7 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
-#include "disk.h"
+#include "services/edged/disk/disk.h"
 
 struct job {
     struct agent *agent;

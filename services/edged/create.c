@@ -5,8 +5,8 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
-#include "disk.h"
-#include "env.h"
+#include "services/edged/disk/disk.h"
+#include "services/edged/pod/env.h"
 
 enum { ARENA_MAX = 32 * 1024 * 1024 };
 

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/pipe/address.h"
+#include "services/edged/api/api.h"
 
 enum { SAFETY_S = 60, OBJECT_MAX = 16 * 1024 * 1024 };
 

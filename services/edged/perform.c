@@ -4,8 +4,8 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
-#include "disk.h"
-#include "dockercfg.h"
+#include "services/edged/disk/disk.h"
+#include "services/edged/pod/dockercfg.h"
 
 enum { ARENA_MAX = 32 * 1024 * 1024 };
 

@@ -5,8 +5,8 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
-#include "disk.h"
-#include "payload.h"
+#include "services/edged/disk/disk.h"
+#include "services/edged/pod/payload.h"
 
 enum { OBJECT_MAX = 16 * 1024 * 1024 };
 

@@ -5,7 +5,7 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
-#include "status.h"
+#include "services/edged/run/status.h"
 
 /* What changes only conditions or addresses may wait a moment for what follows. */
 enum { SOON_MS = 300, RETRY_FIRST_MS = 500, RETRY_LAST_MS = 10000, INVALID = 422 };

@@ -3,11 +3,11 @@
 #include <stdint.h>
 
 #include "common/base/mem.h"
-#include "services/edged/crispec.h"
-#include "services/edged/env.h"
-#include "services/edged/payload.h"
-#include "services/edged/run.h"
-#include "services/edged/status.h"
+#include "services/edged/cri/crispec.h"
+#include "services/edged/pod/env.h"
+#include "services/edged/pod/payload.h"
+#include "services/edged/run/run.h"
+#include "services/edged/run/status.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // In place of services/edged/cri.c (CRI over gRPC) and of containerd behind it. What was asked for
 // happens whether or not edged lives to hear the answer; containers outlive edged, not the machine.
-#include "services/edged/cri.h"
+#include "services/edged/cri/cri.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 
 #include "common/base/map.h"
 #include "common/base/mem.h"
-#include "services/edged/disk.h"
-#include "services/edged/hostinfo.h"
+#include "services/edged/disk/disk.h"
+#include "services/edged/node/hostinfo.h"
 #include "world.h"
 
 static struct cor_map *written(void)

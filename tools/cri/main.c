@@ -7,7 +7,7 @@
 
 #include "common/base/mem.h"
 #include "common/loop/loop.h"
-#include "services/edged/cri.h"
+#include "services/edged/cri/cri.h"
 
 enum { PATIENCE_S = 10, EXIT_USAGE = 100, EXIT_FAILED = 111 };
 

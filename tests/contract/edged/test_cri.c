@@ -12,7 +12,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "contained.h"
-#include "services/edged/cri.h"
+#include "services/edged/cri/cri.h"
 
 struct fixture {
     struct cor_loop *loop;

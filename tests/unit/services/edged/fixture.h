@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "common/base/mem.h"
-#include "services/edged/inputs.h"
-#include "services/edged/pod.h"
+#include "services/edged/pod/inputs.h"
+#include "services/edged/pod/pod.h"
 
 /* Reads JSON in which ' stands for ". */
 static inline struct cor_json *json_of(const char *text)

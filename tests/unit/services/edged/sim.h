@@ -4,7 +4,7 @@
 #define TEST_EDGED_SIM_H
 
 #include "fixture.h"
-#include "services/edged/run.h"
+#include "services/edged/run/run.h"
 
 enum { SIM_MAX = 64 };
 

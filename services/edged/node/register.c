@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Node: registered when the cloud can be reached, its status reported when it changes and now
+// and then, its Lease renewed. Source: k8s.io/kubernetes pkg/kubelet/kubelet_node_status.go,
+// component-helpers apimachinery/lease.
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "services/edged/agent.h"
+
+enum { RETRY_FIRST_MS = 100, RETRY_LAST_MS = 7000, LEASE_RETRY_MS = 1000, OBJECT_MAX = 4194304 };
+
+enum stage { NOT_REGISTERED, REGISTERING, REGISTERED };
+
+struct registrar {
+    struct agent *agent;
+    struct node_info info;
+    struct node_state state;
+    char *runtime; /* owned: "containerd://<version>" */
+    char *network_text;
+    enum stage stage;
+    char *uid;              /* of the Node object; "" unknown */
+    struct cor_json *known; /* status reported last */
+    struct cor_json *sending;
+    struct books_state book;
+    struct cor_mono reported;
+    struct cor_mono runtime_seen; /* last time that the runtime was up */
+    struct cor_json *lease;       /* as the API has it; NULL: to be asked for */
+    bool lease_absent;
+    bool lease_busy;
+    struct cor_timer *retry;  /* registration */
+    struct cor_timer *status; /* every status_seconds */
+    struct cor_timer *renew;  /* lease */
+    int64_t retry_us;
+};
+
+static void register_node(void *self);
+static void renew_lease(void *self);
+
+static char *node_key(const struct registrar *r, const char *type)
+{
+    return cor_sprintf("null/%s/%s", type, r->agent->cfg->node_name);
+}
+
+static struct cor_json *status_now(const struct registrar *r)
+{
+    return node_status(&r->info, &r->state, r->known, cor_wall_now());
+}
+
+/* ---- status ---- */
+
+static void on_status(void *self, int status, struct cor_view body)
+{
+    struct registrar *r = self;
+    bool refused = status != 0 && status / 100 != 2 && status < 500;
+    books_ended(r->agent->books.node, &r->book,
+                status / 100 == 2 ? BOOKS_ARRIVED
+                : refused         ? BOOKS_REFUSED
+                                  : BOOKS_AGAIN);
+    if (status / 100 == 2) {
+        cor_json_free(&r->known);
+        r->known = take(&r->sending);
+        r->reported = cor_loop_now(r->agent->loop);
+        return;
+    }
+    cor_json_free(&r->sending);
+    if (status == 404) { /* somebody has deleted the Node: KubeEdge registers it again, too */
+        r->stage = NOT_REGISTERED;
+        register_node(r);
+    } else if (refused) {
+        LOGW(r->agent->log, "edged.node-status-refused", "status=%d answer=%s", status,
+             cor_log_esc(body));
+    }
+}
+
+/* whole: the API may have another one than what was reported last. */
+static void send_status(struct registrar *r, struct cor_json *status, bool whole)
+{
+    auto_(cor_freep) char *key = node_key(r, "nodepatch");
+    bool same = !whole && r->known != NULL && !node_status_differs(r->known, status);
+    auto_(cor_json_free) struct cor_json *patch =
+        same ? node_patch_heartbeats(status) : node_patch(status);
+    auto_(cor_freep) char *text = cor_json_text(patch);
+    r->sending = status;
+    books_sent(r->agent->books.node, &r->book);
+    if (!meta_call(r->agent->meta, PX_VERB_PATCH, key, PX_PATCH_STRATEGIC, cor_view_of(text),
+                   on_status, r)) {
+        cor_json_free(&r->sending);
+    }
+}
+
+/* Reports if something has changed, or the last report is old, or must is set. */
+static void report_status(struct registrar *r, bool must)
+{
+    struct cor_mono now = cor_loop_now(r->agent->loop);
+    if (r->stage != REGISTERED || r->sending != NULL || !r->agent->link) {
+        return;
+    }
+    struct cor_json *status = status_now(r);
+    bool old = cor_mono_since(now, r->reported) >= COR_SEC(r->agent->cfg->report_seconds);
+    if (must || old || node_status_differs(r->known, status)) {
+        send_status(r, status, must);
+    } else {
+        cor_json_free(&status);
+    }
+}
+
+static void on_runtime_status(void *self, const struct cri_answer *answer)
+{
+    struct registrar *r = self;
+    if (answer->code == COR_GONE || answer->code == COR_CLOSED) {
+        return;
+    }
+    r->state.runtime_up = answer->code == COR_OK && answer->runtime_ready;
+    r->state.network_up = answer->code == COR_OK && answer->network_ready;
+    cor_free(r->network_text);
+    r->network_text = cor_strdup(answer->network_text == NULL ? "" : answer->network_text);
+    r->state.network_text = r->network_text;
+    report_status(r, false);
+}
+
+/* A machine that boots without a network gets its address later. */
+static void look_for_address(struct registrar *r)
+{
+    struct agent *agent = r->agent;
+    if (agent->facts.host_ip_count > 0) {
+        return;
+    }
+    cor_free(agent->host.ip);
+    agent->host.ip = hostinfo_ip();
+    if (agent->host.ip[0] != '\0') {
+        agent->facts.host_ips[0] = agent->host.ip;
+        agent->facts.host_ip_count = 1;
+        r->info.ips[0] = agent->host.ip;
+        r->info.ip_count = 1;
+    }
+}
+
+/* A runtime that is restarted does not make the node unready: kubelet, too, waits 30 s
+ * (maxWaitForContainerRuntime). */
+static void look_around(void *self)
+{
+    enum { RUNTIME_GRACE_S = 30 };
+    struct registrar *r = self;
+    struct cor_mono now = cor_loop_now(r->agent->loop);
+    look_for_address(r);
+    r->state.memory_free = hostinfo_memory_free();
+    r->state.storage_free = hostinfo_storage_free(r->agent->cfg->root_dir);
+    if (cri_is_up(r->agent->cri)) {
+        r->runtime_seen = now;
+        cri_status(r->agent->cri, on_runtime_status, r);
+    } else {
+        bool lately = r->runtime_seen.us != 0 &&
+                      cor_mono_since(now, r->runtime_seen) < COR_SEC(RUNTIME_GRACE_S);
+        r->state.runtime_up = r->state.runtime_up && lately;
+        report_status(r, false);
+    }
+}
+
+/* ---- registration ---- */
+
+static void retry_later(struct registrar *r)
+{
+    r->retry_us = r->retry_us == 0 ? COR_MS(RETRY_FIRST_MS) : r->retry_us * 2;
+    r->retry_us = r->retry_us > COR_MS(RETRY_LAST_MS) ? COR_MS(RETRY_LAST_MS) : r->retry_us;
+    cor_timer_start(r->retry, r->retry_us);
+}
+
+static void take_uid(struct registrar *r, struct cor_view body)
+{
+    auto_(cor_json_free) struct cor_json *node = NULL;
+    if (cor_json_parse(body, OBJECT_MAX, 0, &node, NULL) == COR_OK) {
+        const char *uid = cor_json_str_at(node, "metadata.uid", "");
+        if (uid[0] != '\0') {
+            cor_free(r->uid);
+            r->uid = cor_strdup(uid);
+        }
+    }
+}
+
+static void on_registered(void *self, int status, struct cor_view body)
+{
+    struct registrar *r = self;
+    bool exists = status == 409; /* the cloud has put the labels right */
+    if (status / 100 != 2 && !exists) {
+        r->stage = NOT_REGISTERED;
+        if (status != 0 && status != 503) {
+            LOGW(r->agent->log, "edged.not-registered", "status=%d answer=%s", status,
+                 cor_log_esc(body));
+        }
+        retry_later(r);
+        return;
+    }
+    r->stage = REGISTERED;
+    r->retry_us = 0;
+    LOGI(r->agent->log, "edged.registered", "node=%s new=%d", r->agent->cfg->node_name, !exists);
+    if (!exists) {
+        take_uid(r, body);
+    }
+    report_status(r, true);
+    renew_lease(r);
+}
+
+static void register_node(void *self)
+{
+    struct registrar *r = self;
+    if (r->stage != NOT_REGISTERED || !r->agent->link) {
+        return;
+    }
+    if (!r->agent->cfg->register_node) {
+        on_registered(r, 409, (struct cor_view){0});
+        return;
+    }
+    auto_(cor_freep) char *key = node_key(r, "node");
+    auto_(cor_json_free) struct cor_json *status = status_now(r);
+    auto_(cor_json_free) struct cor_json *node = node_object(&r->info, status);
+    auto_(cor_freep) char *text = cor_json_text(node);
+    r->stage = REGISTERING;
+    if (!meta_call(r->agent->meta, PX_VERB_CREATE, key, 0, cor_view_of(text), on_registered, r)) {
+        r->stage = NOT_REGISTERED;
+        retry_later(r);
+    }
+}
+
+/* ---- lease ---- */
+
+static void lease_again(struct registrar *r, int64_t after_us)
+{
+    r->lease_busy = false;
+    cor_timer_start(r->renew, after_us);
+}
+
+static void keep_lease(struct registrar *r, struct cor_view body)
+{
+    cor_json_free(&r->lease);
+    if (cor_json_parse(body, OBJECT_MAX, 0, &r->lease, NULL) != COR_OK ||
+        !cor_json_is_object(r->lease)) {
+        cor_json_free(&r->lease);
+    }
+}
+
+static void on_lease(void *self, int status, struct cor_view body)
+{
+    struct registrar *r = self;
+    if (status / 100 == 2) {
+        r->lease_absent = false;
+        keep_lease(r, body);
+        lease_again(r, COR_SEC(r->agent->cfg->lease_seconds));
+        return;
+    }
+    /* Conflict, or gone, or there already: ask for it again. */
+    cor_json_free(&r->lease);
+    r->lease_absent = false;
+    bool ours = status == 409 || status == 404 || status == 422;
+    lease_again(r, ours ? 0 : COR_MS(LEASE_RETRY_MS));
+}
+
+static void on_lease_read(void *self, int status, struct cor_view body)
+{
+    struct registrar *r = self;
+    if (status == 200) {
+        keep_lease(r, body);
+    }
+    r->lease_absent = status == 404;
+    bool known = r->lease != NULL || r->lease_absent;
+    lease_again(r, known ? 0 : COR_MS(LEASE_RETRY_MS));
+}
+
+static void renew_lease(void *self)
+{
+    struct registrar *r = self;
+    if (r->stage != REGISTERED || r->lease_busy || !r->agent->link) {
+        return;
+    }
+    auto_(cor_freep) char *key = cor_sprintf("kube-node-lease/lease/%s", r->agent->cfg->node_name);
+    bool known = r->lease != NULL || r->lease_absent;
+    auto_(cor_freep) char *text = NULL;
+    if (known) {
+        auto_(cor_json_free) struct cor_json *lease =
+            node_lease(r->agent->cfg->node_name, r->uid, r->lease, cor_wall_now());
+        text = cor_json_text(lease);
+    }
+    enum px_verb verb = r->lease != NULL ? PX_VERB_UPDATE : known ? PX_VERB_CREATE : PX_VERB_GET;
+    r->lease_busy = true;
+    if (!meta_call(r->agent->meta, verb, key, 0, cor_view_of(text),
+                   known ? on_lease : on_lease_read, r)) {
+        lease_again(r, COR_MS(LEASE_RETRY_MS));
+    }
+}
+
+/* ---- what happens ---- */
+
+void registrar_link(struct registrar *r)
+{
+    if (!r->agent->link) {
+        return;
+    }
+    r->retry_us = 0;
+    if (r->stage == NOT_REGISTERED) {
+        register_node(r);
+        return;
+    }
+    report_status(r, true);
+    renew_lease(r);
+}
+
+static void on_version(void *self, const struct cri_answer *answer)
+{
+    struct registrar *r = self;
+    if (answer->code == COR_OK) {
+        struct cor_view version = cor_view_of(answer->runtime_version);
+        struct cor_view number = {0}; /* Debian's "1.6.20~ds1" is more than tools expect */
+        (void)cor_view_split(&version, '~', &number);
+        cor_free(r->runtime);
+        r->runtime = cor_sprintf("%s://%.*s", answer->runtime_name, COR_VIEW_ARG(number));
+        r->info.runtime = r->runtime;
+    }
+    look_around(r);
+}
+
+void registrar_runtime(struct registrar *r)
+{
+    if (cri_is_up(r->agent->cri)) {
+        cri_version(r->agent->cri, on_version, r);
+    } else {
+        look_around(r);
+    }
+}
+
+void registrar_node(struct registrar *r, struct cor_view body)
+{
+    take_uid(r, body);
+}
+
+static void fill_info(struct registrar *r)
+{
+    struct agent *agent = r->agent;
+    const struct edged_cfg *cfg = agent->cfg;
+    r->runtime = cor_strdup("");
+    r->info = (struct node_info){
+        .name = cfg->node_name,
+        .machine_id = agent->host.machine_id,
+        .system_uuid = agent->host.system_uuid,
+        .boot_id = agent->host.boot_id,
+        .kernel = agent->host.kernel,
+        .os_image = agent->host.os_image,
+        .arch = agent->host.arch,
+        .runtime = r->runtime,
+        .labels = (const char *const *)cfg->node_labels.items,
+        .label_count = cfg->node_labels.count,
+        .taints = (const char *const *)cfg->node_taints.items,
+        .taint_count = cfg->node_taints.count,
+        .schedulable = cfg->schedulable,
+        .cpus = agent->host.cpus,
+        .memory = agent->host.memory,
+        .storage = agent->host.storage,
+        .port = cfg->kubelet_port,
+        .ip_count = agent->facts.host_ip_count,
+    };
+    for (size_t i = 0; i < agent->facts.host_ip_count; i++) {
+        r->info.ips[i] = agent->facts.host_ips[i];
+    }
+    agent->facts.cpu_milli = r->info.cpus * 1000;
+    agent->facts.memory = node_memory_allocatable(&r->info);
+    agent->facts.storage = node_storage_allocatable(&r->info);
+}
+
+struct registrar *registrar_new(struct agent *agent)
+{
+    struct registrar *r = cor_alloc(sizeof(*r));
+    r->agent = agent;
+    r->uid = cor_strdup("");
+    r->network_text = cor_strdup("the container runtime has not answered yet");
+    r->state.network_text = r->network_text;
+    fill_info(r);
+    r->retry = cor_timer_new(agent->loop, register_node, r);
+    r->status = cor_timer_new(agent->loop, look_around, r);
+    r->renew = cor_timer_new(agent->loop, renew_lease, r);
+    r->state.memory_free = hostinfo_memory_free();
+    r->state.storage_free = hostinfo_storage_free(agent->cfg->root_dir);
+    cor_timer_repeat(r->status, COR_SEC(agent->cfg->status_seconds));
+    return r;
+}
+
+void registrar_free(struct registrar **registrar)
+{
+    if (*registrar == NULL) {
+        return;
+    }
+    struct registrar *r = *registrar;
+    cor_timer_free(&r->retry);
+    cor_timer_free(&r->status);
+    cor_timer_free(&r->renew);
+    cor_json_free(&r->known);
+    cor_json_free(&r->sending);
+    cor_json_free(&r->lease);
+    cor_free(r->uid);
+    cor_free(r->runtime);
+    cor_free(r->network_text);
+    cor_freep(registrar);
+}
