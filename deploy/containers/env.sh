@@ -9,6 +9,7 @@
 : "${CONTAINERS_NETNS=}"              # network namespace of containerd and hostNetwork pods; empty: this one
 : "${CONTAINERS_SUBNET:=10.88.0.0/24}" # addresses of pods; on a bridge inside that namespace
 : "${CONTAINERS_SNAPSHOTTER:=overlayfs}"
+: "${CONTAINERS_RUNTIME:=runc}"         # runc or crun: for Pods without a RuntimeClass
 : "${CONTAINERS_CGROUP:=k8s.io}"      # where containerd puts tasks without a cgroup parent of their own
 PATH=$PATH:/usr/sbin:/sbin
 SOCK=$CONTAINERS_RUN/containerd.sock
