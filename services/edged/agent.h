@@ -36,6 +36,9 @@ struct edged_cfg {
     int64_t status_seconds;
     int64_t report_seconds;
     int64_t lease_seconds;
+    char *logs_max_size;
+    int64_t logs_max_files;
+    int64_t logs_look_seconds;
     char *api_socket;
     char *api_listen;
     char *api_token_file;
@@ -83,6 +86,8 @@ struct registrar;
 struct teller;
 /* relist.c */
 struct relist;
+/* logs/logs.h */
+struct logs;
 /* api.c */
 struct api;
 /* api_tunnel.c */
@@ -112,6 +117,7 @@ struct agent {
     bool link;
     struct teller *teller;
     struct registrar *registrar;
+    struct logs *logs;
     struct api *api;
     struct api_tunnel *tunnel;
     struct api_http *http;

@@ -9,6 +9,7 @@
 #include "common/base/text.h"
 #include "common/pipe/address.h"
 #include "services/edged/api/api.h"
+#include "services/edged/logs/logs.h"
 
 enum { SAFETY_S = 60, OBJECT_MAX = 16 * 1024 * 1024 };
 
@@ -48,6 +49,12 @@ static const struct cor_conf_row rows[] = {
                      "domain of the cluster"),
     COR_CONF_BOOL_ROW(struct edged_cfg, report_events, "events", "true",
                       "report Events of pods and the node"),
+    COR_CONF_STR_ROW(struct edged_cfg, logs_max_size, "logs.max-size", "10Mi",
+                     "a container's log of this size is put aside; 0: never"),
+    COR_CONF_INT_ROW(struct edged_cfg, logs_max_files, "logs.max-files", "5", 2, 1000,
+                     "files of a container's log that are kept"),
+    COR_CONF_INT_ROW(struct edged_cfg, logs_look_seconds, "logs.look-seconds", "10", 1, 3600,
+                     "how often logs are looked at, but those that fill up sooner"),
     COR_CONF_STR_ROW(struct edged_cfg, api_socket, "api.socket", "edged.sock",
                      "unix socket of the node's API, in run-dir; empty: none"),
     COR_CONF_STR_ROW(struct edged_cfg, api_listen, "api.listen", "127.0.0.1:10350",
@@ -248,6 +255,7 @@ static enum cor_code check(const void *config, struct cor_err *err)
     if (cfg->cgroup_root[0] != '\0' && cfg->cgroup_root[0] != '/') {
         return cor_err_set(err, COR_INVALID, "pods.cgroup-root: expected an absolute path");
     }
+    struct rotate_rules rotation;
     union cor_address address;
     socklen_t len = 0;
     if (cfg->api_listen[0] != '\0' &&
@@ -257,7 +265,7 @@ static enum cor_code check(const void *config, struct cor_err *err)
     if (cfg->api_listen[0] != '\0' && cfg->api_token_file[0] == '\0') {
         return cor_err_set(err, COR_INVALID, "api.token-file: expected a path");
     }
-    return COR_OK;
+    return logs_rules(cfg, &rotation, err);
 }
 
 static enum cor_code open_all(struct agent *agent, struct cor_err *err)
@@ -301,6 +309,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         return code;
     }
     agent->cri = cri_new(agent->loop, agent->cfg->runtime_socket, &cri_events, agent);
+    agent->logs = logs_new(agent);
     agent->hook = cor_hook_new(agent->loop, agent_round, agent);
     agent->safety = cor_timer_new(agent->loop, on_safety, agent);
     cor_timer_repeat(agent->safety, COR_SEC(SAFETY_S));
@@ -322,6 +331,7 @@ static void stop(void *self)
     cor_timer_free(&agent->safety);
     cri_free(&agent->cri);
     meta_close(&agent->meta);
+    logs_free(&agent->logs);
     relist_free(&agent->relist);
     registrar_free(&agent->registrar);
     teller_free(&agent->teller);

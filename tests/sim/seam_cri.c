@@ -589,6 +589,16 @@ void cri_stop_container(struct cri *cri, const char *id, int64_t grace_seconds, 
     call_of(cri, act_stop, id, fn, self)->grace = grace_seconds;
 }
 
+static void act_reopen(struct call *call)
+{
+    answer_soon(call);
+}
+
+void cri_reopen_log(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    (void)call_of(cri, act_reopen, id, fn, self);
+}
+
 static void act_remove(struct call *call)
 {
     struct container *c = container_of(call->id);

@@ -5,14 +5,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "logfollow.h"
 #include "logline.h"
 
 /* Of the file at once; the longest line that is kept whole (the runtime cuts at 16 KiB); what is
@@ -25,9 +24,9 @@ struct reading {
     char *pod_uid;
     char *id; /* of the container */
     char *path;
-    int fd;
-    int notify;
-    struct cor_io *io; /* of notify */
+    int fd;                   /* of what is not followed */
+    struct logfollow *follow; /* NULL: not followed */
+    struct cor_io *io;        /* of follow */
     struct log_options options;
     struct cor_buf rest; /* the beginning of a line */
     struct cor_timer *again;
@@ -39,12 +38,8 @@ static void free_reading(struct reading *reading)
     cor_list_del(&reading->link);
     cor_timer_free(&reading->again);
     cor_io_free(&reading->io);
-    if (reading->notify >= 0) {
-        (void)close(reading->notify);
-    }
-    if (reading->fd >= 0) {
-        (void)close(reading->fd);
-    }
+    logfollow_free(&reading->follow);
+    cor_fd_close(&reading->fd);
     cor_buf_free(&reading->rest);
     cor_free(reading->pod_uid);
     cor_free(reading->id);
@@ -84,12 +79,17 @@ static void show_lines(struct reading *reading, struct cor_view bytes, struct co
     }
 }
 
+static int file_of(const struct reading *reading)
+{
+    return reading->follow != NULL ? logfollow_file(reading->follow) : reading->fd;
+}
+
 /* Reads a block and writes what of it is to be shown. Bytes that were read; < 0: failed. */
 static ssize_t read_block(struct reading *reading)
 {
     char block[BLOCK];
     auto_(cor_buf_free) struct cor_buf out = {0};
-    ssize_t n = read(reading->fd, block, sizeof(block));
+    ssize_t n = read(file_of(reading), block, sizeof(block));
     if (n > 0) {
         show_lines(reading, (struct cor_view){block, (size_t)n}, &out);
         api_write(reading->call, cor_buf_as_view(&out));
@@ -105,23 +105,18 @@ static bool is_running(const struct reading *reading)
            pod->run->containers[index].state == RUN_RUNNING;
 }
 
-/* Another file in the place of this one, which was read to its end: goes on with it. */
-static bool reopen(struct reading *reading)
+/* At the end of the file: whether there is another one to go on with. *waits_r: not yet. */
+static bool next_file(struct reading *reading, bool *waits_r)
 {
-    struct stat now;
-    struct stat open_one;
-    if (stat(reading->path, &now) != 0 || fstat(reading->fd, &open_one) != 0 ||
-        (now.st_ino == open_one.st_ino && now.st_dev == open_one.st_dev)) {
-        return false;
+    enum logfollow_at at =
+        reading->follow == NULL
+            ? LOGFOLLOW_LAST
+            : logfollow_turn(reading->follow, cor_loop_now(reading->agent->loop));
+    if (at == LOGFOLLOW_NEXT) {
+        cor_buf_clear(&reading->rest);
     }
-    int fd = open(reading->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        return false;
-    }
-    (void)close(reading->fd);
-    reading->fd = fd;
-    cor_buf_clear(&reading->rest);
-    return true;
+    *waits_r = at == LOGFOLLOW_WAIT;
+    return at == LOGFOLLOW_NEXT;
 }
 
 /* Until the client has enough for now, or the file has no more. */
@@ -129,16 +124,19 @@ static void go_on(void *self)
 {
     struct reading *reading = self;
     bool running = is_running(reading); /* before the last read: it may end meanwhile */
+    bool waits = false;
     ssize_t n = 1;
     size_t sum = 0;
     while (n > 0 && sum < TURN && api_room(reading->call) > 0 && !log_is_over(&reading->options)) {
         n = read_block(reading);
         sum += n > 0 ? (size_t)n : 0;
-        if (n == 0 && reading->options.follow && reopen(reading)) {
+        if (n == 0 && next_file(reading, &waits)) {
             n = 1;
         }
     }
-    if (n > 0 && sum >= TURN) {
+    if (waits) {
+        cor_timer_start(reading->again, COR_SEC(1));
+    } else if (n > 0 && sum >= TURN) {
         cor_timer_start(reading->again, 0);
     } else if (n < 0) {
         end(reading, "the log cannot be read");
@@ -157,9 +155,10 @@ static const struct api_handler HANDLER = {.room = go_on, .gone = on_gone};
 
 static void on_changed(void *self, int fd, int events)
 {
-    char buf[4096];
+    struct reading *reading = self;
+    (void)fd;
     (void)events;
-    while (read(fd, buf, sizeof(buf)) > 0) {}
+    logfollow_look(reading->follow);
     go_on(self);
 }
 
@@ -183,12 +182,13 @@ static enum cor_code seek_tail(struct reading *reading)
 {
     char block[BLOCK];
     int64_t left = reading->options.tail;
-    off_t at = lseek(reading->fd, 0, SEEK_END);
+    int fd = file_of(reading);
+    off_t at = lseek(fd, 0, SEEK_END);
     size_t offset = 0;
     while (at > 0) {
         size_t len = at < BLOCK ? (size_t)at : BLOCK;
         at -= (off_t)len;
-        ssize_t n = pread(reading->fd, block, len, at);
+        ssize_t n = pread(fd, block, len, at);
         if (n != (ssize_t)len) {
             return COR_IO;
         }
@@ -197,36 +197,38 @@ static enum cor_code seek_tail(struct reading *reading)
             break;
         }
     }
-    return lseek(reading->fd, at < 0 ? 0 : at, SEEK_SET) < 0 ? COR_IO : COR_OK;
+    return lseek(fd, at < 0 ? 0 : at, SEEK_SET) < 0 ? COR_IO : COR_OK;
 }
 
-static bool watch(struct reading *reading)
+static enum cor_code open_log(struct reading *reading, struct cor_err *err)
 {
-    auto_(cor_freep) char *dir =
-        cor_memdup(reading->path, (size_t)(strrchr(reading->path, '/') - reading->path));
-    reading->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (reading->notify < 0 ||
-        inotify_add_watch(reading->notify, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0) {
-        return false;
+    if (reading->options.follow) {
+        enum cor_code code = logfollow_open(reading->path, &reading->follow, err);
+        if (code == COR_OK) {
+            reading->io = cor_io_new(reading->agent->loop, logfollow_notify(reading->follow),
+                                     COR_READ, on_changed, reading);
+        }
+        return code;
     }
-    reading->io = cor_io_new(reading->agent->loop, reading->notify, COR_READ, on_changed, reading);
-    return true;
+    reading->fd = open(reading->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return reading->fd >= 0
+               ? COR_OK
+               : cor_err_set(err, errno == ENOENT ? COR_NOTFOUND : COR_IO, "%s", strerror(errno));
 }
 
 static void begin(struct reading *reading)
 {
     static const struct api_header HEADERS[] = {{"Content-Type", "text/plain; charset=utf-8"}};
     struct api_call *call = reading->call;
-    reading->fd = open(reading->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (reading->fd < 0) {
-        int error = errno;
-        api_refuse(call, error == ENOENT ? 404 : 500, "failed to open log file \"%s\": %s",
-                   reading->path, strerror(error));
+    struct cor_err err = COR_ERR_NONE;
+    enum cor_code code = open_log(reading, &err);
+    if (code != COR_OK) {
+        api_refuse(call, code == COR_NOTFOUND ? 404 : 500, "failed to open log file \"%s\": %s",
+                   reading->path, err.text);
         free_reading(reading);
         return;
     }
-    if ((reading->options.has_tail && seek_tail(reading) != COR_OK) ||
-        (reading->options.follow && !watch(reading))) {
+    if (reading->options.has_tail && seek_tail(reading) != COR_OK) {
         api_refuse(call, 500, "the log cannot be read: %s", strerror(errno));
         free_reading(reading);
         return;
@@ -295,8 +297,7 @@ void api_logs(struct api_call *call)
     }
     auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(PATH_ROOM);
     struct reading *reading = cor_alloc(sizeof(*reading));
-    *reading =
-        (struct reading){.call = call, .agent = agent, .fd = -1, .notify = -1, .options = options};
+    *reading = (struct reading){.call = call, .agent = agent, .fd = -1, .options = options};
     cor_list_init(&reading->link);
     reading->again = cor_timer_new(agent->loop, go_on, reading);
     reading->pod_uid = cor_strdup(pod->uid);

@@ -43,6 +43,7 @@ enum method {
     ATTACH,
     PORT_FORWARD,
     LIST_USAGES,
+    REOPEN_LOG,
 };
 
 /* Deadlines as kubelet's: 2 min for all, 4 min for RunPodSandbox; a pull may take long, and only
@@ -76,6 +77,7 @@ static const struct {
     [ATTACH] = {RUNTIME "Attach", COR_SEC(120), cri_read_url, false},
     [PORT_FORWARD] = {RUNTIME "PortForward", COR_SEC(120), cri_read_url, false},
     [LIST_USAGES] = {RUNTIME "ListContainerStats", COR_SEC(10), cri_read_usages, false},
+    [REOPEN_LOG] = {RUNTIME "ReopenContainerLog", COR_SEC(120), cri_read_nothing, false},
 };
 
 struct cri {
@@ -254,6 +256,11 @@ void cri_stop_container(struct cri *cri, const char *id, int64_t grace_seconds, 
 void cri_remove_container(struct cri *cri, const char *id, cri_fn fn, void *self)
 {
     start_container(cri, REMOVE_CONTAINER, id, fn, self);
+}
+
+void cri_reopen_log(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    start_container(cri, REOPEN_LOG, id, fn, self);
 }
 
 void cri_list_containers(struct cri *cri, cri_fn fn, void *self)

@@ -273,6 +273,10 @@ void cri_stop_container(struct cri *cri, const char *id, int64_t grace_seconds, 
 /* RemoveContainer, with its root file system. Not found is success. */
 void cri_remove_container(struct cri *cri, const char *id, cri_fn fn, void *self);
 
+/* ReopenContainerLog: what the container writes from now on goes to a new file at its log's path.
+ */
+void cri_reopen_log(struct cri *cri, const char *id, cri_fn fn, void *self);
+
 /* ListContainers: all containers, without times and exit codes. */
 void cri_list_containers(struct cri *cri, cri_fn fn, void *self);
 

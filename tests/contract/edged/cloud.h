@@ -340,7 +340,8 @@ static inline void cloud_kill_edged(struct cloud *cloud, int number)
     }
 }
 
-static inline int cloud_set_up(void **state)
+/* more: further lines of edged's configuration; under "pods:" when they begin with two blanks. */
+static inline int cloud_set_up_with(void **state, const char *more)
 {
     struct cloud *cloud = cor_alloc(sizeof(*cloud));
     cloud->dir = cor_sprintf("%s/case.XXXXXX", getenv("TEST_DIR"));
@@ -373,13 +374,18 @@ static inline int cloud_set_up(void **state)
         cor_sprintf("run-dir: %s\nuser-prefix: \"\"\nlog-level: %s\nnode:\n  name: n1\n  ip: "
                     "192.0.2.1\n  lease-seconds: 1\n"
                     "runtime:\n  socket: %s\npods:\n  dir: %s/kubelet\n  log-dir: %s/logs\n  "
-                    "cgroup-root: %s\n",
+                    "cgroup-root: %s\n%s",
                     run_dir, getenv("EDGED_LOG") != NULL ? getenv("EDGED_LOG") : "error",
-                    getenv("CRI_SOCKET"), cloud->dir, cloud->dir, getenv("TEST_CGROUP"));
+                    getenv("CRI_SOCKET"), cloud->dir, cloud->dir, getenv("TEST_CGROUP"), more);
     must(cor_file_write(config, cor_view_of(text), 0644, &err) == COR_OK);
     cloud_start_edged(cloud);
     *state = cloud;
     return 0;
+}
+
+static inline int cloud_set_up(void **state)
+{
+    return cloud_set_up_with(state, "");
 }
 
 typedef bool (*cloud_until)(struct cloud *cloud, void *with);

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/edged/logs/logfiles.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/base/must.h"
+#include "services/edged/api/logfollow.h"
+#include "tests/support/process.h"
+
+static const struct rotate_rules RULES = {.max_size = 10, .max_files = 3, .look_us = 1};
+
+static void put(const char *dir, const char *name, const char *text)
+{
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_freep) char *path = cor_sprintf("%s/%s", dir, name);
+    must(cor_file_write(path, cor_view_of(text), 0640, &err) == COR_OK);
+}
+
+static int64_t size_of(const char *dir, const char *name)
+{
+    auto_(cor_freep) char *path = cor_sprintf("%s/%s", dir, name);
+    return logfiles_size(path);
+}
+
+static void a_name_is_not_taken(void **state)
+{
+    const char *dir = *state;
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_freep) char *log = cor_sprintf("%s/0.log", dir);
+    auto_(cor_freep) char *aside = cor_sprintf("%s/0.log.1", dir);
+    put(dir, "0.log", "new");
+    put(dir, "0.log.1", "older");
+    assert_int_equal(logfiles_move(log, aside, &err), COR_IO);
+    assert_int_equal(size_of(dir, "0.log.1"), 5);
+    assert_int_equal(unlink(aside), 0);
+    assert_int_equal(logfiles_move(log, aside, &err), COR_OK);
+    assert_int_equal(size_of(dir, "0.log"), -1);
+    assert_int_equal(size_of(dir, "0.log.1"), 3);
+}
+
+/* gzip -t would say the same of the whole; the magic number and the size at the end do here. */
+static void old_ones_become_gzip(void **state)
+{
+    const char *dir = *state;
+    auto_(cor_freep) char *log = cor_sprintf("%s/0.log", dir);
+    auto_(cor_freep) char *path = cor_sprintf("%s/0.log.20260101-000001.gz", dir);
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    put(dir, "0.log", "x");
+    put(dir, "0.log.20260101-000000", "removed");
+    put(dir, "0.log.20260101-000001", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    put(dir, "0.log.20260101-000002", "stays");
+    logfiles_tidy(&RULES, log);
+    assert_int_equal(size_of(dir, "0.log.20260101-000000"), -1);
+    assert_int_equal(size_of(dir, "0.log.20260101-000001"), -1);
+    assert_int_equal(size_of(dir, "0.log.20260101-000002"), 5);
+    assert_int_equal(cor_file_read(path, 4096, &text, NULL), COR_OK);
+    assert_int_equal((unsigned char)text.data[0], 0x1f);
+    assert_int_equal((unsigned char)text.data[1], 0x8b);
+    assert_int_equal((unsigned char)text.data[text.len - 4], 57);
+    assert_true(text.len < 40);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+}
+
+static void say(int fd, const char *text)
+{
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void check_rest(const struct logfollow *f, const char *text)
+{
+    char buf[64];
+    ssize_t n = read(logfollow_file(f), buf, sizeof(buf));
+    assert_int_equal(n, (ssize_t)strlen(text));
+    assert_memory_equal(buf, text, strlen(text));
+}
+
+/* The writer, as containerd does it, makes the new file before it ends the old one. */
+static void a_follower_reads_each_file_to_its_end(void **state)
+{
+    struct cor_err err = COR_ERR_NONE;
+    struct cor_mono now = {COR_SEC(100)};
+    auto_(cor_freep) char *log = cor_sprintf("%s/0.log", (const char *)*state);
+    auto_(cor_freep) char *aside = cor_sprintf("%s.20260101-000001", log);
+    auto_(logfollow_free) struct logfollow *f = NULL;
+    assert_int_equal(logfollow_open(log, &f, &err), COR_NOTFOUND);
+    int old = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+    say(old, "one");
+    assert_int_equal(logfollow_open(log, &f, &err), COR_OK);
+    check_rest(f, "one");
+    assert_int_equal(logfollow_turn(f, now), LOGFOLLOW_LAST);
+    assert_int_equal(logfiles_move(log, aside, &err), COR_OK);
+    int new = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+    say(new, "three");
+    logfollow_look(f);
+    assert_int_equal(logfollow_turn(f, now), LOGFOLLOW_WAIT);
+    say(old, "two");
+    (void)close(old);
+    logfollow_look(f);
+    check_rest(f, "two");
+    assert_int_equal(logfollow_turn(f, now), LOGFOLLOW_NEXT);
+    check_rest(f, "three");
+    assert_int_equal(logfollow_turn(f, now), LOGFOLLOW_LAST);
+    (void)close(new);
+}
+
+/* One that is never closed is waited for for a second only. */
+static void a_follower_does_not_wait_for_ever(void **state)
+{
+    struct cor_err err = COR_ERR_NONE;
+    struct cor_mono now = {COR_SEC(100)};
+    auto_(cor_freep) char *log = cor_sprintf("%s/0.log", (const char *)*state);
+    auto_(cor_freep) char *aside = cor_sprintf("%s.20260101-000001", log);
+    auto_(logfollow_free) struct logfollow *f = NULL;
+    put(*state, "0.log", "one");
+    assert_int_equal(logfollow_open(log, &f, &err), COR_OK);
+    assert_int_equal(logfiles_move(log, aside, &err), COR_OK);
+    put(*state, "0.log", "two");
+    logfollow_look(f);
+    check_rest(f, "one");
+    assert_int_equal(logfollow_turn(f, now), LOGFOLLOW_WAIT);
+    assert_int_equal(logfollow_turn(f, cor_mono_add(now, COR_MS(999))), LOGFOLLOW_WAIT);
+    assert_int_equal(logfollow_turn(f, cor_mono_add(now, COR_SEC(1))), LOGFOLLOW_NEXT);
+    check_rest(f, "two");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static int set_up(void **state)
+{
+    *state = test_dir_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    test_dir_free((char **)state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_name_is_not_taken),
+        TEST(old_ones_become_gzip),
+        TEST(a_follower_reads_each_file_to_its_end),
+        TEST(a_follower_does_not_wait_for_ever),
+    };
+    return cmocka_run_group_tests_name("logfiles", tests, NULL, NULL);
+}
