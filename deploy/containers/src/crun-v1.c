@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// crun where cgroup v1 and v2 are both mounted: crun refuses such a machine ("cgroups in hybrid mode not
-// supported"). This runs it, with the same arguments, in a mount namespace without the v2 hierarchy.
-// Mounts of other namespaces still arrive (slave), so that root file systems made later are seen.
+// crun where cgroup v1 and v2 are both mounted: crun refuses such a machine ("cgroups in hybrid
+// mode not supported"). This runs it, with the same arguments, in a mount namespace without the v2
+// hierarchy. Mounts of other namespaces still arrive (slave), so that root file systems made later
+// are seen.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
