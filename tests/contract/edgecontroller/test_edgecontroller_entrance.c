@@ -107,13 +107,21 @@ static int ask(struct set *set, const char *line, const char *headers, const cha
     return c->answers == 0 ? 0 : atoi(c->got.data + strlen("HTTP/1.1 "));
 }
 
+/* Both match, and the narrow one would be taken. */
+static bool both_rules_are_known(struct set *set)
+{
+    cor_buf_clear(&set->w->published);
+    return ask(set, "POST /n1/default/a/x/set", "", "ready") == 200 &&
+           strcmp(set->w->published.data, "n1 lamps/a/x/set  ready\n") == 0;
+}
+
 static int setup(void **state)
 {
     struct set *set = cor_alloc(sizeof(*set));
     set->w = world_new(true);
     publish_rule(set->w, "wide", "/a", "test");
     publish_rule(set->w, "narrow", "/a/{lamp}/set", "lamps/");
-    for (int i = 0; i < 400 && ask(set, "POST /n1/default/a/x/set", "", "ready") != 200; i++) {
+    for (int i = 0; i < 400 && !both_rules_are_known(set); i++) {
         stage_idle(set->w->stage, 10);
     }
     cor_buf_clear(&set->w->published);
