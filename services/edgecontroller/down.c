@@ -9,6 +9,7 @@
 #include "feeds.h"
 #include "nodeports.h"
 #include "records.h"
+#include "tolerations.h"
 
 static const struct ec_kind_info KINDS[EC_KINDS] = {
     [EC_NODES] = {"node", "v1", "Node", "edgecontroller"},
@@ -206,6 +207,7 @@ void ec_on_pod(void *self, enum cor_change change, struct cor_json *object, stru
     bool was_there = old != NULL && strcmp(ec_node_of(old), node) == 0;
     if (!was_there || ec_differs(object, old)) {
         ec_bound_put(ec->pods, object);
+        ec_tolerations_pod(ec->tolerations, object);
         send_pod(ec, object, was_there ? old : NULL);
     }
 }
@@ -258,6 +260,7 @@ void ec_on_node(void *self, enum cor_change change, struct cor_json *object, str
     struct ec *ec = self;
     if (change != COR_DELETED) {
         ec_claims_look(ec->claims, object);
+        ec_tolerations_node(ec->tolerations, object);
         ec_nodeports_seen(
             ec->ports, ec_name(object),
             cor_json_int_at(object, "status.daemonEndpoints.kubeletEndpoint.Port", 0));
@@ -266,6 +269,7 @@ void ec_on_node(void *self, enum cor_change change, struct cor_json *object, str
         ec_send(ec, ec_name(object), EC_NODES, object, true);
         ec_records_sweep(ec->records, ec_name(object));
         ec_nodeports_gone(ec->ports, ec_name(object));
+        ec_tolerations_node_gone(ec->tolerations, ec_name(object));
     } else if (old == NULL || ec_differs(object, old)) {
         ec_send(ec, ec_name(object), EC_NODES, object, false);
     }

@@ -12,6 +12,7 @@
 #include "record.h"
 #include "records.h"
 #include "streamroute.h"
+#include "tolerations.h"
 
 static const struct cor_conf_row ROWS[] = {
     COR_SERVICE_ROWS(struct ec_cfg),
@@ -56,6 +57,10 @@ static const struct cor_conf_row ROWS[] = {
         "it: cloudhub must have the same"),
     COR_CONF_INT_ROW(struct ec_cfg, node_ports, "streams.node-ports", "0", 0, 4096,
                      "how many there are; nodes beyond them, or with 0 all, have streams.port"),
+    COR_CONF_INT_ROW(struct ec_cfg, default_toleration, "autonomy.default-seconds", "300", 0,
+                     1000000,
+                     "tolerationSeconds that the API server gives Pods by itself: on "
+                     "autonomous nodes it becomes for ever"),
 };
 
 #define EDGE_NODES "labelSelector=node-role.kubernetes.io%2Fedge"
@@ -287,6 +292,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->feeds = ec_feeds_new(ec);
     ec->claims = ec_claims_new(ec);
     ec->routes = ec_routes_new(ec);
+    ec->tolerations = ec_tolerations_new(ec);
     ec->ports = ec_nodeports_new(ec->cfg->first_node_port, ec->cfg->node_ports);
     *self_r = ec;
     enum cor_code code = open_kube(ec, err);
@@ -320,6 +326,7 @@ static void stop(void *self)
     ec_claims_free(&ec->claims);
     ec_routes_free(&ec->routes);
     ec_nodeports_free(&ec->ports);
+    ec_tolerations_free(&ec->tolerations);
     ec_router_close(ec);
     if (ec->kube != NULL) {
         cor_kube_free(&ec->kube);

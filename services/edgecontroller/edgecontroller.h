@@ -38,6 +38,7 @@ struct ec_cfg {
     int64_t streams_port;
     int64_t first_node_port;
     int64_t node_ports;
+    int64_t default_toleration;
 };
 
 /* Collections that are watched. */
@@ -73,6 +74,7 @@ struct ec_router;
 struct ec_records;
 struct ec_routes;
 struct ec_nodeports;
+struct ec_tolerations;
 
 /* Topics of rules for one node. */
 enum { EC_TOPICS_MAX = 1024 };
@@ -90,14 +92,15 @@ struct ec {
     struct cor_map *sessions; /* node -> struct ec_session, owned */
     struct cor_map *overlays; /* "<ns>/<name>" -> struct ec_overlay, owned: see reports.c */
     struct ec_leases *leases; /* see lease.c */
-    struct ec_records *records; /* see records.h */
-    bool records_absent;        /* the cluster has no ObjectSyncs */
-    struct ec_surplus *surplus; /* see surplus.c */
-    struct ec_feeds *feeds;     /* see feeds.h */
-    struct ec_claims *claims;   /* see claims.h */
-    struct ec_routes *routes;   /* see streamroute.h */
-    struct ec_nodeports *ports; /* see nodeports.h */
-    size_t asking;              /* questions under way: see ask.c */
+    struct ec_records *records;         /* see records.h */
+    bool records_absent;                /* the cluster has no ObjectSyncs */
+    struct ec_surplus *surplus;         /* see surplus.c */
+    struct ec_feeds *feeds;             /* see feeds.h */
+    struct ec_claims *claims;           /* see claims.h */
+    struct ec_routes *routes;           /* see streamroute.h */
+    struct ec_nodeports *ports;         /* see nodeports.h */
+    struct ec_tolerations *tolerations; /* see tolerations.h */
+    size_t asking;                      /* questions under way: see ask.c */
     struct cor_ledger *ledger;
     struct ec_router *router;               /* rules at work: see router.h */
     bool rules_absent;                      /* the cluster has no Rules or RuleEndpoints */

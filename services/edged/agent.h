@@ -30,6 +30,7 @@ struct edged_cfg {
     struct cor_conf_strs node_labels;
     struct cor_conf_strs node_taints;
     bool schedulable;
+    bool autonomous;
     bool register_node;
     bool report_events;
     int64_t kubelet_port;

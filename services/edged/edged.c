@@ -25,6 +25,9 @@ static const struct cor_conf_row rows[] = {
                       "taints to register with, key=value:Effect"),
     COR_CONF_BOOL_ROW(struct edged_cfg, schedulable, "node.schedulable", "true",
                       "register as schedulable"),
+    COR_CONF_BOOL_ROW(struct edged_cfg, autonomous, "node.autonomous", "true",
+                      "register with the annotation coracle.io/autonomous: the cloud keeps Pods "
+                      "here, however long the node is away"),
     COR_CONF_BOOL_ROW(struct edged_cfg, register_node, "node.register", "true",
                       "create the Node object; false: it must exist"),
     COR_CONF_INT_ROW(struct edged_cfg, status_seconds, "node.status-seconds", "10", 1, 3600,

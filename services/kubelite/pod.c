@@ -171,12 +171,22 @@ static void level(struct cor_json *object, const struct cor_json *old, const cha
     }
 }
 
+/* Also tolerationSeconds may change (validateOnlyAddedTolerations). */
+static bool tolerates_the_same(const struct cor_json *a, const struct cor_json *b)
+{
+    auto_(cor_json_free) struct cor_json *left = cor_json_copy(a);
+    auto_(cor_json_free) struct cor_json *right = cor_json_copy(b);
+    cor_json_del(left, "tolerationSeconds");
+    cor_json_del(right, "tolerationSeconds");
+    return cor_json_equal(left, right);
+}
+
 static bool tolerations_only_grow(const struct cor_json *now, const struct cor_json *before)
 {
     for (size_t i = 0; i < cor_json_count(before); i++) {
         bool found = false;
         for (size_t n = 0; n < cor_json_count(now) && !found; n++) {
-            found = cor_json_equal(cor_json_item(now, n), cor_json_item(before, i));
+            found = tolerates_the_same(cor_json_item(now, n), cor_json_item(before, i));
         }
         if (!found) {
             return false;

@@ -233,6 +233,10 @@ struct cor_json *node_object(const struct node_info *info, const struct cor_json
     cor_json_set(cor_json_get(out, "metadata"), "annotations", cor_json_object());
     cor_json_set(cor_json_at(out, "metadata.annotations"),
                  "volumes.kubernetes.io/controller-managed-attach-detach", cor_json_str("true"));
+    if (info->autonomous) {
+        cor_json_set(cor_json_at(out, "metadata.annotations"), "coracle.io/autonomous",
+                     cor_json_str("true"));
+    }
     cor_json_set(out, "spec", cor_json_object());
     for (size_t i = 0; i < info->taint_count; i++) {
         cor_json_add(taints, taint_of(info->taints[i]));

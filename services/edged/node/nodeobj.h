@@ -26,6 +26,8 @@ struct node_info {
     const char *const *taints; /* "key=value:Effect" */
     size_t taint_count;
     bool schedulable;
+    bool autonomous; /* its Pods stay however long it is away: services/edgecontroller/tolerations.h
+                      */
     int64_t cpus;
     int64_t memory;  /* bytes */
     int64_t storage; /* bytes of the file system with the pods */

@@ -350,6 +350,7 @@ static void fill_info(struct registrar *r)
         .taints = (const char *const *)cfg->node_taints.items,
         .taint_count = cfg->node_taints.count,
         .schedulable = cfg->schedulable,
+        .autonomous = cfg->autonomous,
         .cpus = agent->host.cpus,
         .memory = agent->host.memory,
         .storage = agent->host.storage,
