@@ -336,6 +336,24 @@ void cor_json_del(struct cor_json *value, const char *key)
     (void)json_object_del(in(value), key);
 }
 
+void cor_json_drop_nulls(struct cor_json *value)
+{
+    void *next = NULL;
+    const char *key = NULL;
+    json_t *child = NULL;
+    json_object_foreach_safe(in(value), next, key, child)
+    {
+        if (json_is_null(child)) {
+            (void)json_object_del(in(value), key);
+        } else {
+            cor_json_drop_nulls(out(child));
+        }
+    }
+    for (size_t i = 0; json_is_array(in(value)) && i < json_array_size(in(value)); i++) {
+        cor_json_drop_nulls(out(json_array_get(in(value), i)));
+    }
+}
+
 size_t cor_json_count(const struct cor_json *value)
 {
     return json_is_array(in(value)) ? json_array_size(in(value)) : json_object_size(in(value));

@@ -110,6 +110,9 @@ void cor_json_set_at(struct cor_json *value, const char *path, struct cor_json *
 /* Removes member key; harmless when absent. */
 void cor_json_del(struct cor_json *value, const char *key);
 
+/* Removes all members that are null, at any depth; elements of arrays stay. */
+void cor_json_drop_nulls(struct cor_json *value);
+
 /* Number of members or elements; 0 for scalars and NULL. */
 size_t cor_json_count(const struct cor_json *value);
 

@@ -115,37 +115,6 @@ static void begin(struct agent *agent, struct agent_pod *pod)
     }
 }
 
-/* A pod that cannot be read is reported as failed, in its own words. */
-static void refuse(struct agent *agent, const struct cor_json *object, const struct cor_err *err)
-{
-    const char *ns = cor_json_str_at(object, "metadata.namespace", "");
-    const char *name = cor_json_str_at(object, "metadata.name", "");
-    const char *uid = cor_json_str_at(object, "metadata.uid", "");
-    LOGW(agent->log, "edged.pod-refused", "pod=%s/%s error=%s", cor_log_esc(cor_view_of(ns)),
-         cor_log_esc(cor_view_of(name)), cor_log_esc(cor_view_of(err->text)));
-    auto_(cor_json_free) struct cor_json *status =
-        status_failed("InvalidPod", err->text, cor_wall_now());
-    auto_(cor_json_free) struct cor_json *patch = status_patch(uid, status, NULL);
-    auto_(cor_freep) char *text = cor_json_text(patch);
-    auto_(cor_freep) char *key = cor_sprintf("%s/podpatch/%s", ns, name);
-    (void)meta_call(agent->meta, PX_VERB_PATCH, key, PX_PATCH_STRATEGIC, cor_view_of(text), NULL,
-                    NULL);
-}
-
-/* Takes parsed. */
-static void update(struct agent_pod *pod, struct pod *parsed)
-{
-    if (pod->pod->volume_count != parsed->volume_count || !run_set_pod(pod->run, parsed)) {
-        LOGW(pod->agent->log, "edged.pod-update-refused", "pod=%s reason=containers-differ",
-             pod->key);
-        pod_free(&parsed);
-        return;
-    }
-    pod_free(&pod->pod);
-    pod->pod = parsed;
-    refs_collect(&pod->refs, parsed);
-}
-
 /* A name is one Pod's at a time: the one that had it before was deleted, though nobody said so
  * (what waits for a node is one message a name, the newest). */
 static void drop_namesakes(struct agent *agent, const struct agent_pod *pod)
@@ -160,6 +129,53 @@ static void drop_namesakes(struct agent *agent, const struct agent_pod *pod)
             agent_touch(other);
         }
     }
+}
+
+/* The object cannot be run: it is a Pod that has failed, in words that name the field. One that
+ * runs goes on as it was. */
+static void refuse(struct agent *agent, const struct cor_json *object, const struct cor_err *err)
+{
+    struct agent_pod *pod = agent_find(agent, cor_json_str_at(object, "metadata.uid", ""));
+    struct pod *stand_in = pod_refused(object);
+    LOGW(agent->log, "edged.pod-refused", "pod=%s/%s error=%s",
+         cor_log_esc(cor_json_as_view(cor_json_at(object, "metadata.namespace"))),
+         cor_log_esc(cor_json_as_view(cor_json_at(object, "metadata.name"))),
+         cor_log_esc(cor_view_of(err->text)));
+    if (stand_in == NULL) {
+        return;
+    }
+    bool deleted = stand_in->deleted;
+    int64_t grace = grace_of(stand_in);
+    if (pod == NULL) {
+        pod = add_pod(agent, stand_in);
+        pod->known = cor_json_ref(cor_json_get(object, "status"));
+        drop_namesakes(agent, pod);
+        run_fail(pod->run, "InvalidPod", err->text);
+        run_note(pod->run, true, "InvalidPod", RUN_NO_CONTAINER, "%s", err->text);
+        begin(agent, pod);
+    } else {
+        pod_free(&stand_in);
+    }
+    pod->desired = true;
+    pod->mentioned = true;
+    if (deleted) {
+        run_end_pod(pod->run, RUN_WANT_GONE, grace);
+    }
+    agent_touch(pod);
+}
+
+/* Takes parsed. */
+static void update(struct agent_pod *pod, struct pod *parsed)
+{
+    if (pod->pod->volume_count != parsed->volume_count || !run_set_pod(pod->run, parsed)) {
+        LOGW(pod->agent->log, "edged.pod-update-refused", "pod=%s reason=containers-differ",
+             pod->key);
+        pod_free(&parsed);
+        return;
+    }
+    pod_free(&pod->pod);
+    pod->pod = parsed;
+    refs_collect(&pod->refs, parsed);
 }
 
 static void put(struct agent *agent, struct pod *parsed, struct cor_json *status)
@@ -186,13 +202,28 @@ static void put(struct agent *agent, struct pod *parsed, struct cor_json *status
     agent_touch(pod);
 }
 
-void agent_put_pod(struct agent *agent, struct cor_view body)
+/* An object of which only these are known. */
+static struct cor_json *name_only(struct cor_view key, struct cor_view uid)
+{
+    struct px_key parts;
+    struct cor_json *object = cor_json_object();
+    if (px_key_parse(key, &parts)) {
+        cor_json_set_at(object, "metadata.namespace", cor_json_view(parts.ns));
+        cor_json_set_at(object, "metadata.name", cor_json_view(parts.name));
+        cor_json_set_at(object, "metadata.uid", cor_json_view(uid));
+    }
+    return object;
+}
+
+void agent_put_pod(struct agent *agent, struct cor_view key, struct cor_view uid,
+                   struct cor_view body)
 {
     struct cor_json *object = NULL;
     struct pod *parsed = NULL;
     struct cor_err err = COR_ERR_NONE;
-    if (cor_json_parse(body, POD_MAX, 0, &object, &err) != COR_OK) {
-        LOGW(agent->log, "edged.pod-unreadable", "error=%s", cor_log_esc(cor_view_of(err.text)));
+    if (cor_json_parse(body, POD_MAX, COR_JSON_NUL, &object, &err) != COR_OK) {
+        auto_(cor_json_free) struct cor_json *named = name_only(key, uid);
+        refuse(agent, named, &err);
         return;
     }
     const char *node = cor_json_str_at(object, "spec.nodeName", "");
@@ -203,8 +234,7 @@ void agent_put_pod(struct agent *agent, struct cor_view body)
     }
     auto_(cor_json_free) struct cor_json *status = cor_json_ref(cor_json_get(object, "status"));
     auto_(cor_json_free) struct cor_json *raw = cor_json_ref(object);
-    const char *uid = cor_json_str_at(object, "metadata.uid", "");
-    struct agent_pod *old = agent_find(agent, uid);
+    struct agent_pod *old = agent_find(agent, cor_json_str_at(object, "metadata.uid", ""));
     if (old != NULL && !old->desired) { /* it is being removed: begin anew after that */
         cor_free(old->next);
         old->next = cor_view_dup(body);
@@ -376,9 +406,11 @@ static void bury(struct agent *agent, struct agent_pod *pod)
 {
     LOGI(agent->log, "edged.pod-gone", "pod=%s uid=%s", pod->key, pod->uid);
     auto_(cor_freep) char *next = take(&pod->next);
+    auto_(cor_freep) char *key = cor_strdup(pod->key);
+    auto_(cor_freep) char *uid = cor_strdup(pod->uid);
     (void)cor_map_del(agent->pods, cor_view_of(pod->uid));
     if (next != NULL) {
-        agent_put_pod(agent, cor_view_of(next));
+        agent_put_pod(agent, cor_view_of(key), cor_view_of(uid), cor_view_of(next));
     }
 }
 

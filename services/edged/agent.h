@@ -128,8 +128,9 @@ struct agent {
 
 /* agent.c: pods */
 
-/* A desired pod is so. body is its JSON. */
-void agent_put_pod(struct agent *agent, struct cor_view body);
+/* A desired pod is so. body is its JSON; key and uid name it when that cannot be read. */
+void agent_put_pod(struct agent *agent, struct cor_view key, struct cor_view uid,
+                   struct cor_view body);
 
 /* A desired pod is gone; uid may be absent. */
 void agent_drop_pod(struct agent *agent, struct cor_view key, struct cor_view uid);

@@ -165,6 +165,9 @@ static void create_now(struct making *making)
     auto_(mounts_free) struct mounts mounts = {0};
     enum cor_code code = env_build(pod->pod, spec, &inputs, &env, &err);
     if (code == COR_OK) {
+        code = env_check_arguments(&env, spec, &err);
+    }
+    if (code == COR_OK) {
         code = add_mounts(making, &facts, &env, &mounts, &err);
     }
     if (code != COR_OK) {

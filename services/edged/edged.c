@@ -85,7 +85,7 @@ static void on_pod(struct agent *agent, const struct px_object *object, const st
     if (object->gone) {
         agent_drop_pod(agent, object->key, object->uid);
     } else {
-        agent_put_pod(agent, object->body);
+        agent_put_pod(agent, object->key, object->uid, object->body);
     }
 }
 

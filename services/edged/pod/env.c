@@ -162,6 +162,26 @@ enum cor_code env_build(const struct pod *pod, const struct pod_container *conta
     return code;
 }
 
+enum cor_code env_check_arguments(const struct env *env, const struct pod_container *container,
+                                  struct cor_err *err)
+{
+    const struct pod_strings *const lists[] = {&container->command, &container->args};
+    size_t bytes = 0;
+    for (size_t l = 0; l < COR_COUNT(lists); l++) {
+        for (size_t i = 0; i < lists[l]->count; i++) {
+            auto_(cor_freep) char *text = env_expand(env, lists[l]->item[i]);
+            bytes += strlen(text) + 1;
+            if (bytes > ENV_BYTES_MAX) {
+                return cor_err_set(err, COR_TOOBIG,
+                                   "command and arguments of more than %d bytes: argument list too "
+                                   "long",
+                                   ENV_BYTES_MAX);
+            }
+        }
+    }
+    return COR_OK;
+}
+
 void env_free(struct env *env)
 {
     for (size_t i = 0; i < env->count; i++) {

@@ -28,8 +28,13 @@ COR_NODISCARD enum cor_code env_build(const struct pod *pod, const struct pod_co
 /* Value of a variable; NULL when there is none. */
 const char *env_get(const struct env *env, struct cor_view name);
 
-/* text with each $(VAR) expanded. Returns owned. */
+/* text with each $(VAR) expanded, as far as EXPAND_MAX allows. Returns owned. */
 char *env_expand(const struct env *env, const char *text);
+
+/* Whether command and arguments are small enough once they are expanded. COR_TOOBIG. */
+COR_NODISCARD enum cor_code env_check_arguments(const struct env *env,
+                                                const struct pod_container *container,
+                                                struct cor_err *err);
 
 /* Frees the content. For auto_(). */
 void env_free(struct env *env);

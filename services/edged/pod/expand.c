@@ -27,7 +27,7 @@ static size_t one(struct cor_view text, expand_fn value_of, const void *self, st
 
 void expand(struct cor_view text, expand_fn value_of, const void *self, struct cor_buf *out)
 {
-    while (text.len > 0) {
+    while (text.len > 0 && out->len <= EXPAND_MAX) {
         const char *dollar = memchr(text.ptr, '$', text.len);
         size_t plain = dollar == NULL ? text.len : (size_t)(dollar - text.ptr);
         cor_buf_add(out, text.ptr, plain);

@@ -10,8 +10,11 @@
 /* Value of a variable, or NULL when there is none of that name. */
 typedef const char *(*expand_fn)(const void *self, struct cor_view name);
 
+enum { EXPAND_MAX = 1024 * 1024 };
+
 /* Appends text with each $(NAME) replaced by its value. $$ gives $; an unknown name, and a $( that
- * is not closed, stay as they are. */
+ * is not closed, stay as they are. It ends early when out has more than EXPAND_MAX bytes: who calls
+ * refuses that. */
 void expand(struct cor_view text, expand_fn value_of, const void *self, struct cor_buf *out);
 
 #endif

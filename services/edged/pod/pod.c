@@ -9,6 +9,7 @@
 #include "common/base/must.h"
 #include "common/base/text.h"
 #include "pod_read.h"
+#include "shape.h"
 
 bool pod_bad(struct pod_reader *reader, enum cor_code code, const char *fmt, ...)
 {
@@ -183,10 +184,18 @@ static void read_metadata(const struct cor_json *object, struct pod *pod)
     pod->ns = pod_text(metadata, "namespace");
     pod->uid = pod_text(metadata, "uid");
     pod->deleted = pod_text(metadata, "deletionTimestamp")[0] != '\0';
-    pod->delete_grace_seconds = cor_json_int_at(metadata, "deletionGracePeriodSeconds", -1);
+    int64_t grace = cor_json_int_at(metadata, "deletionGracePeriodSeconds", -1);
+    pod->delete_grace_seconds = grace > INT32_MAX ? INT32_MAX : grace;
 }
 
 enum { GRACE_SECONDS = 30 }; /* core/v1 default of terminationGracePeriodSeconds */
+
+/* kubelet's least is 1 (pod_workers.go); the most is what can be counted in microseconds. */
+static int64_t grace_of(const struct cor_json *spec)
+{
+    int64_t grace = cor_json_int_at(spec, "terminationGracePeriodSeconds", GRACE_SECONDS);
+    return grace < 0 ? 1 : grace > INT32_MAX ? INT32_MAX : grace;
+}
 
 static void read_spec(struct pod_reader *reader, const struct cor_json *spec, struct pod *pod)
 {
@@ -204,7 +213,7 @@ static void read_spec(struct pod_reader *reader, const struct cor_json *spec, st
     pod->host_ipc = cor_json_bool_at(spec, "hostIPC", false);
     pod->share_pid = cor_json_bool_at(spec, "shareProcessNamespace", false);
     pod->restart = restart_of(pod_text(spec, "restartPolicy"));
-    pod->grace_seconds = cor_json_int_at(spec, "terminationGracePeriodSeconds", GRACE_SECONDS);
+    pod->grace_seconds = grace_of(spec);
     pod->deadline_seconds = pod_number(spec, "activeDeadlineSeconds");
     read_security(reader, cor_json_get(spec, "securityContext"), pod);
     read_aliases(reader, cor_json_get(spec, "hostAliases"), pod);
@@ -236,30 +245,6 @@ static enum pod_qos qos_of(const struct pod *pod)
     return all_limited ? POD_QOS_GUARANTEED : POD_QOS_BURSTABLE;
 }
 
-static bool names_are_unique(struct pod_reader *reader, const struct pod *pod)
-{
-    for (size_t i = 0; i < pod_container_count(pod); i++) {
-        const char *name = pod_container(pod, i)->name;
-        if (pod_find_container(pod, name) != i) {
-            return pod_bad(reader, COR_INVALID, "two containers are named %s", name);
-        }
-    }
-    return true;
-}
-
-static void check(struct pod_reader *reader, const struct pod *pod)
-{
-    if (!cor_is_dns_subdomain(cor_view_of(pod->name)) || !cor_is_dns_label(cor_view_of(pod->ns))) {
-        (void)pod_bad(reader, COR_INVALID, "metadata: name or namespace is no DNS name");
-    } else if (!cor_is_dns_subdomain(cor_view_of(pod->uid))) { /* it becomes a folder's name */
-        (void)pod_bad(reader, COR_INVALID, "metadata.uid: missing or not usable");
-    } else if (pod->main_count == 0) {
-        (void)pod_bad(reader, COR_INVALID, "spec.containers: at least one is needed");
-    } else {
-        (void)names_are_unique(reader, pod);
-    }
-}
-
 enum cor_code pod_parse(struct cor_json *object, struct pod **pod_r, struct cor_err *err)
 {
     auto_(pod_free) struct pod *pod = cor_alloc(sizeof(*pod));
@@ -267,10 +252,14 @@ enum cor_code pod_parse(struct cor_json *object, struct pod **pod_r, struct cor_
     pod->object = object;
     pod->arena = cor_arena_new(POD_ARENA_MAX);
     struct pod_reader reader = {.arena = pod->arena, .err = err};
+    cor_json_drop_nulls(cor_json_get(object, "metadata"));
+    cor_json_drop_nulls(cor_json_get(object, "spec"));
+    if (!shape_check(&reader, NULL, object, pod_fields)) {
+        return reader.code;
+    }
     read_metadata(object, pod);
     read_spec(&reader, cor_json_get(object, "spec"), pod);
-    check(&reader, pod);
-    if (reader.code != COR_OK) {
+    if (reader.code != COR_OK || !pod_rules(&reader, pod)) {
         return reader.code;
     }
     pod->qos = qos_of(pod);
@@ -278,6 +267,31 @@ enum cor_code pod_parse(struct cor_json *object, struct pod **pod_r, struct cor_
     cor_json_del(cor_json_get(object, "metadata"), "managedFields");
     *pod_r = take(&pod);
     return COR_OK;
+}
+
+struct pod *pod_refused(const struct cor_json *object)
+{
+    const struct cor_json *metadata = cor_json_get(object, "metadata");
+    auto_(pod_free) struct pod *pod = cor_alloc(sizeof(*pod));
+    pod->arena = cor_arena_new(POD_ARENA_MAX);
+    pod->object = cor_json_object();
+    static const char *const kept[] = {"name", "namespace", "uid", "deletionTimestamp",
+                                       "deletionGracePeriodSeconds"};
+    for (size_t i = 0; i < COR_COUNT(kept); i++) {
+        auto_(cor_freep) char *path = cor_sprintf("metadata.%s", kept[i]);
+        cor_json_set_at(pod->object, path, cor_json_ref(cor_json_get(metadata, kept[i])));
+    }
+    cor_json_set_at(pod->object, "spec", cor_json_object());
+    struct cor_err err = COR_ERR_NONE;
+    struct pod_reader reader = {.arena = pod->arena, .err = &err};
+    read_metadata(pod->object, pod);
+    read_spec(&reader, NULL, pod);
+    pod->restart = POD_RESTART_NEVER;
+    pod->qos = POD_QOS_BEST_EFFORT;
+    bool good = cor_is_dns_subdomain(cor_view_of(pod->name)) &&
+                cor_is_dns_label(cor_view_of(pod->ns)) &&
+                cor_is_dns_subdomain(cor_view_of(pod->uid));
+    return good ? take(&pod) : NULL;
 }
 
 void pod_free(struct pod **pod)

@@ -58,11 +58,13 @@ struct pod_mount {
     const char *path;
     const char *sub_path;
     bool sub_path_expr; /* sub_path holds $(VAR) */
+    bool two_sub_paths; /* subPath is given too */
     bool readonly;
     int propagation; /* as in CRI: 0 private, 1 host to container, 2 both ways */
 };
 
 struct pod_port {
+    const char *name;
     const char *host_ip;
     int container_port;
     int host_port;
@@ -84,6 +86,8 @@ struct pod_resources { /* cpu in thousandths, memory and storage in bytes */
     struct pod_amount storage_limit;
 };
 
+enum pod_profile { POD_PROFILE_DEFAULT, POD_PROFILE_UNCONFINED, POD_PROFILE_LOCALHOST };
+
 /* Container's securityContext over the pod's. */
 struct pod_security {
     struct pod_amount user;
@@ -92,7 +96,7 @@ struct pod_security {
     bool privileged;
     bool readonly_rootfs;
     bool no_new_privs;
-    int seccomp; /* as in CRI; kubelet's default is Unconfined */
+    enum pod_profile seccomp; /* as in CRI; kubelet's default is Unconfined */
     const char *seccomp_path;
     struct pod_strings add;
     struct pod_strings drop;
@@ -159,6 +163,7 @@ struct pod_source {
 struct pod_volume {
     const char *name;
     enum pod_volume_type type;
+    size_t kinds;            /* how many types the object names */
     const char *unsupported; /* the type's name in the object */
     struct pod_source *sources;
     size_t source_count;
@@ -223,6 +228,10 @@ struct pod {
  * *pod_r. */
 COR_NODISCARD enum cor_code pod_parse(struct cor_json *object, struct pod **pod_r,
                                       struct cor_err *err);
+
+/* A pod without spec that stands for an object that pod_parse refuses: it can be reported and
+ * deleted. NULL when name, namespace or uid are no names either. Returns owned. */
+struct pod *pod_refused(const struct cor_json *object);
 
 /* Frees; *pod becomes NULL. For auto_(). */
 void pod_free(struct pod **pod);

@@ -53,10 +53,6 @@ static void read_env(struct pod_reader *reader, const struct cor_json *list,
         out->env[i].object = "";
         out->env[i].key = "";
         read_env_ref(cor_json_get(json, "valueFrom"), &out->env[i]);
-        if (out->env[i].name[0] == '\0') {
-            (void)pod_bad(reader, COR_INVALID, "container %s: env[%zu].name is missing", out->name,
-                          i);
-        }
     }
 }
 
@@ -98,19 +94,10 @@ static void read_mounts(struct pod_reader *reader, const struct cor_json *list,
         mount->volume = pod_text(json, "name");
         mount->path = pod_text(json, "mountPath");
         mount->sub_path_expr = expr[0] != '\0';
+        mount->two_sub_paths = mount->sub_path_expr && pod_text(json, "subPath")[0] != '\0';
         mount->sub_path = mount->sub_path_expr ? expr : pod_text(json, "subPath");
         mount->readonly = cor_json_bool_at(json, "readOnly", false);
         mount->propagation = propagation_of(pod_text(json, "mountPropagation"));
-        if (mount->path[0] == '\0') {
-            (void)pod_bad(reader, COR_INVALID,
-                          "container %s: volumeMounts[%zu].mountPath is missing", out->name, i);
-        }
-        if (!pod_path_is_inside(mount->sub_path)) {
-            (void)pod_bad(
-                reader, COR_INVALID,
-                "container %s: volumeMounts[%zu].subPath must be relative and without \"..\"",
-                out->name, i);
-        }
     }
 }
 
@@ -122,11 +109,6 @@ static int protocol_of(const char *name)
     return strcmp(name, "SCTP") == 0 ? 2 : 0;
 }
 
-static bool is_port(int64_t port, bool zero_too)
-{
-    return port <= 65535 && port >= (zero_too ? 0 : 1);
-}
-
 static void read_ports(struct pod_reader *reader, const struct cor_json *list,
                        struct pod_container *out)
 {
@@ -136,12 +118,8 @@ static void read_ports(struct pod_reader *reader, const struct cor_json *list,
         const struct cor_json *json = cor_json_item(list, i);
         int64_t port = cor_json_int_at(json, "containerPort", 0);
         int64_t host = cor_json_int_at(json, "hostPort", 0);
-        if (!is_port(port, false) || !is_port(host, true)) {
-            (void)pod_bad(reader, COR_INVALID, "container %s: ports[%zu]: must be 1 to 65535",
-                          out->name, i);
-            return;
-        }
         out->ports[i] = (struct pod_port){
+            .name = pod_text(json, "name"),
             .host_ip = pod_text(json, "hostIP"),
             .container_port = (int)port,
             .host_port = (int)host,
@@ -192,13 +170,12 @@ static struct pod_amount either_number(const struct cor_json *mine, const struct
     return (struct pod_amount){cor_json_type(value) == COR_JSON_INT, cor_json_as_int(value, 0)};
 }
 
-static int seccomp_of(const char *type)
+static enum pod_profile profile_of(const char *type)
 {
-    enum { DEFAULT, UNCONFINED, LOCALHOST };
     if (strcmp(type, "RuntimeDefault") == 0) {
-        return DEFAULT;
+        return POD_PROFILE_DEFAULT;
     }
-    return strcmp(type, "Localhost") == 0 ? LOCALHOST : UNCONFINED;
+    return strcmp(type, "Localhost") == 0 ? POD_PROFILE_LOCALHOST : POD_PROFILE_UNCONFINED;
 }
 
 static void read_security(struct pod_reader *reader, const struct cor_json *mine,
@@ -212,7 +189,7 @@ static void read_security(struct pod_reader *reader, const struct cor_json *mine
     out->privileged = cor_json_bool_at(mine, "privileged", false);
     out->readonly_rootfs = cor_json_bool_at(mine, "readOnlyRootFilesystem", false);
     out->no_new_privs = !cor_json_bool_at(mine, "allowPrivilegeEscalation", true);
-    out->seccomp = seccomp_of(pod_text(seccomp, "type"));
+    out->seccomp = profile_of(pod_text(seccomp, "type"));
     out->seccomp_path = pod_text(seccomp, "localhostProfile");
     out->add = pod_strings(reader, cor_json_get(capabilities, "add"), "capabilities.add");
     out->drop = pod_strings(reader, cor_json_get(capabilities, "drop"), "capabilities.drop");
@@ -261,9 +238,6 @@ bool pod_read_container(struct pod_reader *reader, const struct cor_json *json,
                         const struct cor_json *defaults, struct pod_container *out)
 {
     out->name = pod_text(json, "name");
-    if (!cor_is_dns_label(cor_view_of(out->name))) { /* it becomes a folder's name */
-        return pod_bad(reader, COR_INVALID, "containers: a name is missing or no DNS label");
-    }
     out->command = pod_strings(reader, cor_json_get(json, "command"), "command");
     out->args = pod_strings(reader, cor_json_get(json, "args"), "args");
     out->working_dir = pod_text(json, "workingDir");

@@ -6,28 +6,11 @@
 #include "pod_read.h"
 #include "quantity.h"
 
-enum { DEFAULT_MODE = 0644, TOKEN_SECONDS = 3600, MODE_MAX = 0777 };
+enum { DEFAULT_MODE = 0644, TOKEN_SECONDS = 3600 };
 
-static int mode_of(struct pod_reader *reader, const struct cor_json *json, const char *key,
-                   int otherwise)
+static int mode_of(const struct cor_json *json, const char *key, int otherwise)
 {
-    int64_t mode = cor_json_int_at(json, key, otherwise);
-    if (mode != otherwise && (mode < 0 || mode > MODE_MAX)) {
-        (void)pod_bad(reader, COR_INVALID, "%s: must be 0 to 0777", key);
-        return otherwise;
-    }
-    return (int)mode;
-}
-
-static const char *file_path(struct pod_reader *reader, const struct cor_json *json)
-{
-    const char *path = pod_text(json, "path");
-    if (path[0] == '\0' || !pod_path_is_inside(path) || strncmp(path, "..", 2) == 0) {
-        (void)pod_bad(reader, COR_INVALID,
-                      "volumes: a file's path must be relative, without \"..\"");
-        return "";
-    }
-    return path;
+    return (int)cor_json_int_at(json, key, otherwise);
 }
 
 static void read_items(struct pod_reader *reader, const struct cor_json *list,
@@ -40,8 +23,8 @@ static void read_items(struct pod_reader *reader, const struct cor_json *list,
         const struct cor_json *field = cor_json_get(json, "fieldRef");
         const struct cor_json *resource = cor_json_get(json, "resourceFieldRef");
         struct pod_item *item = &out->items[i];
-        item->path = file_path(reader, json);
-        item->mode = mode_of(reader, json, "mode", -1);
+        item->path = pod_text(json, "path");
+        item->mode = mode_of(json, "mode", -1);
         item->resource = resource != NULL;
         item->container = pod_text(resource, "containerName");
         item->divisor = cor_json_as_str(cor_json_get(resource, "divisor"), "1");
@@ -63,7 +46,7 @@ static void read_source(struct pod_reader *reader, const struct cor_json *json,
     out->optional = cor_json_bool_at(json, "optional", false);
     out->audience = pod_text(json, "audience");
     out->expiration_seconds = cor_json_int_at(json, "expirationSeconds", TOKEN_SECONDS);
-    out->path = type == POD_VOLUME_PROJECTED ? file_path(reader, json) : "";
+    out->path = type == POD_VOLUME_PROJECTED ? pod_text(json, "path") : "";
     read_items(reader, cor_json_get(json, "items"), out);
 }
 
@@ -102,6 +85,7 @@ static void read_projected(struct pod_reader *reader, const struct cor_json *jso
         if (!read_any_source(reader, cor_json_item(list, i), &out->sources[i])) {
             out->type = POD_VOLUME_UNSUPPORTED;
             out->unsupported = "projected source of an unknown kind";
+            out->source_count = 0;
             return;
         }
     }
@@ -128,25 +112,29 @@ static void read_single(struct pod_reader *reader, const struct cor_json *json,
         out->type = out->sources[0].type;
         out->source_count = 1; /* pod_rows leaves room for one more */
         out->default_mode =
-            mode_of(reader, cor_json_get(json, content[0].key), "defaultMode", out->default_mode);
+            mode_of(cor_json_get(json, content[0].key), "defaultMode", out->default_mode);
         out->default_mode =
-            mode_of(reader, cor_json_get(json, content[1].key), "defaultMode", out->default_mode);
+            mode_of(cor_json_get(json, content[1].key), "defaultMode", out->default_mode);
         out->default_mode =
-            mode_of(reader, cor_json_get(json, content[2].key), "defaultMode", out->default_mode);
+            mode_of(cor_json_get(json, content[2].key), "defaultMode", out->default_mode);
     }
 }
 
-static const char *other_member(const struct cor_json *json)
+/* The last member that is no name: the type. */
+static const char *other_member(const struct cor_json *json, size_t *count_r)
 {
     void *at = NULL;
     const char *key = NULL;
+    const char *found = "";
     struct cor_json *child = NULL;
+    *count_r = 0;
     while (cor_json_each(json, &at, &key, &child)) {
-        if (strcmp(key, "name") != 0) {
-            return key;
+        if (strcmp(key, "name") != 0 && !cor_json_is_null(child)) {
+            found = key;
+            (*count_r)++;
         }
     }
-    return "";
+    return found;
 }
 
 static void read_volume(struct pod_reader *reader, const struct cor_json *json,
@@ -156,7 +144,7 @@ static void read_volume(struct pod_reader *reader, const struct cor_json *json,
     const struct cor_json *host = cor_json_get(json, "hostPath");
     const struct cor_json *projected = cor_json_get(json, "projected");
     out->name = pod_text(json, "name");
-    out->unsupported = other_member(json);
+    out->unsupported = other_member(json, &out->kinds);
     out->type = out->unsupported[0] == '\0' ? POD_VOLUME_EMPTY_DIR : POD_VOLUME_UNSUPPORTED;
     out->default_mode = DEFAULT_MODE;
     out->path = "";
@@ -168,7 +156,7 @@ static void read_volume(struct pod_reader *reader, const struct cor_json *json,
         out->path = pod_text(host, "path");
         out->path_type = pod_text(host, "type");
     } else if (projected != NULL) {
-        out->default_mode = mode_of(reader, projected, "defaultMode", DEFAULT_MODE);
+        out->default_mode = mode_of(projected, "defaultMode", DEFAULT_MODE);
         read_projected(reader, projected, out);
     } else {
         read_single(reader, json, out);
@@ -181,12 +169,6 @@ bool pod_read_volumes(struct pod_reader *reader, const struct cor_json *list, st
         pod_rows(reader, list, sizeof(*pod->volumes), POD_LIST_MAX, "volumes", &pod->volume_count);
     for (size_t i = 0; i < pod->volume_count; i++) {
         read_volume(reader, cor_json_item(list, i), &pod->volumes[i]);
-        if (!cor_is_dns_label(cor_view_of(pod->volumes[i].name))) {
-            return pod_bad(reader, COR_INVALID, "volumes[%zu].name is missing or no DNS label", i);
-        }
-        if (pod_find_volume(pod, pod->volumes[i].name) != &pod->volumes[i]) {
-            return pod_bad(reader, COR_INVALID, "two volumes are named %s", pod->volumes[i].name);
-        }
     }
     return reader->code == COR_OK;
 }

@@ -69,7 +69,7 @@ static inline struct cor_json *json_of(const char *fmt, ...)
     }
     struct cor_json *json = NULL;
     struct cor_err err = COR_ERR_NONE;
-    if (cor_json_parse(cor_view_of(text), sizeof(text), 0, &json, &err) != COR_OK) {
+    if (cor_json_parse(cor_view_of(text), sizeof(text), COR_JSON_NUL, &json, &err) != COR_OK) {
         fail_msg("%s in %s", err.text, text);
     }
     return json;
@@ -423,7 +423,7 @@ static inline bool cloud_has_no_pods(struct cloud *cloud, void *with)
 /* Deletes all pods with a grace of 1 s and waits until they are gone. */
 static inline void cloud_delete_pods(struct cloud *cloud)
 {
-    enum { MOST = 32, PATIENCE_S = 20 };
+    enum { MOST = 64, PATIENCE_S = 20 };
     char *names[MOST];
     size_t count = 0;
     size_t at = 0;

@@ -284,6 +284,19 @@ static void a_dotted_path_finds_its_value(void **state)
     assert_null(cor_json_at(NULL, "a"));
 }
 
+static void test_drop_nulls(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *json = NULL;
+    struct cor_view text =
+        COR_VIEW("{\"a\":null,\"b\":{\"c\":null,\"d\":1},\"e\":[null,{\"f\":null}]}");
+    assert_int_equal(cor_json_parse(text, 1000, 0, &json, NULL), COR_OK);
+    cor_json_drop_nulls(json);
+    auto_(cor_freep) char *left = cor_json_text(json);
+    assert_string_equal(left, "{\"b\":{\"d\":1},\"e\":[null,{}]}");
+    cor_json_drop_nulls(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +313,7 @@ int main(void)
         cmocka_unit_test(depth_is_not_counted_in_strings),
         cmocka_unit_test(a_copy_is_independent),
         cmocka_unit_test(a_dotted_path_finds_its_value),
+        cmocka_unit_test(test_drop_nulls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ static void test_all_fields(void **state)
         ","
         "'initContainers':[{'name':'i0','image':'x'}],"
         "'containers':[{'name':'c','image':'host:5/x','command':['sh'],'args':['-c','x'],"
-        "'ports':[{'containerPort':80,'hostPort':8080,'protocol':'UDP'}],"
+        "'ports':[{'containerPort':80,'hostPort':80,'protocol':'UDP'}],"
         "'resources':{'limits':{'cpu':'500m','memory':'64Mi'},'requests':{'cpu':'500m'}},"
         "'env':[{'name':'A','valueFrom':{'secretKeyRef':{'name':'s','key':'k','optional':true}}}],"
         "'envFrom':[{'prefix':'P_','configMapRef':{'name':'cm'}}],"
@@ -30,7 +30,7 @@ static void test_all_fields(void **state)
         "path':'/x','type':'Directory'}},"
         "{'name':'t','projected':{'sources':[{'serviceAccountToken':{'path':'token','"
         "expirationSeconds':3607}}]}},"
-        "{'name':'n','nfs':{'server':'x'}}]}");
+        "{'name':'n','iscsi':{'iqn':'x'}}]}");
     assert_string_equal(pod->account, "sa");
     assert_int_equal(pod->restart, POD_RESTART_ON_FAILURE);
     assert_int_equal(pod->grace_seconds, 7);
@@ -44,7 +44,7 @@ static void test_all_fields(void **state)
     const struct pod_container *c = pod_container(pod, 1);
     assert_string_equal(c->image, "host:5/x:latest");
     assert_int_equal(c->pull, POD_PULL_ALWAYS);
-    assert_int_equal(c->ports[0].host_port, 8080);
+    assert_int_equal(c->ports[0].host_port, 80);
     assert_int_equal(c->ports[0].protocol, 1);
     assert_int_equal(c->resources.cpu_limit.n, 500);
     assert_int_equal(c->resources.memory_limit.n, 64 << 20);
@@ -64,7 +64,7 @@ static void test_all_fields(void **state)
     assert_int_equal(pod->volumes[1].size.n, 1 << 20);
     assert_int_equal(pod->volumes[3].sources[0].expiration_seconds, 3607);
     assert_int_equal(pod->volumes[4].type, POD_VOLUME_UNSUPPORTED);
-    assert_string_equal(pod->volumes[4].unsupported, "nfs");
+    assert_string_equal(pod->volumes[4].unsupported, "iscsi");
     assert_int_equal(pod->qos, POD_QOS_BURSTABLE);
 }
 
@@ -85,15 +85,15 @@ static void test_bad_pods(void **state)
         {"{'metadata':{'name':'A/B','namespace':'b','uid':'u'},'spec':{" ONE "}]}}", "name"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{}}", "spec.containers"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{'containers':{}}}",
-         "expected a list"},
+         "must be of type array"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{'containers':[null]}}",
-         "name"},
+         "spec.containers[0]"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{'containers':[{'name':'../"
          "x','image':'i'}]}}",
          "name"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{" ONE
          "},{'name':'c','image':'i'}]}}",
-         "two containers"},
+         "Duplicate value"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{" ONE
          ",'ports':[{'containerPort':-1}]}]}}",
          "ports"},
@@ -108,14 +108,14 @@ static void test_bad_pods(void **state)
          "subPath"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{" ONE
          ",'resources':{'limits':{'cpu':'lots'}}}]}}",
-         "quantity"},
+         "quantities"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{" ONE ",'env':[{}]}]}}",
          "env[0]"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{" ONE ",'env':'x'}]}}",
-         "expected a list"},
+         "must be of type array"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{" ONE
          "}],'volumes':[{'name':'v'},{'name':'v'}]}}",
-         "two volumes"},
+         "Duplicate value"},
         {"{'metadata':{'name':'a','namespace':'b','uid':'u'},'spec':{" ONE
          "}],'volumes':[{'emptyDir':{}}]}}",
          "volumes[0]"},
@@ -152,7 +152,7 @@ static void test_too_many(void **state)
     cor_json_set_at(object, "spec.containers", list);
     struct pod *pod = NULL;
     struct cor_err err = COR_ERR_NONE;
-    assert_int_equal(pod_parse(object, &pod, &err), COR_TOOBIG);
+    assert_int_equal(pod_parse(object, &pod, &err), COR_INVALID);
 }
 
 static void test_qos_and_oom(void **state)
