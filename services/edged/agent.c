@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "services/edged/probe/prober.h"
 #include "services/edged/run/status.h"
 
 enum { POD_MAX = 4 * 1024 * 1024 }; /* an object of the API has at most 1.5 MiB in etcd */
@@ -17,6 +18,7 @@ void agent_pod_free(void *value)
     books_ended(pod->agent->books.deletions, &pod->delete_book, BOOKS_OBSOLETE);
     cor_timer_free(&pod->wake);
     cor_timer_free(&pod->report);
+    prober_pod_free(&pod->probes);
     run_free(&pod->run);
     pod_free(&pod->pod);
     refs_free(&pod->refs);
@@ -164,6 +166,17 @@ static void refuse(struct agent *agent, const struct cor_json *object, const str
     agent_touch(pod);
 }
 
+static bool same_containers(const struct pod *a, const struct pod *b)
+{
+    static const char *const lists[] = {"spec.containers", "spec.initContainers"};
+    bool same = true;
+    for (size_t i = 0; i < COR_COUNT(lists); i++) {
+        same = same &&
+               cor_json_equal(cor_json_at(a->object, lists[i]), cor_json_at(b->object, lists[i]));
+    }
+    return same;
+}
+
 /* Takes parsed. */
 static void update(struct agent_pod *pod, struct pod *parsed)
 {
@@ -172,6 +185,9 @@ static void update(struct agent_pod *pod, struct pod *parsed)
              pod->key);
         pod_free(&parsed);
         return;
+    }
+    if (!same_containers(pod->pod, parsed)) {
+        prober_pod_free(&pod->probes); /* they begin anew with what they are now */
     }
     pod_free(&pod->pod);
     pod->pod = parsed;
@@ -427,6 +443,7 @@ bool agent_round(void *self)
         }
         cor_bus_set_cause(agent->service->bus, pod->cause);
         busy = step(pod) || busy;
+        prober_look(pod);
         teller_pod_notes(pod);
         report(pod);
         api_logs_look(pod);

@@ -63,6 +63,7 @@ struct agent_pod {
     struct refs refs;
     uint64_t *volume_sums; /* payload_hash of what is on disk; by volume */
     bool *volume_made;
+    struct prober_pod *probes; /* owned; NULL: it has none */
     struct cor_timer *wake;
     uint64_t cause; /* message that last changed it */
     /* report.c */
@@ -95,6 +96,9 @@ struct api;
 struct api_tunnel;
 /* api_http.c */
 struct api_http;
+/* probe/prober.c */
+struct prober;
+struct prober_pod;
 
 struct agent {
     struct cor_service *service;
@@ -122,6 +126,7 @@ struct agent {
     struct api *api;
     struct api_tunnel *tunnel;
     struct api_http *http;
+    struct prober *prober;
     struct edged_books books;
     uint64_t starts, restarts, patches, events_sent, events_lost;
 };

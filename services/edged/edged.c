@@ -10,6 +10,7 @@
 #include "common/pipe/address.h"
 #include "services/edged/api/api.h"
 #include "services/edged/logs/logs.h"
+#include "services/edged/probe/prober.h"
 
 enum { SAFETY_S = 60, OBJECT_MAX = 16 * 1024 * 1024 };
 
@@ -307,6 +308,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     agent->teller = teller_new(agent);
     agent->registrar = registrar_new(agent);
     agent->api = api_new(agent);
+    agent->prober = prober_new(agent);
     enum cor_code code = open_all(agent, err);
     if (code != COR_OK) {
         return code;
@@ -340,6 +342,7 @@ static void stop(void *self)
     teller_free(&agent->teller);
     cor_map_free(&agent->pods);
     cor_map_free(&agent->unclaimed);
+    prober_free(&agent->prober);
     hostinfo_free(&agent->host);
     books_close(&agent->books);
     cor_free(agent);

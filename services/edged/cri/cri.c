@@ -40,6 +40,7 @@ enum method {
     LIST_IMAGES,
     IMAGE_FS,
     EXEC,
+    EXEC_SYNC,
     ATTACH,
     PORT_FORWARD,
     LIST_USAGES,
@@ -74,6 +75,7 @@ static const struct {
     [LIST_IMAGES] = {IMAGES "ListImages", COR_SEC(120), cri_read_images, false},
     [IMAGE_FS] = {IMAGES "ImageFsInfo", COR_SEC(120), cri_read_image_fs, false},
     [EXEC] = {RUNTIME "Exec", COR_SEC(120), cri_read_url, false},
+    [EXEC_SYNC] = {RUNTIME "ExecSync", COR_SEC(120), cri_read_exec_sync, false},
     [ATTACH] = {RUNTIME "Attach", COR_SEC(120), cri_read_url, false},
     [PORT_FORWARD] = {RUNTIME "PortForward", COR_SEC(120), cri_read_url, false},
     [LIST_USAGES] = {RUNTIME "ListContainerStats", COR_SEC(10), cri_read_usages, false},
@@ -328,6 +330,19 @@ void cri_exec(struct cri *cri, const char *id, const struct cri_streams *streams
     request.stdout = streams->out;
     request.stderr = streams->err;
     start(cri, EXEC, &request.base, 0, fn, self);
+}
+
+void cri_exec_sync(struct cri *cri, const char *id, struct cri_strings command,
+                   int64_t timeout_seconds, cri_fn fn, void *self)
+{
+    enum { DAY_S = 24 * 3600 }; /* a command without a time-out may take long */
+    Runtime__V1__ExecSyncRequest request = RUNTIME__V1__EXEC_SYNC_REQUEST__INIT;
+    request.container_id = text(id);
+    request.cmd = (char **)(uintptr_t)command.item;
+    request.n_cmd = command.count;
+    request.timeout = timeout_seconds;
+    start(cri, EXEC_SYNC, &request.base, COR_SEC(timeout_seconds > 0 ? timeout_seconds : DAY_S), fn,
+          self);
 }
 
 void cri_attach(struct cri *cri, const char *id, const struct cri_streams *streams, cri_fn fn,

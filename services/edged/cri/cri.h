@@ -12,6 +12,7 @@
 
 #include "common/base/attr.h"
 #include "common/base/err.h"
+#include "common/base/view.h"
 #include "common/loop/loop.h"
 
 /* Labels and annotations by which kubelet, and so edged, finds its containers again
@@ -203,6 +204,8 @@ struct cri_answer {
     bool network_ready;
     const char *network_text; /* why it is not ready */
     const char *url;          /* of exec, attach, port-forward: asks there to be upgraded */
+    int32_t exit_code;        /* of a command */
+    struct cor_view out, err; /* what it said */
     const char *mountpoint;   /* image file system */
     uint64_t used_bytes;
     uint64_t used_inodes; /* CRI_UNTOLD */
@@ -313,6 +316,11 @@ struct cri_streams {
 /* Exec: url of the runtime's streaming server, for one request. */
 void cri_exec(struct cri *cri, const char *id, const struct cri_streams *streams,
               struct cri_strings command, cri_fn fn, void *self);
+
+/* ExecSync: runs command to its end: exit_code, out, err. After timeout_seconds (0: none) the
+ * runtime ends it: COR_TIMEOUT. */
+void cri_exec_sync(struct cri *cri, const char *id, struct cri_strings command,
+                   int64_t timeout_seconds, cri_fn fn, void *self);
 
 /* Attach: url, likewise. */
 void cri_attach(struct cri *cri, const char *id, const struct cri_streams *streams, cri_fn fn,

@@ -349,3 +349,14 @@ bool cri_read_image_fs(struct cor_arena *arena, struct cor_view bytes, struct cr
     }
     return true;
 }
+
+bool cri_read_exec_sync(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
+                        ProtobufCMessage **unpacked_r)
+{
+    (void)arena;
+    UNPACK(m, Runtime__V1__ExecSyncResponse, runtime__v1__exec_sync_response__unpack);
+    answer->exit_code = m->exit_code;
+    answer->out = (struct cor_view){(const char *)m->out.data, m->out.len};
+    answer->err = (struct cor_view){(const char *)m->err.data, m->err.len};
+    return true;
+}

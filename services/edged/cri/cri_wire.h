@@ -56,4 +56,7 @@ bool cri_read_url(struct cor_arena *arena, struct cor_view bytes, struct cri_ans
 bool cri_read_image_fs(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
                        ProtobufCMessage **unpacked_r);
 
+bool cri_read_exec_sync(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
+                        ProtobufCMessage **unpacked_r);
+
 #endif

@@ -169,6 +169,16 @@ static void read_pull_secrets(struct pod_reader *reader, const struct cor_json *
     }
 }
 
+static void read_gates(struct pod_reader *reader, const struct cor_json *list, struct pod *pod)
+{
+    struct pod_strings *out = &pod->gates;
+    out->item =
+        pod_rows(reader, list, sizeof(*out->item), POD_LIST_MAX, "readinessGates", &out->count);
+    for (size_t i = 0; i < out->count; i++) {
+        out->item[i] = pod_text(cor_json_item(list, i), "conditionType");
+    }
+}
+
 static enum pod_restart restart_of(const char *name)
 {
     if (strcmp(name, "Never") == 0) {
@@ -218,6 +228,7 @@ static void read_spec(struct pod_reader *reader, const struct cor_json *spec, st
     read_security(reader, cor_json_get(spec, "securityContext"), pod);
     read_aliases(reader, cor_json_get(spec, "hostAliases"), pod);
     read_pull_secrets(reader, cor_json_get(spec, "imagePullSecrets"), pod);
+    read_gates(reader, cor_json_get(spec, "readinessGates"), pod);
     pod->init = read_containers(reader, spec, "initContainers", &pod->init_count);
     pod->main = read_containers(reader, spec, "containers", &pod->main_count);
     (void)pod_read_volumes(reader, cor_json_get(spec, "volumes"), pod);

@@ -102,6 +102,40 @@ struct pod_security {
     struct pod_strings drop;
 };
 
+/* What a probe or a hook does. */
+enum pod_act { POD_ACT_EXEC, POD_ACT_HTTP, POD_ACT_TCP, POD_ACT_GRPC, POD_ACT_SLEEP, POD_ACTS };
+
+struct pod_header {
+    const char *name;
+    const char *value;
+};
+
+struct pod_handler {
+    enum pod_act act;
+    struct pod_strings command; /* POD_ACT_EXEC */
+    const char *host;           /* "": the pod's address */
+    int port;
+    const char *port_name; /* of a port that the container does not have; "" */
+    const char *path;
+    bool https;
+    struct pod_header *headers;
+    size_t header_count;
+    const char *service; /* POD_ACT_GRPC */
+    int64_t seconds;     /* POD_ACT_SLEEP */
+};
+
+enum pod_check { POD_STARTUP, POD_LIVENESS, POD_READINESS, POD_CHECKS };
+
+struct pod_probe {
+    struct pod_handler handler;
+    int32_t delay_seconds;
+    int32_t timeout_seconds;
+    int32_t period_seconds;
+    int32_t success_threshold;
+    int32_t failure_threshold;
+    struct pod_amount grace_seconds; /* instead of the pod's */
+};
+
 struct pod_container {
     const char *name;
     const char *image;       /* with the default tag */
@@ -117,6 +151,9 @@ struct pod_container {
     size_t mount_count;
     struct pod_port *ports;
     size_t port_count;
+    struct pod_probe *probes[POD_CHECKS]; /* NULL: none */
+    struct pod_handler *post_start;       /* NULL: none */
+    struct pod_handler *pre_stop;
     struct pod_resources resources;
     struct pod_security security;
     enum pod_pull pull;
@@ -213,6 +250,7 @@ struct pod {
     struct pod_sysctl *sysctls;
     size_t sysctl_count;
     struct pod_strings pull_secrets;
+    struct pod_strings gates; /* readinessGates: types of conditions */
     struct pod_container *init;
     size_t init_count;
     struct pod_container *main;

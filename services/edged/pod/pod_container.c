@@ -246,6 +246,7 @@ bool pod_read_container(struct pod_reader *reader, const struct cor_json *json,
     read_env_from(reader, cor_json_get(json, "envFrom"), out);
     read_mounts(reader, cor_json_get(json, "volumeMounts"), out);
     read_ports(reader, cor_json_get(json, "ports"), out);
+    pod_read_handlers(reader, json, out);
     read_resources(reader, cor_json_get(json, "resources"), &out->resources);
     read_security(reader, cor_json_get(json, "securityContext"), defaults, &out->security);
     out->message_path = optional_text(json, "terminationMessagePath", "/dev/termination-log");

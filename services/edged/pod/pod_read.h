@@ -37,6 +37,10 @@ struct pod_amount pod_number(const struct cor_json *json, const char *key);
 bool pod_read_container(struct pod_reader *reader, const struct cor_json *json,
                         const struct cor_json *defaults, struct pod_container *out);
 
+/* Reads probes and hooks of a container whose name and ports are known. */
+void pod_read_handlers(struct pod_reader *reader, const struct cor_json *json,
+                       struct pod_container *out);
+
 /* Reads spec.volumes into pod. */
 bool pod_read_volumes(struct pod_reader *reader, const struct cor_json *list, struct pod *pod);
 

@@ -21,7 +21,7 @@ bool phase_is_complete(const struct run *run, size_t index)
         return false;
     }
     if (pod_container(run->pod, index)->sidecar) {
-        return is_up(c);
+        return is_up(c) && run_has_started(run, index);
     }
     return c->state == RUN_EXITED && c->end.exit_code == 0;
 }

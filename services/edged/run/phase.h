@@ -18,7 +18,8 @@ size_t phase_next_init(const struct run *run);
 /* Whether something is there to be run in a new sandbox. */
 bool phase_needs_sandbox(const struct run *run);
 
-/* Whether the container is complete (init: ended with 0, or a sidecar that runs; main: never). */
+/* Whether the container is complete (init: ended with 0, or a sidecar that has started; main:
+ * never). */
 bool phase_is_complete(const struct run *run, size_t index);
 
 #endif

@@ -75,6 +75,33 @@ void run_forget_container(struct run_container *c)
     cor_freep(&c->image_ref);
     end_clear(&c->end);
     c->state = RUN_NONE;
+    run_clear_health(c);
+}
+
+void run_clear_health(struct run_container *c)
+{
+    memset(c->health, 0, sizeof(c->health));
+    c->sick = false;
+}
+
+void run_set_health(struct run *run, size_t index, enum pod_check check, enum run_health health)
+{
+    struct run_container *c = &run->containers[index];
+    c->health[check] = health;
+    c->sick = c->sick || (health == RUN_HEALTH_BAD && check != POD_READINESS);
+}
+
+bool run_has_started(const struct run *run, size_t index)
+{
+    return pod_container(run->pod, index)->probes[POD_STARTUP] == NULL ||
+           run->containers[index].health[POD_STARTUP] == RUN_HEALTH_GOOD;
+}
+
+bool run_seems_ready(const struct run *run, size_t index)
+{
+    return run_has_started(run, index) &&
+           (pod_container(run->pod, index)->probes[POD_READINESS] == NULL ||
+            run->containers[index].health[POD_READINESS] == RUN_HEALTH_GOOD);
 }
 
 void run_forget_sandbox(struct run_sandbox *s)
@@ -106,6 +133,7 @@ void run_free(struct run **run)
         run_forget_container(&r->containers[i]);
         end_clear(&r->containers[i].last);
         cor_freep(&r->containers[i].wait_message);
+        cor_freep(&r->containers[i].known_id);
     }
     run_forget_sandbox(&r->sandbox);
     texts_free(r->old_containers, &r->old_container_count);
@@ -167,6 +195,16 @@ bool run_set_pod(struct run *run, const struct pod *pod)
     return true;
 }
 
+/* What was ready stays so while edged restarts (Kubernetes 1.35; a kubelet 1.32 says for a moment
+ * that it is not). */
+static void recall_health(struct run_container *c, const struct cor_json *status)
+{
+    const char *id = strstr(cor_json_str_at(status, "containerID", ""), "://");
+    run_set_text(&c->known_id, id == NULL ? NULL : id + strlen("://"));
+    c->known_ready = cor_json_bool_at(status, "ready", false);
+    c->known_started = cor_json_bool_at(status, "started", false);
+}
+
 static void recall_restarts(struct run *run, const struct cor_json *list)
 {
     for (size_t i = 0; i < cor_json_count(list); i++) {
@@ -177,6 +215,7 @@ static void recall_restarts(struct run *run, const struct cor_json *list)
                         cor_json_at(status, "lastState.terminated") != NULL;
         if (index < run->count && restarts >= 0 && restarts < INT32_MAX && was_made) {
             run->containers[index].next_attempt = (uint32_t)restarts + 1;
+            recall_health(&run->containers[index], status);
         }
     }
 }
@@ -371,6 +410,12 @@ static void see_newest(struct run *run, size_t index, const struct cri_container
 {
     struct run_container *c = &run->containers[index];
     enum run_state before = c->state;
+    if (!run_same(c->id, seen->id)) {
+        bool known = run_same(c->known_id, seen->id);
+        run_clear_health(c);
+        c->health[POD_STARTUP] = known && c->known_started ? RUN_HEALTH_GOOD : RUN_HEALTH_UNKNOWN;
+        c->health[POD_READINESS] = known && c->known_ready ? RUN_HEALTH_GOOD : RUN_HEALTH_UNKNOWN;
+    }
     run_set_text(&c->id, seen->id);
     if (seen->sandbox_id[0] != '\0' || c->sandbox == NULL) {
         run_set_text(&c->sandbox, seen->sandbox_id);
@@ -529,5 +574,6 @@ bool run_restarts(const struct run *run, size_t index)
     if (run->pod->restart == POD_RESTART_NEVER) {
         return false;
     }
-    return failed || (run->pod->restart == POD_RESTART_ALWAYS && !init);
+    return failed || run->containers[index].sick ||
+           (run->pod->restart == POD_RESTART_ALWAYS && !init);
 }

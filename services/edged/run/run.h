@@ -67,6 +67,9 @@ enum run_state { RUN_NONE, RUN_CREATED, RUN_RUNNING, RUN_EXITED, RUN_UNKNOWN, RU
 enum run_box { RUN_BOX_NONE, RUN_BOX_READY, RUN_BOX_DEAD, RUN_BOX_STOPPED, RUN_BOXES };
 enum run_want { RUN_WANT_RUN, RUN_WANT_STOP, RUN_WANT_GONE, RUN_WANTS };
 
+/* What a probe of a container says: of its liveness, nothing until it fails. */
+enum run_health { RUN_HEALTH_UNKNOWN, RUN_HEALTH_GOOD, RUN_HEALTH_BAD };
+
 struct run_container {
     enum run_state state;
     char *id;      /* of the newest; NULL in RUN_NONE */
@@ -92,6 +95,11 @@ struct run_container {
     struct cor_mono crash_at; /* when it was last used */
     int64_t pull_us;          /* back-off of the next pull */
     bool stale;               /* made from another spec: restart it */
+    enum run_health health[POD_CHECKS];
+    bool sick;          /* a probe says: restart it */
+    char *known_id;     /* owned: of which the API knew, when edged started, */
+    bool known_ready;   /* that it is ready */
+    bool known_started; /* and that it has started */
 };
 
 struct run_sandbox {
@@ -206,6 +214,15 @@ void run_inputs_changed(struct run *run);
  * many. Sets wake_at. */
 size_t run_step(struct run *run, struct cor_mono now, struct run_action *out);
 
+/* A probe's verdict on the container as it is now. */
+void run_set_health(struct run *run, size_t index, enum pod_check check, enum run_health health);
+
+/* Whether a container that runs has started: its startup probe has succeeded, or it has none. */
+bool run_has_started(const struct run *run, size_t index);
+
+/* Whether a container that has started is ready: as its readiness probe says. */
+bool run_seems_ready(const struct run *run, size_t index);
+
 /* Index of the container with this CRI id; run->count when there is none. */
 size_t run_find(const struct run *run, const char *id);
 
@@ -215,7 +232,7 @@ bool run_is_active(const struct run *run);
 /* Whether something is being read that the status would say otherwise a moment later. */
 bool run_is_settling(const struct run *run);
 
-/* Inside of run*.c: notes an event. */
+/* Notes an event. */
 void run_note(struct run *run, bool warning, const char *reason, size_t container, const char *fmt,
               ...) COR_PRINTF(5, 6);
 
@@ -236,6 +253,9 @@ void run_set_text(char **to, const char *text);
 /* Inside of run*.c: lists of ids that wait for removal. */
 void run_add_old(char **list, size_t *count, const char *id);
 bool run_drop_old(char **list, size_t *count, const char *id);
+
+/* Inside of run*.c: nothing is known of the health of a container that has just been made. */
+void run_clear_health(struct run_container *container);
 
 /* Inside of run*.c: both given and equal. */
 bool run_same(const char *a, const char *b);

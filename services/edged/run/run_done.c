@@ -166,6 +166,7 @@ void run_create_done(struct run *run, size_t index, const char *id, bool config,
     c->attempt = attempt;
     c->state = RUN_CREATED;
     c->stale = false;
+    run_clear_health(c);
     c->seen = true;
     c->told = false;
     c->doubt = 0;

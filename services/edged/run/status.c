@@ -99,7 +99,10 @@ static int64_t restarts_of(const struct run_container *c)
 static bool is_ready(const struct run *run, size_t index)
 {
     const struct run_container *c = &run->containers[index];
-    return pod_is_init(run->pod, index) ? phase_is_complete(run, index) : is_up(c);
+    if (pod_is_init(run->pod, index) && !pod_container(run->pod, index)->sidecar) {
+        return phase_is_complete(run, index);
+    }
+    return is_up(c) && run_seems_ready(run, index);
 }
 
 static struct cor_json *container_status(const struct run *run, size_t index)
@@ -116,7 +119,7 @@ static struct cor_json *container_status(const struct run *run, size_t index)
     if (c->id != NULL) {
         cor_json_set(out, "containerID", cor_json_fmt("containerd://%s", c->id));
     }
-    cor_json_set(out, "started", cor_json_bool(is_up(c)));
+    cor_json_set(out, "started", cor_json_bool(is_up(c) && run_has_started(run, index)));
     return out;
 }
 
@@ -158,13 +161,25 @@ static void add_condition(struct cor_json *list, struct condition c,
     cor_json_add(list, out);
 }
 
-/* "containers with <what> status: [a b]" of those of the range that are not ready; "" when all are.
- */
-static char *unready(const struct run *run, size_t from, size_t to, const char *what)
+/* Sidecars count as main containers here. */
+static bool lacks_ready(const struct run *run, size_t index)
+{
+    bool init = pod_is_init(run->pod, index) && !pod_container(run->pod, index)->sidecar;
+    return !init && !is_ready(run, index);
+}
+
+static bool lacks_init(const struct run *run, size_t index)
+{
+    return pod_is_init(run->pod, index) && !phase_is_complete(run, index);
+}
+
+/* "containers with <what> status: [a b]" of those that lack it; "" when none does. */
+static char *unready(const struct run *run, bool (*lacks)(const struct run *run, size_t index),
+                     const char *what)
 {
     struct cor_buf text = {0};
-    for (size_t i = from; i < to; i++) {
-        if (!is_ready(run, i)) {
+    for (size_t i = 0; i < run->count; i++) {
+        if (lacks(run, i)) {
             cor_buf_fmt(&text, "%s%s", text.len == 0 ? "" : " ", pod_container(run->pod, i)->name);
         }
     }
@@ -206,9 +221,8 @@ static struct condition initialized(const struct run *run, const char *phase,
 static struct cor_json *conditions(const struct run *run, const char *phase,
                                    const struct cor_json *previous, struct cor_wall now)
 {
-    size_t init = run->pod->init_count;
-    auto_(cor_freep) char *main_text = unready(run, init, run->count, "unready");
-    auto_(cor_freep) char *init_text = unready(run, 0, init, "incomplete");
+    auto_(cor_freep) char *main_text = unready(run, lacks_ready, "unready");
+    auto_(cor_freep) char *init_text = unready(run, lacks_init, "incomplete");
     struct condition ready = {.type = "Ready"};
     struct condition containers = {.type = "ContainersReady"};
     fill_ready(&ready, phase, main_text);

@@ -152,6 +152,26 @@ static void start(struct plan *plan, size_t index)
     }
 }
 
+/* kubelet's computePodActions: sidecars are restarted in any case. */
+static void cure(struct plan *plan, size_t index)
+{
+    const struct run *run = plan->run;
+    const struct run_container *c = &run->containers[index];
+    const struct pod_container *spec = pod_container(run->pod, index);
+    bool init = pod_is_init(run->pod, index);
+    enum pod_check check = c->health[POD_LIVENESS] == RUN_HEALTH_BAD ? POD_LIVENESS : POD_STARTUP;
+    const struct pod_probe *probe = spec->probes[check];
+    bool own = probe != NULL && probe->grace_seconds.given;
+    run_note(plan->run, false, "Killing", index, "%s %s failed %s probe%s",
+             init ? "Init container" : "Container", spec->name,
+             check == POD_LIVENESS ? "liveness" : "startup",
+             run->pod->restart != POD_RESTART_NEVER && !init ? ", will be restarted" : "");
+    act(plan, index, RUN_STOP);
+    if (own) {
+        plan->out[plan->count - 1].grace_seconds = probe->grace_seconds.n;
+    }
+}
+
 static void keep(struct plan *plan, size_t index)
 {
     struct run_container *c = &plan->run->containers[index];
@@ -160,6 +180,8 @@ static void keep(struct plan *plan, size_t index)
                  "Container %s definition changed, will be restarted",
                  pod_container(plan->run->pod, index)->name);
         act(plan, index, RUN_STOP);
+    } else if (c->sick) {
+        cure(plan, index);
     } else if (c->end.started_ns == 0 && due(plan, c->retry_at)) {
         act(plan, index, RUN_READ);
     }
