@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "services/edged/admit/admission.h"
 #include "services/edged/probe/prober.h"
 #include "services/edged/run/status.h"
 
@@ -203,6 +204,7 @@ static void put(struct agent *agent, struct pod *parsed, struct cor_json *status
         pod->known = cor_json_ref(status);
         run_recall(pod->run, status);
         drop_namesakes(agent, pod);
+        admission_judge(pod, status);
     } else {
         update(pod, parsed);
     }

@@ -37,6 +37,12 @@ struct edged_cfg {
     int64_t status_seconds;
     int64_t report_seconds;
     int64_t lease_seconds;
+    int64_t images_high_percent;
+    int64_t images_low_percent;
+    int64_t images_min_age_seconds;
+    int64_t images_period_seconds;
+    int64_t status_images;
+    struct cor_conf_strs unsafe_sysctls;
     char *logs_max_size;
     int64_t logs_max_files;
     int64_t logs_look_seconds;
@@ -88,6 +94,8 @@ struct registrar;
 struct teller;
 /* relist.c */
 struct relist;
+/* gc/gc.h */
+struct gc;
 /* logs/logs.h */
 struct logs;
 /* api.c */
@@ -122,6 +130,7 @@ struct agent {
     bool link;
     struct teller *teller;
     struct registrar *registrar;
+    struct gc *gc;
     struct logs *logs;
     struct api *api;
     struct api_tunnel *tunnel;
@@ -219,6 +228,10 @@ void registrar_free(struct registrar **registrar);
 void registrar_link(struct registrar *registrar);
 void registrar_runtime(struct registrar *registrar);
 void registrar_node(struct registrar *registrar, struct cor_view body);
+/* Takes images: status.images. */
+void registrar_images(struct registrar *registrar, struct cor_json *images);
+/* The Node as the API has it; NULL: not known. Borrowed. */
+const struct cor_json *registrar_object(const struct registrar *registrar);
 
 /* edged.c: the service's spec, for cor_service_main. */
 const struct cor_service_spec *edged_spec(void);

@@ -9,6 +9,7 @@
 #include "common/base/text.h"
 #include "common/pipe/address.h"
 #include "services/edged/api/api.h"
+#include "services/edged/gc/gc.h"
 #include "services/edged/logs/logs.h"
 #include "services/edged/probe/prober.h"
 
@@ -53,6 +54,18 @@ static const struct cor_conf_row rows[] = {
                      "domain of the cluster"),
     COR_CONF_BOOL_ROW(struct edged_cfg, report_events, "events", "true",
                       "report Events of pods and the node"),
+    COR_CONF_INT_ROW(struct edged_cfg, images_high_percent, "images.high-percent", "85", 1, 100,
+                     "use of the disk at which images go; 100: never"),
+    COR_CONF_INT_ROW(struct edged_cfg, images_low_percent, "images.low-percent", "80", 0, 99,
+                     "use of the disk at which no more images go"),
+    COR_CONF_INT_ROW(struct edged_cfg, images_min_age_seconds, "images.min-age-seconds", "120", 0,
+                     31536000, "an unused image is kept this long at least"),
+    COR_CONF_INT_ROW(struct edged_cfg, images_period_seconds, "images.period-seconds", "300", 1,
+                     86400, "how often the images' disk is looked at"),
+    COR_CONF_INT_ROW(struct edged_cfg, status_images, "node.status-images", "50", 0, 1000,
+                     "images that the Node's status names, the largest"),
+    COR_CONF_STRS_ROW(struct edged_cfg, unsafe_sysctls, "pods.unsafe-sysctls", "",
+                      "sysctls that Pods may set besides the safe ones; a* is all that begin so"),
     COR_CONF_STR_ROW(struct edged_cfg, logs_max_size, "logs.max-size", "10Mi",
                      "a container's log of this size is put aside; 0: never"),
     COR_CONF_INT_ROW(struct edged_cfg, logs_max_files, "logs.max-files", "5", 2, 1000,
@@ -162,6 +175,9 @@ static void on_runtime(void *self, bool up)
         run_lost_runtime(((struct agent_pod *)value)->run);
     }
     registrar_runtime(agent->registrar);
+    if (up) {
+        gc_look(agent->gc);
+    }
 }
 
 static void on_exited(void *self, const char *id)
@@ -260,6 +276,7 @@ static enum cor_code check(const void *config, struct cor_err *err)
         return cor_err_set(err, COR_INVALID, "pods.cgroup-root: expected an absolute path");
     }
     struct rotate_rules rotation;
+    struct images_rules images;
     union cor_address address;
     socklen_t len = 0;
     if (cfg->api_listen[0] != '\0' &&
@@ -269,7 +286,8 @@ static enum cor_code check(const void *config, struct cor_err *err)
     if (cfg->api_listen[0] != '\0' && cfg->api_token_file[0] == '\0') {
         return cor_err_set(err, COR_INVALID, "api.token-file: expected a path");
     }
-    return logs_rules(cfg, &rotation, err);
+    enum cor_code code = logs_rules(cfg, &rotation, err);
+    return code == COR_OK ? gc_rules(cfg, &images, err) : code;
 }
 
 static enum cor_code open_all(struct agent *agent, struct cor_err *err)
@@ -315,6 +333,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     agent->cri = cri_new(agent->loop, agent->cfg->runtime_socket, &cri_events, agent);
     agent->logs = logs_new(agent);
+    agent->gc = gc_new(agent);
     agent->hook = cor_hook_new(agent->loop, agent_round, agent);
     agent->safety = cor_timer_new(agent->loop, on_safety, agent);
     cor_timer_repeat(agent->safety, COR_SEC(SAFETY_S));
@@ -337,6 +356,7 @@ static void stop(void *self)
     cri_free(&agent->cri);
     meta_close(&agent->meta);
     logs_free(&agent->logs);
+    gc_free(&agent->gc);
     relist_free(&agent->relist);
     registrar_free(&agent->registrar);
     teller_free(&agent->teller);

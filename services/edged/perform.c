@@ -5,6 +5,7 @@
 #include "agent.h"
 #include "common/base/mem.h"
 #include "services/edged/disk/disk.h"
+#include "services/edged/gc/gc.h"
 #include "services/edged/pod/dockercfg.h"
 
 enum { ARENA_MAX = 32 * 1024 * 1024 };
@@ -102,6 +103,7 @@ static void on_pull(void *self, const struct cri_answer *answer)
     if (result_counts(op, answer)) {
         run_pull_done(op->pod->run, op->container, failure(answer),
                       cor_loop_now(op->pod->agent->loop));
+        gc_look(op->pod->agent->gc);
     }
     op_free(op);
 }

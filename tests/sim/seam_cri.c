@@ -341,6 +341,11 @@ void cri_status(struct cri *cri, cri_fn fn, void *self)
     (void)call_new(cri, act_status, fn, self);
 }
 
+void cri_config(struct cri *cri, cri_fn fn, void *self)
+{
+    (void)call_new(cri, act_status, fn, self);
+}
+
 void cri_image_fs(struct cri *cri, cri_fn fn, void *self)
 {
     (void)call_new(cri, act_status, fn, self);
@@ -364,6 +369,11 @@ void cri_image_status(struct cri *cri, const char *image, cri_fn fn, void *self)
 void cri_list_images(struct cri *cri, cri_fn fn, void *self)
 {
     (void)call_new(cri, act_image, fn, self);
+}
+
+void cri_remove_image(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    (void)call_of(cri, act_image, id, fn, self);
 }
 
 void cri_pull_image(struct cri *cri, const char *image, const struct cri_auth *auth,

@@ -204,6 +204,12 @@ int64_t hostinfo_memory_free(void)
     return (int64_t)2 << 30;
 }
 
+int64_t hostinfo_storage_total(const char *folder)
+{
+    (void)folder;
+    return (int64_t)40 << 30;
+}
+
 int64_t hostinfo_storage_free(const char *folder)
 {
     (void)folder;

@@ -45,6 +45,8 @@ enum method {
     PORT_FORWARD,
     LIST_USAGES,
     REOPEN_LOG,
+    CONFIG,
+    REMOVE_IMAGE,
 };
 
 /* Deadlines as kubelet's: 2 min for all, 4 min for RunPodSandbox; a pull may take long, and only
@@ -79,6 +81,8 @@ static const struct {
     [ATTACH] = {RUNTIME "Attach", COR_SEC(120), cri_read_url, false},
     [PORT_FORWARD] = {RUNTIME "PortForward", COR_SEC(120), cri_read_url, false},
     [LIST_USAGES] = {RUNTIME "ListContainerStats", COR_SEC(10), cri_read_usages, false},
+    [CONFIG] = {RUNTIME "Status", COR_SEC(10), cri_read_config, false},
+    [REMOVE_IMAGE] = {IMAGES "RemoveImage", COR_SEC(120), cri_read_nothing, true},
     [REOPEN_LOG] = {RUNTIME "ReopenContainerLog", COR_SEC(120), cri_read_nothing, false},
 };
 
@@ -200,6 +204,13 @@ void cri_status(struct cri *cri, cri_fn fn, void *self)
     start_empty(cri, STATUS, fn, self);
 }
 
+void cri_config(struct cri *cri, cri_fn fn, void *self)
+{
+    Runtime__V1__StatusRequest request = RUNTIME__V1__STATUS_REQUEST__INIT;
+    request.verbose = true;
+    start(cri, CONFIG, &request.base, 0, fn, self);
+}
+
 void cri_run_sandbox(struct cri *cri, const struct cri_sandbox_config *config, cri_fn fn,
                      void *self)
 {
@@ -306,6 +317,15 @@ void cri_pull_image(struct cri *cri, const char *image, const struct cri_auth *a
 void cri_list_images(struct cri *cri, cri_fn fn, void *self)
 {
     start_empty(cri, LIST_IMAGES, fn, self);
+}
+
+void cri_remove_image(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+    Runtime__V1__ImageStatusRequest request = RUNTIME__V1__IMAGE_STATUS_REQUEST__INIT;
+    spec.image = text(id);
+    request.image = &spec;
+    start(cri, REMOVE_IMAGE, &request.base, 0, fn, self);
 }
 
 void cri_list_usages(struct cri *cri, cri_fn fn, void *self)

@@ -166,6 +166,9 @@ struct cri_image {
     bool has_uid;
     int64_t uid;
     const char *user;
+    struct cri_strings tags;
+    struct cri_strings digests;
+    bool pinned; /* not to be removed */
 };
 
 /* What a container uses. Amounts that the runtime does not tell are CRI_UNTOLD. */
@@ -202,11 +205,12 @@ struct cri_answer {
     const char *runtime_version;
     bool runtime_ready;
     bool network_ready;
-    const char *network_text; /* why it is not ready */
-    const char *url;          /* of exec, attach, port-forward: asks there to be upgraded */
-    int32_t exit_code;        /* of a command */
-    struct cor_view out, err; /* what it said */
-    const char *mountpoint;   /* image file system */
+    const char *network_text;  /* why it is not ready */
+    const char *sandbox_image; /* config; NULL when it is not told */
+    const char *url;           /* of exec, attach, port-forward: asks there to be upgraded */
+    int32_t exit_code;         /* of a command */
+    struct cor_view out, err;  /* what it said */
+    const char *mountpoint;    /* image file system */
     uint64_t used_bytes;
     uint64_t used_inodes; /* CRI_UNTOLD */
     const struct cri_usage *usages;
@@ -243,6 +247,9 @@ void cri_version(struct cri *cri, cri_fn fn, void *self);
 
 /* Status: runtime_ready, network_ready, network_text. */
 void cri_status(struct cri *cri, cri_fn fn, void *self);
+
+/* Status with the runtime's own configuration: sandbox_image. */
+void cri_config(struct cri *cri, cri_fn fn, void *self);
 
 /* RunPodSandbox: id. */
 void cri_run_sandbox(struct cri *cri, const struct cri_sandbox_config *config, cri_fn fn,
@@ -301,6 +308,9 @@ void cri_pull_image(struct cri *cri, const char *image, const struct cri_auth *a
 
 /* ListImages. */
 void cri_list_images(struct cri *cri, cri_fn fn, void *self);
+
+/* RemoveImage, with all its names. Not found is success. */
+void cri_remove_image(struct cri *cri, const char *id, cri_fn fn, void *self);
 
 /* ListContainerStats: usages of all running containers. */
 void cri_list_usages(struct cri *cri, cri_fn fn, void *self);

@@ -2,6 +2,7 @@
 // Answers: messages of runtime.v1 to plain structs that borrow their strings.
 #include <string.h>
 
+#include "common/json/json.h"
 #include "cri_wire.h"
 
 /* Unpacks bytes as type into a variable m and hands it to the call; "return false" when broken. */
@@ -45,6 +46,24 @@ bool cri_read_status(struct cor_arena *arena, struct cor_view bytes, struct cri_
         } else if (strcmp(condition->type, "NetworkReady") == 0) {
             answer->network_ready = condition->status != 0;
             answer->network_text = condition->message;
+        }
+    }
+    return true;
+}
+
+/* containerd tells its configuration as JSON under "config". */
+bool cri_read_config(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
+                     ProtobufCMessage **unpacked_r)
+{
+    enum { CONFIG_MAX = 1024 * 1024 };
+    UNPACK(m, Runtime__V1__StatusResponse, runtime__v1__status_response__unpack);
+    for (size_t i = 0; i < m->n_info; i++) {
+        auto_(cor_json_free) struct cor_json *config = NULL;
+        if (strcmp(m->info[i]->key, "config") == 0 &&
+            cor_json_parse(cor_view_of(m->info[i]->value), CONFIG_MAX, 0, &config, NULL) ==
+                COR_OK) {
+            const char *image = cor_json_str_at(config, "sandboxImage", "");
+            answer->sandbox_image = cor_arena_dup(arena, cor_view_of(image));
         }
     }
     return true;
@@ -262,6 +281,10 @@ static void read_image(struct cri_image *out, const Runtime__V1__Image *from)
     out->has_uid = from->uid != NULL;
     out->uid = from->uid == NULL ? 0 : from->uid->value;
     out->user = from->username;
+    out->tags = (struct cri_strings){(const char *const *)from->repo_tags, from->n_repo_tags};
+    out->digests =
+        (struct cri_strings){(const char *const *)from->repo_digests, from->n_repo_digests};
+    out->pinned = from->pinned != 0;
 }
 
 bool cri_read_image_status(struct cor_arena *arena, struct cor_view bytes,

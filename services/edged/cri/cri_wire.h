@@ -25,6 +25,8 @@ typedef bool (*cri_read_fn)(struct cor_arena *arena, struct cor_view bytes,
                             struct cri_answer *answer, ProtobufCMessage **unpacked_r);
 
 /* The readers, one for each answer. */
+bool cri_read_config(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
+                     ProtobufCMessage **unpacked_r);
 bool cri_read_nothing(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
                       ProtobufCMessage **unpacked_r);
 bool cri_read_version(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,

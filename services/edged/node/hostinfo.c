@@ -93,6 +93,11 @@ static int64_t available(const struct statvfs *st)
     return (int64_t)(st->f_bavail * st->f_frsize);
 }
 
+int64_t hostinfo_storage_total(const char *folder)
+{
+    return storage_of(folder, total);
+}
+
 int64_t hostinfo_storage_free(const char *folder)
 {
     return storage_of(folder, available);

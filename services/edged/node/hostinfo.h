@@ -32,6 +32,9 @@ char *hostinfo_ip(void);
 /* Bytes of memory that could be used now (MemAvailable). */
 int64_t hostinfo_memory_free(void);
 
+/* Bytes of the file system with the folder; 0: unknown. */
+int64_t hostinfo_storage_total(const char *folder);
+
 /* Bytes free for root on the file system with the folder. */
 int64_t hostinfo_storage_free(const char *folder);
 

@@ -158,6 +158,9 @@ struct cor_json *node_status(const struct node_info *info, const struct node_sta
     cor_json_set(out, "addresses", addresses(info));
     cor_json_set_at(out, "daemonEndpoints.kubeletEndpoint.Port", cor_json_int(info->port));
     cor_json_set(out, "nodeInfo", system_info(info));
+    if (state->images != NULL) {
+        cor_json_set(out, "images", cor_json_copy(state->images));
+    }
     return out;
 }
 

@@ -41,6 +41,7 @@ struct node_state {
     const char *network_text; /* why not */
     int64_t memory_free;
     int64_t storage_free;
+    const struct cor_json *images; /* status.images; NULL: not known yet */
 };
 
 /* What pods may use: capacity less what eviction keeps free (kubelet's hard thresholds: 100 MiB of

@@ -21,6 +21,8 @@ struct registrar {
     char *uid;              /* of the Node object; "" unknown */
     struct cor_json *known; /* status reported last */
     struct cor_json *sending;
+    struct cor_json *images; /* status.images */
+    struct cor_json *object; /* the Node as the API has it; NULL: not known */
     struct books_state book;
     struct cor_mono reported;
     struct cor_mono runtime_seen; /* last time that the runtime was up */
@@ -165,10 +167,32 @@ static void retry_later(struct registrar *r)
     cor_timer_start(r->retry, r->retry_us);
 }
 
+static void keep_object(struct registrar *r, struct cor_json *node)
+{
+    if (cor_json_is_object(cor_json_get(node, "metadata"))) {
+        cor_json_free(&r->object);
+        r->object = cor_json_ref(node);
+    }
+}
+
+const struct cor_json *registrar_object(const struct registrar *r)
+{
+    return r == NULL ? NULL : r->object; /* before it is there */
+}
+
+void registrar_images(struct registrar *r, struct cor_json *images)
+{
+    cor_json_free(&r->images);
+    r->images = images;
+    r->state.images = images;
+    report_status(r, false);
+}
+
 static void take_uid(struct registrar *r, struct cor_view body)
 {
     auto_(cor_json_free) struct cor_json *node = NULL;
     if (cor_json_parse(body, OBJECT_MAX, 0, &node, NULL) == COR_OK) {
+        keep_object(r, node);
         const char *uid = cor_json_str_at(node, "metadata.uid", "");
         if (uid[0] != '\0') {
             cor_free(r->uid);
@@ -394,6 +418,8 @@ void registrar_free(struct registrar **registrar)
     cor_json_free(&r->known);
     cor_json_free(&r->sending);
     cor_json_free(&r->lease);
+    cor_json_free(&r->images);
+    cor_json_free(&r->object);
     cor_free(r->uid);
     cor_free(r->runtime);
     cor_free(r->network_text);

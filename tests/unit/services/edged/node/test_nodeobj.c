@@ -30,7 +30,7 @@ static const struct node_info info = {
     .port = 10350,
 };
 
-static const struct node_state well = {true, true, "", INT64_C(1) << 30, INT64_C(50) << 30};
+static const struct node_state well = {true, true, "", INT64_C(1) << 30, INT64_C(50) << 30, NULL};
 
 static const char *condition(const struct cor_json *status, size_t index, const char *key)
 {
@@ -84,15 +84,21 @@ static void test_conditions(void **state)
         const char *status;
         const char *reason;
     } cases[] = {
-        {{true, true, "", INT64_C(1) << 30, INT64_C(50) << 30}, 3, "True", "EdgeReady"},
-        {{false, false, "", INT64_C(1) << 30, INT64_C(50) << 30}, 3, "False", "KubeletNotReady"},
-        {{true, false, "no CNI", INT64_C(1) << 30, INT64_C(50) << 30},
+        {{true, true, "", INT64_C(1) << 30, INT64_C(50) << 30, NULL}, 3, "True", "EdgeReady"},
+        {{false, false, "", INT64_C(1) << 30, INT64_C(50) << 30, NULL},
          3,
          "False",
          "KubeletNotReady"},
-        {{true, true, "", 1000, INT64_C(50) << 30}, 0, "True", "KubeletHasInsufficientMemory"},
-        {{true, true, "", INT64_C(1) << 30, 1000}, 1, "True", "KubeletHasDiskPressure"},
-        {{true, true, "", INT64_C(1) << 30, INT64_C(50) << 30},
+        {{true, false, "no CNI", INT64_C(1) << 30, INT64_C(50) << 30, NULL},
+         3,
+         "False",
+         "KubeletNotReady"},
+        {{true, true, "", 1000, INT64_C(50) << 30, NULL},
+         0,
+         "True",
+         "KubeletHasInsufficientMemory"},
+        {{true, true, "", INT64_C(1) << 30, 1000, NULL}, 1, "True", "KubeletHasDiskPressure"},
+        {{true, true, "", INT64_C(1) << 30, INT64_C(50) << 30, NULL},
          1,
          "False",
          "KubeletHasNoDiskPressure"},

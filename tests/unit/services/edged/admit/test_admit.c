@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/edged/admit/admit.h"
+
+#include "../fixture.h"
+
+#define C "'containers':[{'name':'c','image':'i'"
+#define CPU(n) C ",'resources':{'requests':{'cpu':'" n "'}}}]"
+#define AFFINITY(term)                                                                             \
+    "'affinity':{'nodeAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':{"               \
+    "'nodeSelectorTerms':[" term "]}}}," C "}]"
+#define EXPRESSION(key, op, values)                                                                \
+    AFFINITY("{'matchExpressions':[{'key':'" key "','operator':'" op "','values':[" values "]}]}")
+
+static const char NODE[] =
+    "{'metadata':{'labels':{'kubernetes.io/os':'linux','zone':'a','size':'7'}},'spec':{'taints':["
+    "{'key':'k','value':'v','effect':'NoExecute'},{'key':'s','effect':'NoSchedule'}]}}";
+
+#define TOLERANT "'tolerations':[{'key':'k','operator':'Equal','value':'v'}],"
+
+/* One Pod, and what the node says; "" takes it. */
+struct row {
+    const char *spec;
+    const char *reason;
+    const char *message; /* NULL: does not matter */
+};
+
+static const struct row ROWS[] = {
+    {TOLERANT CPU("500m"), "", NULL},
+    {TOLERANT CPU("501m"), "OutOfcpu",
+     "Node didn't have enough resource: cpu, requested: 501, used: 1500, capacity: 2000"},
+    {TOLERANT C ",'resources':{'requests':{'memory':'1000'}}}]", "OutOfmemory",
+     "Node didn't have enough resource: memory, requested: 1000, used: 100, capacity: 1000"},
+    {TOLERANT C ",'resources':{'requests':{'ephemeral-storage':'11'}}}]", "OutOfephemeral-storage",
+     NULL},
+    {TOLERANT "'initContainers':[{'name':'i','image':'i','resources':{'requests':{'cpu':'600m'}}}]"
+              "," CPU("100m"),
+     "OutOfcpu", NULL},
+    {TOLERANT "'initContainers':[{'name':'i','image':'i','restartPolicy':'Always','resources':{"
+              "'requests':{'cpu':'300m'}}}]," CPU("300m"),
+     "OutOfcpu", NULL},
+    {TOLERANT "'nodeSelector':{'zone':'a'}," C "}]", "", NULL},
+    {TOLERANT "'nodeSelector':{'zone':'b'}," C "}]", "NodeAffinity",
+     "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"},
+    {TOLERANT "'nodeSelector':{'kubernetes.io/os':'windows'}," C "}]",
+     "PodOSSelectorNodeLabelDoesNotMatch", NULL},
+    {TOLERANT "'os':{'name':'windows'}," C "}]", "PodOSNotSupported",
+     "Failed to admit pod as the OS field doesn't match node OS"},
+    {TOLERANT EXPRESSION("zone", "In", "'b','a'"), "", NULL},
+    {TOLERANT EXPRESSION("zone", "NotIn", "'b','a'"), "NodeAffinity", NULL},
+    {TOLERANT EXPRESSION("none", "NotIn", "'b'"), "", NULL},
+    {TOLERANT EXPRESSION("zone", "Exists", ""), "", NULL},
+    {TOLERANT EXPRESSION("zone", "DoesNotExist", ""), "NodeAffinity", NULL},
+    {TOLERANT EXPRESSION("size", "Gt", "'6'"), "", NULL},
+    {TOLERANT EXPRESSION("size", "Lt", "'7'"), "NodeAffinity", NULL},
+    {TOLERANT EXPRESSION("zone", "Gt", "'6'"), "NodeAffinity", NULL},
+    {TOLERANT EXPRESSION("zone", "Is", "'a'"), "NodeAffinity", NULL},
+    {TOLERANT AFFINITY(""), "NodeAffinity", NULL},
+    {TOLERANT AFFINITY("{}"), "NodeAffinity", NULL},
+    {TOLERANT AFFINITY("{'matchFields':[{'key':'metadata.name','operator':'In','values':['n1']}]}"),
+     "", NULL},
+    {TOLERANT AFFINITY("{'matchFields':[{'key':'metadata.name','operator':'In','values':['n2']}]},"
+                       "{'matchExpressions':[{'key':'zone','operator':'Exists'}]}"),
+     "", NULL},
+    {C "}]", "TaintToleration",
+     "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"},
+    {"'tolerations':[{'operator':'Exists'}]," C "}]", "", NULL},
+    {"'tolerations':[{'key':'k','operator':'Exists','effect':'NoExecute'}]," C "}]", "", NULL},
+    {"'tolerations':[{'key':'k','operator':'Exists','effect':'NoSchedule'}]," C "}]",
+     "TaintToleration", NULL},
+    {"'tolerations':[{'key':'k','value':'w'}]," C "}]", "TaintToleration", NULL},
+    {TOLERANT C ",'ports':[{'containerPort':1,'hostPort':80}]}]", "NodePorts",
+     "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"},
+    {TOLERANT C ",'ports':[{'containerPort':1,'hostPort':80,'protocol':'UDP'}]}]", "", NULL},
+    {TOLERANT C ",'ports':[{'containerPort':80}]}]", "", NULL},
+    {TOLERANT "'securityContext':{'sysctls':[{'name':'net.ipv4.tcp_syncookies','value':'1'}]}," C
+              "}]",
+     "", NULL},
+    {TOLERANT "'securityContext':{'sysctls':[{'name':'net.core.somaxconn','value':'1'}]}," C "}]",
+     "", NULL},
+    {TOLERANT "'securityContext':{'sysctls':[{'name':'kernel.msgmax','value':'1'}]}," C "}]",
+     "SysctlForbidden", "forbidden sysctl: \"kernel.msgmax\" not allowlisted"},
+    {TOLERANT "'hostNetwork':true,'securityContext':{'sysctls':[{'name':'net.ipv4.tcp_syncookies',"
+              "'value':'1'}]}," C "}]",
+     "SysctlForbidden",
+     "forbidden sysctl: \"net.ipv4.tcp_syncookies\" not allowed with host net "
+     "enabled"},
+};
+
+static const char OTHER[] =
+    "{'containers':[{'name':'c','image':'i','ports':[{'containerPort':80,'hostPort':80}],"
+    "'resources':{'requests':{'cpu':'1500m','memory':'100'}}}]}";
+
+static void the_node_takes_what_fits(void **state)
+{
+    (void)state;
+    static const char *const SYSCTLS[] = {"net.core.*"};
+    auto_(cor_json_free) struct cor_json *object = json_of(NODE);
+    auto_(pod_free) struct pod *other = pod_of(OTHER);
+    const struct pod *const others[] = {other};
+    const struct admit_node node = {.name = "n1",
+                                    .object = object,
+                                    .cpu_milli = 2000,
+                                    .memory = 1000,
+                                    .storage = 10,
+                                    .pods = 110,
+                                    .sysctls = SYSCTLS,
+                                    .sysctl_count = 1};
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        struct admit_refusal refusal = {.reason = ""};
+        auto_(cor_freep) char *spec = cor_sprintf("{%s}", ROWS[i].spec);
+        auto_(pod_free) struct pod *pod = pod_of(spec);
+        bool taken = admit_pod(&node, others, 1, pod, &refusal);
+        if (taken != (ROWS[i].reason[0] == '\0') || strcmp(refusal.reason, ROWS[i].reason) != 0) {
+            fail_msg("row %zu: \"%s\" %s", i, refusal.reason, taken ? "taken" : refusal.message);
+        }
+        if (ROWS[i].message != NULL) {
+            assert_string_equal(refusal.message, ROWS[i].message);
+        }
+    }
+}
+
+static void the_last_place_is_taken(void **state)
+{
+    (void)state;
+    struct admit_refusal refusal;
+    auto_(pod_free) struct pod *pod = pod_of("{'containers':[{'name':'c','image':'i'}]}");
+    const struct pod *const others[] = {pod, pod};
+    struct admit_node node = {.name = "n1", .cpu_milli = 1, .memory = 1, .storage = 1, .pods = 3};
+    assert_true(admit_pod(&node, others, 2, pod, &refusal)); /* labels and taints are not known */
+    node.pods = 2;
+    assert_false(admit_pod(&node, others, 2, pod, &refusal));
+    assert_string_equal(refusal.reason, "OutOfpods");
+    assert_string_equal(refusal.message,
+                        "Node didn't have enough resource: pods, requested: 1, used: 2, capacity: "
+                        "2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_node_takes_what_fits),
+        cmocka_unit_test(the_last_place_is_taken),
+    };
+    return cmocka_run_group_tests_name("admit", tests, NULL, NULL);
+}
