@@ -23,6 +23,7 @@ void agent_pod_free(void *value)
     run_free(&pod->run);
     pod_free(&pod->pod);
     refs_free(&pod->refs);
+    claims_free(&pod->claims);
     cor_json_free(&pod->known);
     cor_json_free(&pod->sending);
     cor_free(pod->volume_sums);
@@ -96,6 +97,7 @@ static struct agent_pod *add_pod(struct agent *agent, struct pod *parsed)
     pod->cause = cor_bus_cause(agent->service->bus);
     pod->reported = cor_loop_now(agent->loop);
     refs_collect(&pod->refs, parsed);
+    claims_collect(&pod->claims, parsed);
     run_see_begin(pod->run);
     cor_map_set(agent->pods, cor_view_of(pod->uid), pod);
     agent_touch(pod);
@@ -193,6 +195,12 @@ static void update(struct agent_pod *pod, struct pod *parsed)
     pod_free(&pod->pod);
     pod->pod = parsed;
     refs_collect(&pod->refs, parsed);
+    claims_collect(&pod->claims, parsed);
+    struct cor_err err = COR_ERR_NONE;
+    if (claims_apply(pod, &err) != COR_OK) { /* told when it is prepared */
+        LOGD(pod->agent->log, "edged.claim-unknown", "pod=%s error=%s", pod->key,
+             cor_log_esc(cor_view_of(err.text)));
+    }
 }
 
 static void put(struct agent *agent, struct pod *parsed, struct cor_json *status)

@@ -16,6 +16,7 @@
 #include "services/edged/pod/inputs.h"
 #include "services/edged/pod/refs.h"
 #include "services/edged/run/run.h"
+#include "services/edged/volume/claims.h"
 
 struct edged_cfg {
     struct cor_service_cfg common;
@@ -67,6 +68,7 @@ struct agent_pod {
     bool dirty;      /* to be stepped at the end of this round */
     size_t ops;      /* callbacks under way that point here */
     struct refs refs;
+    struct claims claims;
     uint64_t *volume_sums; /* payload_hash of what is on disk; by volume */
     bool *volume_made;
     struct prober_pod *probes; /* owned; NULL: it has none */

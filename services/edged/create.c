@@ -84,7 +84,8 @@ static enum cor_code add_volume(const struct making *making, size_t which, const
         path = disk_volume_path(root, pod->pod, volume);
     }
     bool content = volume->source_count > 0; /* kubelet mounts these read-only too */
-    add(mounts, mount->path, path, mount->readonly || content, mount->propagation);
+    add(mounts, mount->path, path, mount->readonly || content || volume->readonly,
+        mount->propagation);
     return COR_OK;
 }
 

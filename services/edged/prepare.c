@@ -116,6 +116,11 @@ static enum cor_code make_volume(struct agent_pod *pod, size_t index, struct cor
     return code;
 }
 
+static bool is_asking(const struct agent_pod *pod)
+{
+    return refs_are_asked(&pod->refs) || claims_are_asked(&pod->claims);
+}
+
 /* All is known: makes the volumes; the first that fails is the one that is told. */
 static void finish(struct agent_pod *pod)
 {
@@ -124,7 +129,7 @@ static void finish(struct agent_pod *pod)
     struct cor_mono now = cor_loop_now(pod->agent->loop);
     const char *logs = crispec_log_dir(arena, &pod->agent->node, pod->pod);
     first_failure(pod, &err);
-    enum cor_code code = err.code;
+    enum cor_code code = err.code != COR_OK ? err.code : claims_apply(pod, &err);
     if (code == COR_OK) {
         code = disk_make_pod(pod->agent->cfg->root_dir, logs, pod->pod, &err);
     }
@@ -193,6 +198,14 @@ static void take_token(struct agent_pod *pod, struct ref_token *token, int statu
     }
 }
 
+/* One of the answers has come. */
+static void go_on(struct agent_pod *pod)
+{
+    if (!is_asking(pod) && pod->run->preparing) {
+        finish(pod);
+    }
+}
+
 static void on_answer(void *self, int status, struct cor_view body)
 {
     struct ask *ask = self;
@@ -206,9 +219,7 @@ static void on_answer(void *self, int status, struct cor_view body)
     if (token != NULL) {
         take_token(pod, token, status, body);
     }
-    if (!refs_are_asked(&pod->refs) && pod->run->preparing) {
-        finish(pod);
-    }
+    go_on(pod);
     ask_free(ask);
 }
 
@@ -246,6 +257,7 @@ static void ask_token(struct agent_pod *pod, struct ref_token *token)
 void prepare(struct agent_pod *pod)
 {
     refs_ask_again(&pod->refs, cor_loop_now(pod->agent->loop));
+    claims_ask_again(&pod->claims);
     for (size_t i = 0; i < pod->refs.count; i++) {
         if (pod->refs.list[i].state == REF_UNKNOWN) {
             ask_object(pod, &pod->refs.list[i]);
@@ -256,7 +268,8 @@ void prepare(struct agent_pod *pod)
             ask_token(pod, &pod->refs.tokens[i]);
         }
     }
-    if (!refs_are_asked(&pod->refs)) {
+    claims_ask(pod, go_on);
+    if (!is_asking(pod) && pod->run->preparing) {
         finish(pod);
     }
 }

@@ -117,6 +117,20 @@ static bool answer_old_token(struct remote *remote)
     return true;
 }
 
+/* What was fetched once, while nobody can say more. */
+static bool answer_kept(struct remote *remote)
+{
+    struct meta_row row;
+    if (remote->verb != PX_VERB_GET || remote->token != NULL ||
+        !meta_row_get(remote->meta, cor_view_of(remote->key), &row)) {
+        return false;
+    }
+    struct px_api_reply reply = {.status = OK, .body = row.body, .version = row.version};
+    cor_ticket_reply(&remote->ticket, &reply);
+    meta_row_end(remote->meta);
+    return true;
+}
+
 static void on_remote(void *self, const void *body, const struct cor_err *err)
 {
     struct remote *remote = self;
@@ -129,7 +143,7 @@ static void on_remote(void *self, const void *body, const struct cor_err *err)
     }
     if (reply == NULL) {
         /* COR_CLOSED: we are stopping, and the store is closed already. */
-        if (err->code == COR_CLOSED || !answer_old_token(remote)) {
+        if (err->code == COR_CLOSED || (!answer_old_token(remote) && !answer_kept(remote))) {
             answer_failure(&remote->ticket, UNAVAILABLE, "ServiceUnavailable", err->text);
         }
     } else if (reply->status == OK && remote->verb == PX_VERB_GET && remote->token == NULL &&
@@ -164,7 +178,7 @@ static enum cor_code ask_cloud(struct meta *meta, struct cor_in *in, const struc
         return COR_OK;
     }
     cor_ledger_refuse(meta->books.cloud, 1);
-    if (!answer_old_token(remote)) {
+    if (!answer_old_token(remote) && !answer_kept(remote)) {
         answer_failure(&remote->ticket, UNAVAILABLE, "ServiceUnavailable",
                        code == COR_BUSY ? "too many calls to the cloud are under way"
                                         : "the link to the cloud is down");
@@ -182,11 +196,25 @@ static void answer_text(struct cor_in *in, struct cor_view text, struct cor_view
     cor_reply(in, &reply);
 }
 
+/* Kinds that nobody pushes: what is kept of them is for when the cloud cannot be asked. */
+static bool is_pulled(struct cor_view type)
+{
+    static const char *const types[] = {"persistentvolume", "persistentvolumeclaim",
+                                        "volumeattachment", "runtimeclass"};
+    for (size_t i = 0; i < COR_COUNT(types); i++) {
+        if (cor_view_is(type, types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum cor_code get_object(struct meta *meta, struct cor_in *in,
-                                const struct px_api_call *call)
+                                const struct px_api_call *call, const struct px_key *key)
 {
     struct meta_row row;
-    if (meta_row_get(meta, call->key, &row)) {
+    bool ask = meta->link.up && is_pulled(key->type);
+    if (!ask && meta_row_get(meta, call->key, &row)) {
         answered_here(meta);
         answer_text(in, row.body, row.version);
         meta_row_end(meta);
@@ -247,7 +275,7 @@ enum cor_code meta_on_api_call(void *self, struct cor_in *in, const void *body, 
     }
     /* A Lease is never desired state: it is asked for where it is kept. */
     if (call->verb == PX_VERB_GET && !cor_view_is(key.type, "lease")) {
-        return get_object(meta, in, call);
+        return get_object(meta, in, call, &key);
     }
     return ask_cloud(meta, in, call, NULL);
 }

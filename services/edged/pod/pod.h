@@ -173,6 +173,7 @@ enum pod_volume_type {
     POD_VOLUME_SECRET,
     POD_VOLUME_DOWNWARD,
     POD_VOLUME_PROJECTED,
+    POD_VOLUME_CLAIM,
     POD_VOLUME_UNSUPPORTED,
 };
 
@@ -207,8 +208,10 @@ struct pod_volume {
     int default_mode;
     bool memory;            /* emptyDir on tmpfs */
     struct pod_amount size; /* emptyDir sizeLimit */
-    const char *path;       /* hostPath */
-    const char *path_type;  /* hostPath type */
+    const char *path;       /* hostPath; of a claim once it is known: volume/claims.h */
+    const char *path_type;  /* hostPath type; the same */
+    const char *claim;      /* persistentVolumeClaim */
+    bool readonly;          /* persistentVolumeClaim */
 };
 
 struct pod_alias {

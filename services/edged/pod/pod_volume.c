@@ -143,18 +143,23 @@ static void read_volume(struct pod_reader *reader, const struct cor_json *json,
     const struct cor_json *empty = cor_json_get(json, "emptyDir");
     const struct cor_json *host = cor_json_get(json, "hostPath");
     const struct cor_json *projected = cor_json_get(json, "projected");
+    const struct cor_json *claim = cor_json_get(json, "persistentVolumeClaim");
     out->name = pod_text(json, "name");
     out->unsupported = other_member(json, &out->kinds);
     out->type = out->unsupported[0] == '\0' ? POD_VOLUME_EMPTY_DIR : POD_VOLUME_UNSUPPORTED;
     out->default_mode = DEFAULT_MODE;
     out->path = "";
     out->path_type = "";
+    out->claim = pod_text(claim, "claimName");
+    out->readonly = cor_json_bool_at(claim, "readOnly", false);
     if (empty != NULL) {
         read_empty_dir(reader, empty, out);
     } else if (host != NULL) {
         out->type = POD_VOLUME_HOST_PATH;
         out->path = pod_text(host, "path");
         out->path_type = pod_text(host, "type");
+    } else if (claim != NULL) {
+        out->type = POD_VOLUME_CLAIM;
     } else if (projected != NULL) {
         out->default_mode = mode_of(projected, "defaultMode", DEFAULT_MODE);
         read_projected(reader, projected, out);

@@ -354,6 +354,27 @@ static void unknown_is_asked_of_the_cloud_and_kept(void **state)
     assert_int_equal(w->status, 503);
 }
 
+/* Nobody pushes a claim: the cloud says how it is now, the store how it was when it cannot. */
+static void claims_are_asked_anew(void **state)
+{
+    struct world *w = *state;
+    set_link(w, true);
+    w->hub_answers = true;
+    ask(w, PX_VERB_GET, "default/persistentvolumeclaim/x", NULL);
+    ask(w, PX_VERB_GET, "default/persistentvolumeclaim/x", NULL);
+    assert_int_equal(w->status, 200);
+    assert_int_equal(w->asked, 2);
+    w->hub_answers = false;
+    ask(w, PX_VERB_GET, "default/persistentvolumeclaim/x", NULL);
+    assert_int_equal(w->status, 200);
+    assert_non_null(strstr(w->reply, "fetched"));
+    set_link(w, false);
+    ask(w, PX_VERB_GET, "default/persistentvolumeclaim/x", NULL);
+    assert_int_equal(w->status, 200);
+    ask(w, PX_VERB_GET, "default/persistentvolumeclaim/y", NULL);
+    assert_int_equal(w->status, 503);
+}
+
 static void tokens_outlive_the_link(void **state)
 {
     static const char REQUEST[] = "{\"spec\":{\"audiences\":[\"a\"]}}";
@@ -541,6 +562,7 @@ int main(void)
         T(deleted_stays_deleted),
         T(killed_it_comes_back_with_everything),
         T(unknown_is_asked_of_the_cloud_and_kept),
+        T(claims_are_asked_anew),
         T(tokens_outlive_the_link),
         T(it_ends_well_while_it_asks_for_a_token),
         T(writes_go_to_the_cloud_only),

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pods with persistentVolumeClaims, on a real edged and containerd.
+#include <sys/stat.h>
+
+#include "cloud.h"
+#include "contained.h"
+
+enum { PATIENCE = 20 * 1000 * 1000 };
+
+#define WRITER                                                                                     \
+    "{'securityContext':{'fsGroup':2345},'containers':[{'name':'c','image':"                       \
+    "'coracle.local/busybox:1','command':['/bin/sh','-c','echo hello > /data/%s; sleep 600'],"     \
+    "'volumeMounts':[{'name':'data','mountPath':'/data'}]}],'volumes':[{'name':'data',"            \
+    "'persistentVolumeClaim':{'claimName':'data'%s}}]}"
+
+static void put_volume(struct cloud *cloud, const char *node)
+{
+    cloud_put(cloud, "null/persistentvolume/pv1",
+              json_of("{'metadata':{'name':'pv1'},'spec':{'claimRef':{'uid':'claim-1'},'local':{"
+                      "'path':'%s/disk'},'nodeAffinity':{'required':{'nodeSelectorTerms':[{"
+                      "'matchExpressions':[{'key':'kubernetes.io/hostname','operator':'In',"
+                      "'values':['%s']}]}]}}}}",
+                      cloud->dir, node));
+}
+
+static void put_claim(struct cloud *cloud, const char *phase)
+{
+    cloud_put(cloud, "default/persistentvolumeclaim/data",
+              json_of("{'metadata':{'name':'data','namespace':'default','uid':'claim-1'},'spec':{"
+                      "'volumeName':'pv1'},'status':{'phase':'%s'}}",
+                      phase));
+}
+
+static void put_pod(struct cloud *cloud, const char *name, const char *more)
+{
+    auto_(cor_freep) char *spec = cor_sprintf(WRITER, name, more);
+    cloud_put_pod(cloud, name, spec);
+}
+
+/* An event whose message has this text. */
+static bool says(struct cloud *cloud, void *text)
+{
+    for (size_t i = 0; i < cor_json_count(cloud->events); i++) {
+        const char *message = cor_json_str_at(cor_json_item(cloud->events, i), "message", "");
+        if (strstr(message, text) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_written(struct cloud *cloud, void *name)
+{
+    struct stat st;
+    auto_(cor_freep) char *path = cor_sprintf("%s/disk/%s", cloud->dir, (const char *)name);
+    return stat(path, &st) == 0 && st.st_size > 0;
+}
+
+/* Absent, then not bound, then on another node, then right: each told in kubelet's words. What was
+ * written is there for the next Pod, with the group; readOnly keeps it as it is. */
+static void test_claim(void **state)
+{
+    struct cloud *cloud = *state;
+    struct stat st;
+    auto_(cor_freep) char *disk = cor_sprintf("%s/disk", cloud->dir);
+    put_pod(cloud, "one", "");
+    (void)cloud_await(cloud, says,
+                      CLOUD_NAME("error processing PVC default/data: failed to fetch PVC"),
+                      PATIENCE, "there is no claim");
+    put_claim(cloud, "Pending");
+    (void)cloud_await(
+        cloud, says,
+        CLOUD_NAME("unmounted volumes=[data], unattached volumes=[], failed to process "
+                   "volumes=[data]: error processing PVC default/data: PVC is not "
+                   "bound"),
+        PATIENCE, "it is not bound");
+    put_volume(cloud, "n2");
+    put_claim(cloud, "Bound");
+    (void)cloud_await(cloud, says, CLOUD_NAME("no matching NodeSelectorTerms"), PATIENCE,
+                      "it is on another node");
+    assert_int_equal(mkdir(disk, 0700), 0);
+    put_volume(cloud, "n1");
+    (void)cloud_await(cloud, is_written, CLOUD_NAME("one"), PATIENCE, "the Pod has written");
+    assert_int_equal(stat(disk, &st), 0);
+    assert_int_equal(st.st_gid, 2345);
+    assert_int_equal(st.st_mode & 07777, 02770);
+    put_pod(cloud, "two", ",'readOnly':true");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("two"), PATIENCE, "two runs");
+    cloud_delete_pods(cloud);
+    assert_false(is_written(cloud, CLOUD_NAME("two")));
+    assert_true(is_written(cloud, CLOUD_NAME("one")));
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    be_contained(argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_claim, cloud_set_up, cloud_tear_down),
+    };
+    return cmocka_run_group_tests_name("edged claim", tests, NULL, NULL);
+}
