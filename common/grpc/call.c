@@ -134,7 +134,7 @@ bool cor_grpc_call_submit(struct cor_grpc_call_state *call)
         header(":authority", "localhost"),
         header("content-type", "application/grpc"),
         header("te", "trailers"),
-        header("user-agent", "coracle/" CORACLE_VERSION),
+        header("user-agent", call->grpc->user_agent),
         header("grpc-timeout", timeout),
     };
     size_t count = COR_COUNT(headers) - 1;

@@ -11,6 +11,7 @@
 struct cor_grpc {
     struct cor_loop *loop;
     char *socket_path;
+    char *user_agent;
     size_t message_max;
     int64_t retry_min_us;
     int64_t retry_max_us;

@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "common/grpc/channel.h"
+#include "common/pipe/address.h"
 
 enum {
     READ_CHUNK = 16 * 1024,
@@ -189,17 +189,18 @@ static void open_session(struct cor_grpc *grpc)
                                                CONNECTION_WINDOW) == 0);
 }
 
-/* A Unix socket connects at once or fails at once; a full backlog (EAGAIN) is a failure too. */
-static int dial(const char *path)
+/* A Unix socket connects at once or fails at once; a full backlog (EAGAIN) is a failure too. By TCP
+ * the first bytes wait until the connection stands. */
+static int dial(const char *text)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t len = strlen(path);
-    if (len >= sizeof(address.sun_path)) {
+    union cor_address address;
+    socklen_t len = 0;
+    if (!cor_address_parse(text, &address, &len)) {
         return -1;
     }
-    memcpy(address.sun_path, path, len + 1);
-    auto_(cor_fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+    auto_(cor_fd_close) int fd =
+        socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || (connect(fd, &address.any, len) != 0 && errno != EINPROGRESS)) {
         return -1;
     }
     int taken = fd;
@@ -225,6 +226,8 @@ struct cor_grpc *cor_grpc_new(struct cor_loop *loop, const struct cor_grpc_conf 
     struct cor_grpc *grpc = cor_alloc(sizeof(*grpc));
     grpc->loop = loop;
     grpc->socket_path = cor_strdup(conf->socket_path);
+    grpc->user_agent =
+        cor_strdup(conf->user_agent != NULL ? conf->user_agent : "coracle/" CORACLE_VERSION);
     grpc->message_max = conf->message_max != 0 ? conf->message_max : COR_GRPC_MESSAGE_MAX;
     grpc->retry_min_us = conf->retry_min_us != 0 ? conf->retry_min_us : COR_MS(20);
     grpc->retry_max_us = conf->retry_max_us != 0 ? conf->retry_max_us : COR_SEC(1);
@@ -254,6 +257,7 @@ void cor_grpc_free(struct cor_grpc **grpc)
     cor_timer_free(&(*grpc)->retry);
     cor_pool_free(&(*grpc)->calls);
     cor_free((*grpc)->socket_path);
+    cor_free((*grpc)->user_agent);
     cor_freep(grpc);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// gRPC client on a Unix socket; the door to nghttp2. One kept HTTP/2 connection, any number of
-// calls on it, a guest of the loop. Connects by itself and again after a loss, with back-off.
-// Messages are bytes here; who calls encodes them. Loop thread only. Callbacks may start and cancel
-// calls, but must not free the channel.
+// gRPC client on a Unix socket, or by TCP without TLS; the door to nghttp2. One kept HTTP/2
+// connection, any number of calls on it, a guest of the loop. Connects by itself and again after a
+// loss, with back-off. Messages are bytes here; who calls encodes them. Loop thread only. Callbacks
+// may start and cancel calls, but must not free the channel.
 #ifndef COR_GRPC_GRPC_H
 #define COR_GRPC_GRPC_H
 
@@ -22,7 +22,8 @@ struct cor_grpc;
 enum { COR_GRPC_MESSAGE_MAX = 16 * 1024 * 1024, COR_GRPC_CALLS_MAX = 1024 };
 
 struct cor_grpc_conf {
-    const char *socket_path; /* borrowed for the call of cor_grpc_new only */
+    const char *socket_path; /* or "HOST:PORT", numeric; borrowed for cor_grpc_new only */
+    const char *user_agent;  /* NULL: coracle's; borrowed likewise */
     size_t message_max;      /* 0: COR_GRPC_MESSAGE_MAX */
     int64_t retry_min_us;    /* first wait after a loss; doubles up to retry_max_us. 0: 20 ms */
     int64_t retry_max_us;    /* 0: 1 s */

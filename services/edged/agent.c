@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "services/edged/admit/admission.h"
+#include "services/edged/hook/hook.h"
 #include "services/edged/probe/prober.h"
 #include "services/edged/run/status.h"
 
@@ -20,6 +21,7 @@ void agent_pod_free(void *value)
     cor_timer_free(&pod->wake);
     cor_timer_free(&pod->report);
     prober_pod_free(&pod->probes);
+    hooks_free(pod);
     run_free(&pod->run);
     pod_free(&pod->pod);
     refs_free(&pod->refs);
@@ -85,6 +87,7 @@ static struct agent_pod *add_pod(struct agent *agent, struct pod *parsed)
 {
     struct agent_pod *pod = cor_alloc(sizeof(*pod));
     pod->agent = agent;
+    cor_list_init(&pod->hooks);
     pod->pod = parsed;
     pod->run = run_new(parsed);
     pod->uid = cor_strdup(parsed->uid);

@@ -5,6 +5,7 @@
 #define EDGED_AGENT_H
 
 #include "books.h"
+#include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/service/service.h"
 #include "kevent.h"
@@ -72,6 +73,7 @@ struct agent_pod {
     uint64_t *volume_sums; /* payload_hash of what is on disk; by volume */
     bool *volume_made;
     struct prober_pod *probes; /* owned; NULL: it has none */
+    struct cor_link hooks;     /* under way; hook/hook.c */
     struct cor_timer *wake;
     uint64_t cause; /* message that last changed it */
     /* report.c */

@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "services/edged/disk/disk.h"
 #include "services/edged/gc/gc.h"
+#include "services/edged/hook/hook.h"
 #include "services/edged/pod/dockercfg.h"
 
 enum { ARENA_MAX = 32 * 1024 * 1024 };
@@ -298,6 +299,8 @@ void perform(struct agent_pod *pod, const struct run_action *action)
         [RUN_PULL] = do_pull,
         [RUN_CREATE] = create,
         [RUN_START] = do_start,
+        [RUN_POST_START] = hook_post_start,
+        [RUN_PRE_STOP] = hook_pre_stop,
         [RUN_READ] = do_read,
         [RUN_STOP] = do_stop,
         [RUN_REMOVE] = do_remove,

@@ -19,6 +19,7 @@ struct getting {
     char *host;             /* Host header given; NULL */
     char *first_host;
     bool https;
+    bool any_status;
     int hops;
 };
 
@@ -185,10 +186,11 @@ static void on_done(void *self, const struct cor_client_answer *answer)
     }
     struct cor_view body = answer->body;
     body.len = cor_view_utf8_len(body);
-    if (status < OK || status >= FAILURES) {
+    bool failed = status < OK || status >= FAILURES;
+    if (failed && !getting->any_status) {
         probe_try_tell_fmt(getting->attempt, PROBE_FAILED, "HTTP probe failed with statuscode: %d",
                            status);
-    } else if (status >= REDIRECTS) {
+    } else if (status >= REDIRECTS && !getting->any_status) {
         probe_try_tell_fmt(getting->attempt, PROBE_WARNED,
                            "Probe terminated redirects, Response body: %.*s", COR_VIEW_ARG(body));
     } else {
@@ -201,6 +203,7 @@ static void *begin(struct probe_try *attempt, const struct probe_ask *ask)
     struct getting *getting = cor_alloc(sizeof(*getting));
     getting->attempt = attempt;
     getting->https = ask->handler->https;
+    getting->any_status = ask->any_status;
     add_target(&getting->target, cor_view_of(ask->handler->path));
     if (probe_try_address(attempt, ask, &getting->address)) {
         const char *colon = strrchr(getting->address.data, ':');

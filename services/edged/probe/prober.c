@@ -178,7 +178,8 @@ static void look_at(struct work *work)
     struct run *run = work->of->pod->run;
     const struct run_container *c = &run->containers[work->index];
     bool ending = run->want != RUN_WANT_RUN && work->check != POD_READINESS;
-    if (c->state != RUN_RUNNING || c->end.started_ns == 0 || ending || c->sick) {
+    bool runs = c->state == RUN_RUNNING && c->end.started_ns != 0 && !run_is_hooked(c);
+    if (!runs || ending || c->sick) {
         end_work(work);
         return;
     }

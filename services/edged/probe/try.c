@@ -21,8 +21,9 @@ struct probe_try {
 };
 
 static const struct probe_act *const kinds[POD_ACTS] = {
-    [POD_ACT_EXEC] = &probe_act_exec,
-    [POD_ACT_HTTP] = &probe_act_http,
+    [POD_ACT_EXEC] = &probe_act_exec,   [POD_ACT_HTTP] = &probe_act_http,
+    [POD_ACT_TCP] = &probe_act_tcp,     [POD_ACT_GRPC] = &probe_act_grpc,
+    [POD_ACT_SLEEP] = &probe_act_sleep,
 };
 
 static void on_timer(void *self)

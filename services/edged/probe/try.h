@@ -16,6 +16,7 @@ struct probe_ask {
     const char *ip;          /* of the pod; "" while it has none */
     int64_t timeout_seconds; /* 0: none */
     const char *agent;       /* User-Agent */
+    bool any_status;         /* of HTTP: each is good, as kubelet's hooks have it */
 };
 
 /* text: what it said, or why it failed, in kubelet's words; never NULL. */
@@ -57,5 +58,8 @@ bool probe_try_address(struct probe_try *attempt, const struct probe_ask *ask, s
 /* The kinds of actions. */
 extern const struct probe_act probe_act_exec;
 extern const struct probe_act probe_act_http;
+extern const struct probe_act probe_act_tcp;
+extern const struct probe_act probe_act_grpc;
+extern const struct probe_act probe_act_sleep;
 
 #endif

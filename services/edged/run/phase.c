@@ -21,7 +21,7 @@ bool phase_is_complete(const struct run *run, size_t index)
         return false;
     }
     if (pod_container(run->pod, index)->sidecar) {
-        return is_up(c) && run_has_started(run, index);
+        return is_up(c) && !run_is_hooked(c) && run_has_started(run, index);
     }
     return c->state == RUN_EXITED && c->end.exit_code == 0;
 }
@@ -57,7 +57,7 @@ struct tally {
 static void count_main(const struct run *run, size_t index, struct tally *tally)
 {
     const struct run_container *c = &run->containers[index];
-    if (is_up(c)) {
+    if (is_up(c) && !run_is_hooked(c)) {
         tally->running++;
         return;
     }

@@ -82,6 +82,15 @@ void run_clear_health(struct run_container *c)
 {
     memset(c->health, 0, sizeof(c->health));
     c->sick = false;
+    c->post_start = RUN_HOOK_NONE;
+    c->pre_stop = RUN_HOOK_NONE;
+    c->ending = false;
+}
+
+bool run_is_hooked(const struct run_container *c)
+{
+    return c->state == RUN_RUNNING &&
+           (c->post_start == RUN_HOOK_DUE || c->post_start == RUN_HOOK_RUNS);
 }
 
 void run_set_health(struct run *run, size_t index, enum pod_check check, enum run_health health)

@@ -28,6 +28,8 @@ enum run_verb {
     RUN_PULL,           /* PullImage */
     RUN_CREATE,         /* CreateContainer, attempt */
     RUN_START,          /* StartContainer */
+    RUN_POST_START,     /* the hook of a container that runs now */
+    RUN_PRE_STOP,       /* the hook of one that will be stopped, within grace_seconds */
     RUN_READ,           /* ContainerStatus */
     RUN_STOP,           /* StopContainer, grace_seconds */
     RUN_REMOVE,         /* RemoveContainer, id: a dead one */
@@ -67,6 +69,9 @@ enum run_state { RUN_NONE, RUN_CREATED, RUN_RUNNING, RUN_EXITED, RUN_UNKNOWN, RU
 enum run_box { RUN_BOX_NONE, RUN_BOX_READY, RUN_BOX_DEAD, RUN_BOX_STOPPED, RUN_BOXES };
 enum run_want { RUN_WANT_RUN, RUN_WANT_STOP, RUN_WANT_GONE, RUN_WANTS };
 
+/* Where a hook of a container stands. */
+enum run_hook { RUN_HOOK_NONE, RUN_HOOK_DUE, RUN_HOOK_RUNS, RUN_HOOK_FAILED };
+
 /* What a probe of a container says: of its liveness, nothing until it fails. */
 enum run_health { RUN_HEALTH_UNKNOWN, RUN_HEALTH_GOOD, RUN_HEALTH_BAD };
 
@@ -96,10 +101,14 @@ struct run_container {
     int64_t pull_us;          /* back-off of the next pull */
     bool stale;               /* made from another spec: restart it */
     enum run_health health[POD_CHECKS];
-    bool sick;          /* a probe says: restart it */
-    char *known_id;     /* owned: of which the API knew, when edged started, */
-    bool known_ready;   /* that it is ready */
-    bool known_started; /* and that it has started */
+    enum run_hook post_start;
+    enum run_hook pre_stop;
+    bool ending;               /* its end has begun: the hook, then its turn, then the signal */
+    struct cor_mono grace_end; /* of that */
+    bool sick;                 /* a probe says: restart it */
+    char *known_id;            /* owned: of which the API knew, when edged started, */
+    bool known_ready;          /* that it is ready */
+    bool known_started;        /* and that it has started */
 };
 
 struct run_sandbox {
@@ -201,6 +210,8 @@ void run_pull_done(struct run *run, size_t index, const char *text, struct cor_m
 void run_create_done(struct run *run, size_t index, const char *id, bool config, const char *text,
                      struct cor_mono now);
 void run_start_done(struct run *run, size_t index, const char *text, struct cor_mono now);
+void run_post_start_done(struct run *run, size_t index, const char *text);
+void run_pre_stop_done(struct run *run, size_t index, const char *text);
 void run_read_failed(struct run *run, size_t index, struct cor_mono now);
 void run_box_read_failed(struct run *run, struct cor_mono now);
 void run_stop_done(struct run *run, size_t index, const char *text, struct cor_mono now);
@@ -219,6 +230,9 @@ void run_set_health(struct run *run, size_t index, enum pod_check check, enum ru
 
 /* Whether a container that runs has started: its startup probe has succeeded, or it has none. */
 bool run_has_started(const struct run *run, size_t index);
+
+/* Whether its postStart hook has not ended yet: for the status it does not run. */
+bool run_is_hooked(const struct run_container *container);
 
 /* Whether a container that has started is ready: as its readiness probe says. */
 bool run_seems_ready(const struct run *run, size_t index);
@@ -254,7 +268,7 @@ void run_set_text(char **to, const char *text);
 void run_add_old(char **list, size_t *count, const char *id);
 bool run_drop_old(char **list, size_t *count, const char *id);
 
-/* Inside of run*.c: nothing is known of the health of a container that has just been made. */
+/* Inside of run*.c: nothing is known of the health and the hooks of another container. */
 void run_clear_health(struct run_container *container);
 
 /* Inside of run*.c: both given and equal. */

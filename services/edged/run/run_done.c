@@ -190,8 +190,32 @@ void run_start_done(struct run *run, size_t index, const char *text, struct cor_
         return;
     }
     c->state = RUN_RUNNING;
+    c->post_start =
+        pod_container(run->pod, index)->post_start != NULL ? RUN_HOOK_DUE : RUN_HOOK_NONE;
     run_wait(c, NULL, NULL);
     run_note(run, false, "Started", index, "Started container %s", name);
+}
+
+/* What the hook said is in the status only: it may tell secrets. */
+void run_post_start_done(struct run *run, size_t index, const char *text)
+{
+    struct run_container *c = &run->containers[index];
+    c->post_start = text == NULL ? RUN_HOOK_NONE : RUN_HOOK_FAILED;
+    if (text != NULL) {
+        run_note(run, true, "FailedPostStartHook", index, "PostStartHook failed");
+        run_wait(c, "PostStartHookError", "%s", text);
+    }
+}
+
+void run_pre_stop_done(struct run *run, size_t index, const char *text)
+{
+    struct run_container *c = &run->containers[index];
+    if (c->pre_stop == RUN_HOOK_RUNS) { /* else it was too late */
+        c->pre_stop = text == NULL ? RUN_HOOK_NONE : RUN_HOOK_FAILED;
+        if (text != NULL) {
+            run_note(run, true, "FailedPreStopHook", index, "PreStopHook failed");
+        }
+    }
 }
 
 void run_read_failed(struct run *run, size_t index, struct cor_mono now)

@@ -51,7 +51,8 @@ static struct cor_json *terminated(const struct run_end *end)
 
 static bool is_up(const struct run_container *c)
 {
-    return c->state == RUN_RUNNING || (c->state == RUN_UNKNOWN && c->end.started_ns > 0);
+    return (c->state == RUN_RUNNING && !run_is_hooked(c)) ||
+           (c->state == RUN_UNKNOWN && c->end.started_ns > 0);
 }
 
 static bool will_restart(const struct run *run, size_t index)

@@ -3,6 +3,7 @@
 // sandbox, by state and by what is wanted of the pod.
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/must.h"
 #include "phase.h"
 #include "run.h"
@@ -35,6 +36,12 @@ static bool due(struct plan *plan, struct cor_mono at)
 
 /* ---- containers ---- */
 
+static int64_t plan_grace(const struct plan *plan)
+{
+    const struct run *run = plan->run;
+    return run->want == RUN_WANT_RUN ? run->pod->grace_seconds : run->grace_seconds;
+}
+
 static void act(struct plan *plan, size_t index, enum run_verb verb)
 {
     struct run_container *c = &plan->run->containers[index];
@@ -44,8 +51,7 @@ static void act(struct plan *plan, size_t index, enum run_verb verb)
                   .container = index,
                   .id = c->id,
                   .attempt = c->id != NULL ? c->attempt + 1 : c->next_attempt,
-                  .grace_seconds = plan->run->want == RUN_WANT_RUN ? plan->run->pod->grace_seconds
-                                                                   : plan->run->grace_seconds,
+                  .grace_seconds = plan_grace(plan),
               });
 }
 
@@ -152,37 +158,122 @@ static void start(struct plan *plan, size_t index)
     }
 }
 
-/* kubelet's computePodActions: sidecars are restarted in any case. */
-static void cure(struct plan *plan, size_t index)
+/* ---- the end of a container ---- */
+
+static bool is_alive(const struct run_container *c)
 {
-    const struct run *run = plan->run;
-    const struct run_container *c = &run->containers[index];
-    const struct pod_container *spec = pod_container(run->pod, index);
-    bool init = pod_is_init(run->pod, index);
-    enum pod_check check = c->health[POD_LIVENESS] == RUN_HEALTH_BAD ? POD_LIVENESS : POD_STARTUP;
-    const struct pod_probe *probe = spec->probes[check];
-    bool own = probe != NULL && probe->grace_seconds.given;
-    run_note(plan->run, false, "Killing", index, "%s %s failed %s probe%s",
-             init ? "Init container" : "Container", spec->name,
-             check == POD_LIVENESS ? "liveness" : "startup",
-             run->pod->restart != POD_RESTART_NEVER && !init ? ", will be restarted" : "");
-    act(plan, index, RUN_STOP);
-    if (own) {
-        plan->out[plan->count - 1].grace_seconds = probe->grace_seconds.n;
+    return c->state == RUN_RUNNING || c->state == RUN_UNKNOWN;
+}
+
+/* A sidecar ends after the main containers and the sidecars behind it (KEP-753). */
+static bool waits_turn(const struct run *run, size_t index)
+{
+    bool waits = false;
+    for (size_t i = index + 1; i < run->count; i++) {
+        waits = waits || is_alive(&run->containers[i]);
     }
+    return waits && pod_is_init(run->pod, index) && pod_container(run->pod, index)->sidecar;
+}
+
+static void run_hook(struct plan *plan, size_t index, enum run_verb verb)
+{
+    const struct run_container *c = &plan->run->containers[index];
+    int64_t left = cor_mono_since(c->grace_end, plan->now);
+    add(plan,
+        (struct run_action){
+            .verb = verb, .container = index, .id = c->id, .grace_seconds = left / COR_SEC(1)});
+}
+
+/* kubelet's killContainer: the preStop hook, its turn, then the signal, all within the grace; but
+ * the signal has 2 s at least. */
+static void go_on_ending(struct plan *plan, size_t index, bool in_turn)
+{
+    enum { GRACE_MIN_S = 2 };
+    struct run_container *c = &plan->run->containers[index];
+    if (c->pre_stop == RUN_HOOK_DUE) {
+        c->pre_stop = RUN_HOOK_RUNS;
+        run_hook(plan, index, RUN_PRE_STOP);
+    }
+    if (c->pre_stop == RUN_HOOK_RUNS && !due(plan, c->grace_end)) {
+        return;
+    }
+    if (c->pre_stop == RUN_HOOK_RUNS) {
+        c->pre_stop = RUN_HOOK_FAILED;
+        run_note(plan->run, true, "FailedPreStopHook", index,
+                 "PreStop hook not completed in grace period");
+    }
+    if (in_turn && waits_turn(plan->run, index) && !due(plan, c->grace_end)) {
+        return;
+    }
+    if (due(plan, c->retry_at)) {
+        int64_t left = cor_mono_since(c->grace_end, plan->now) + COR_SEC(1) - 1;
+        act(plan, index, RUN_STOP);
+        plan->out[plan->count - 1].grace_seconds =
+            left < COR_SEC(GRACE_MIN_S) ? GRACE_MIN_S : left / COR_SEC(1);
+    }
+}
+
+/* True when the end begins with this: it is to be told why. */
+static bool begin_ending(struct plan *plan, size_t index, int64_t grace_seconds)
+{
+    struct run_container *c = &plan->run->containers[index];
+    const struct pod_container *spec = pod_container(plan->run->pod, index);
+    struct cor_mono end = cor_mono_add(plan->now, COR_SEC(grace_seconds));
+    if (c->ending) {
+        c->grace_end = end.us < c->grace_end.us ? end : c->grace_end;
+        return false;
+    }
+    c->ending = true;
+    c->grace_end = end;
+    c->pre_stop = spec->pre_stop != NULL && grace_seconds > 0 ? RUN_HOOK_DUE : RUN_HOOK_NONE;
+    return true;
+}
+
+/* Why a container that should run is restarted; NULL: it is not. kubelet's computePodActions:
+ * sidecars are restarted in any case. */
+static char *why_restart(const struct run *run, size_t index)
+{
+    const struct run_container *c = &run->containers[index];
+    const char *name = pod_container(run->pod, index)->name;
+    bool init = pod_is_init(run->pod, index);
+    if (c->stale) {
+        return cor_sprintf("Container %s definition changed, will be restarted", name);
+    }
+    if (c->sick) {
+        bool live = c->health[POD_LIVENESS] == RUN_HEALTH_BAD;
+        bool again = run->pod->restart != POD_RESTART_NEVER && !init;
+        return cor_sprintf("%s %s failed %s probe%s", init ? "Init container" : "Container", name,
+                           live ? "liveness" : "startup", again ? ", will be restarted" : "");
+    }
+    return c->post_start == RUN_HOOK_FAILED ? cor_strdup("FailedPostStartHook") : NULL;
+}
+
+/* A probe may say how long the container has when it fails. */
+static int64_t restart_grace(const struct plan *plan, size_t index)
+{
+    const struct run_container *c = &plan->run->containers[index];
+    enum pod_check check = c->health[POD_LIVENESS] == RUN_HEALTH_BAD ? POD_LIVENESS : POD_STARTUP;
+    const struct pod_probe *probe = pod_container(plan->run->pod, index)->probes[check];
+    bool own = c->sick && !c->stale && probe != NULL && probe->grace_seconds.given;
+    return own ? probe->grace_seconds.n : plan_grace(plan);
 }
 
 static void keep(struct plan *plan, size_t index)
 {
     struct run_container *c = &plan->run->containers[index];
-    if (c->stale) {
-        run_note(plan->run, false, "Killing", index,
-                 "Container %s definition changed, will be restarted",
-                 pod_container(plan->run->pod, index)->name);
-        act(plan, index, RUN_STOP);
-    } else if (c->sick) {
-        cure(plan, index);
-    } else if (c->end.started_ns == 0 && due(plan, c->retry_at)) {
+    auto_(cor_freep) char *why = why_restart(plan->run, index);
+    if (why != NULL) {
+        if (!c->ending && begin_ending(plan, index, restart_grace(plan, index))) {
+            run_note(plan->run, false, "Killing", index, "%s", why);
+        }
+        go_on_ending(plan, index, false);
+        return;
+    }
+    if (c->post_start == RUN_HOOK_DUE) {
+        c->post_start = RUN_HOOK_RUNS;
+        run_hook(plan, index, RUN_POST_START);
+    }
+    if (c->end.started_ns == 0 && due(plan, c->retry_at)) {
         act(plan, index, RUN_READ);
     }
 }
@@ -199,12 +290,11 @@ static void restart(struct plan *plan, size_t index)
 
 static void stop(struct plan *plan, size_t index)
 {
-    struct run_container *c = &plan->run->containers[index];
-    if (due(plan, c->retry_at)) {
+    if (begin_ending(plan, index, plan_grace(plan))) {
         run_note(plan->run, false, "Killing", index, "Stopping container %s",
                  pod_container(plan->run->pod, index)->name);
-        act(plan, index, RUN_STOP);
     }
+    go_on_ending(plan, index, true);
 }
 
 /* The state is not known: stop it, read it, and if that does not help take it for ended. */
@@ -261,6 +351,16 @@ static void look_ahead(struct plan *plan, size_t index)
     }
 }
 
+/* kubelet starts containers one after the other, each with its hook: people use that to have one
+ * ready before the next one starts. */
+static bool is_starting(const struct run *run, size_t index)
+{
+    const struct run_container *c = &run->containers[index];
+    bool under_way = c->op == RUN_LOOK || c->op == RUN_PULL || c->op == RUN_CREATE ||
+                     c->op == RUN_START || c->state == RUN_CREATED || run_is_hooked(c);
+    return under_way && pod_container(run->pod, index)->post_start != NULL;
+}
+
 /* Init containers one after the other, then the main ones together. */
 static void step_containers(struct plan *plan)
 {
@@ -272,13 +372,14 @@ static void step_containers(struct plan *plan)
             step_container(plan, i, RUN_WANT_RUN);
         }
     }
+    bool may_start = first == run->pod->init_count;
     for (size_t i = run->pod->init_count; i < run->count; i++) {
-        enum run_state state = run->containers[i].state;
-        if (first == run->pod->init_count || state == RUN_RUNNING || state == RUN_UNKNOWN) {
+        if (may_start || is_alive(&run->containers[i])) {
             step_container(plan, i, RUN_WANT_RUN);
         } else {
             look_ahead(plan, i);
         }
+        may_start = may_start && !is_starting(run, i);
     }
 }
 

@@ -141,6 +141,60 @@ static void test_readiness(void **state)
     cloud_delete_pods(cloud);
 }
 
+struct file {
+    const char *path;
+    const char *content;
+};
+
+static bool has_content(struct cloud *cloud, void *with)
+{
+    (void)cloud;
+    const struct file *file = with;
+    auto_(cor_buf_free) struct cor_buf buf = {0};
+    return cor_file_read(file->path, 65536, &buf, NULL) == COR_OK &&
+           cor_view_is(cor_buf_as_view(&buf), file->content);
+}
+
+#define LAST_WORD(word) "'f() { echo " word " >>/h/order; exit 0; }; trap f TERM; sleep 600 & wait'"
+#define HOST "'volumeMounts':[{'name':'h','mountPath':'/h'}]"
+
+/* postStart before the container counts as running; preStop before the signal; sidecars last. */
+static void test_hooks(void **state)
+{
+    struct cloud *cloud = *state;
+    auto_(cor_freep) char *order = cor_sprintf("%s/order", cloud->dir);
+    auto_(cor_freep) char *spec = cor_sprintf(
+        "{'volumes':[{'name':'h','hostPath':{'path':'%s'}}],"
+        "'initContainers':[{'name':'side','restartPolicy':'Always'," BUSYBOX
+            LAST_WORD("side") "]," HOST "}],'containers':[{'name':'main'," BUSYBOX LAST_WORD(
+                "main") "]," HOST
+                        ",'lifecycle':{'postStart':{'exec':{'command':['/bin/sh','-c','echo begin "
+                        ">/h/order']}},'preStop':{'exec':{'command':['/bin/sh','-c','echo hook "
+                        ">>/h/order']}}}}]}",
+        cloud->dir);
+    struct file all = {order, "begin\nhook\nmain\nside\n"};
+    cloud_put_pod(cloud, "hooked", spec);
+    cloud_put_pod(cloud, "fails",
+                  "{'terminationGracePeriodSeconds':1,'containers':[{'name':'c'," BUSYBOX SLEEP
+                  "],'lifecycle':{'postStart':{'exec':{'command':['false']}},'preStop':{'httpGet':{"
+                  "'port':1}}}}]}");
+    cloud_put_pod(cloud, "sleeps",
+                  "{'containers':[{'name':'c'," BUSYBOX LAST_WORD(
+                      "none") "],'livenessProbe':{"
+                              "'tcpSocket':{'port':1},'periodSeconds':1,'initialDelaySeconds':1},'"
+                              "lifecycle':{"
+                              "'preStop':{'sleep':{'seconds':1}}}}]}");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("hooked"), PATIENCE, "hooked runs");
+    await_told(cloud, "fails", "FailedPostStartHook", "PostStartHook failed");
+    await_told(cloud, "fails", "Killing", "FailedPostStartHook");
+    await_told(cloud, "fails", "FailedPreStopHook", "PreStopHook failed");
+    await_told(cloud, "fails", "BackOff", "Back-off restarting failed container c");
+    await_told(cloud, "sleeps", "Unhealthy", ":1: connect: connection refused");
+    cloud_mark_deleted(cloud, "hooked", 10);
+    (void)cloud_await(cloud, has_content, &all, PATIENCE, "all in order");
+    cloud_delete_pods(cloud);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -148,6 +202,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_liveness, cloud_set_up, cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_readiness, cloud_set_up, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_hooks, cloud_set_up, cloud_tear_down),
     };
     return cmocka_run_group_tests_name("edged probes", tests, NULL, NULL);
 }

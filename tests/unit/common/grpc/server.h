@@ -110,6 +110,9 @@ static inline void server_fill(struct stream *stream)
                     9);
     } else if (strcmp(stream->path, "/t/Compressed") == 0) {
         cor_buf_add(&stream->out, "\1\0\0\0\1a", 6);
+    } else if (strcmp(stream->path, "/grpc.health.v1.Health/Check") == 0) {
+        bool good = strstr(stream->in.data + COR_GRPC_PREFIX, "good") != NULL;
+        cor_grpc_frame(&stream->out, (struct cor_view){good ? "\x08\x01" : "\x08\x02", 2});
     } else if (strcmp(stream->path, "/t/Timeout") == 0) {
         cor_grpc_frame(&stream->out, cor_view_of(stream->timeout));
     } else {
@@ -266,19 +269,25 @@ static inline void server_accept(void *self, int fd, int events)
     s->io = cor_io_new(s->loop, s->fd, COR_READ, server_io, s);
 }
 
+/* On a socket that listens (takes). */
+static inline void server_on(struct server *s, struct cor_loop *loop, int fd)
+{
+    *s = (struct server){.loop = loop, .fd = -1, .listener = fd};
+    cor_list_init(&s->streams);
+    s->accept = cor_io_new(loop, s->listener, COR_READ, server_accept, s);
+    s->hook = cor_hook_new(loop, server_round, s);
+}
+
 static inline void server_listen(struct server *s, struct cor_loop *loop, const char *path)
 {
-    *s = (struct server){.loop = loop, .fd = -1};
-    cor_list_init(&s->streams);
-    snprintf(s->path, sizeof(s->path), "%s", path);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     unlink(path);
-    s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    must(bind(s->listener, (struct sockaddr *)&address, sizeof(address)) == 0);
-    must(listen(s->listener, 8) == 0);
-    s->accept = cor_io_new(loop, s->listener, COR_READ, server_accept, s);
-    s->hook = cor_hook_new(loop, server_round, s);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    must(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    must(listen(fd, 8) == 0);
+    server_on(s, loop, fd);
+    snprintf(s->path, sizeof(s->path), "%s", path);
 }
 
 static inline void server_stop(struct server *s)

@@ -44,6 +44,8 @@ struct sim {
     int late_reads; /* how often ContainerStatus still says running after an end */
     bool hold_stop; /* StopContainer does not answer yet */
     size_t held;    /* the container whose stop is held */
+    bool hold_hook; /* hooks do not end */
+    const char *fail_hook;
     bool cleaned;
 };
 
@@ -207,6 +209,8 @@ static inline void sim_perform(struct sim *sim, const struct run_action *action)
         [RUN_PULL] = "pull",
         [RUN_CREATE] = "create",
         [RUN_START] = "start",
+        [RUN_POST_START] = "post-start",
+        [RUN_PRE_STOP] = "pre-stop",
         [RUN_READ] = "read",
         [RUN_STOP] = "stop",
         [RUN_REMOVE] = "remove",
@@ -244,6 +248,16 @@ static inline void sim_perform(struct sim *sim, const struct run_action *action)
         break;
     case RUN_START:
         sim_start_container(sim, action);
+        break;
+    case RUN_POST_START:
+        if (!sim->hold_hook) {
+            run_post_start_done(sim->run, action->container, sim->fail_hook);
+        }
+        break;
+    case RUN_PRE_STOP:
+        if (!sim->hold_hook) {
+            run_pre_stop_done(sim->run, action->container, sim->fail_hook);
+        }
         break;
     case RUN_READ:
         sim_read(sim, action);
