@@ -229,6 +229,27 @@ static const struct kl_column binding_columns[] = {NAME,
                                                    {"ServiceAccounts", "string", 1},
                                                    END};
 
+static const struct kl_column volume_columns[] = {NAME,
+                                                  {"Capacity", "string", 0},
+                                                  {"Access Modes", "string", 0},
+                                                  {"Reclaim Policy", "string", 0},
+                                                  {"Status", "string", 0},
+                                                  {"Claim", "string", 0},
+                                                  {"StorageClass", "string", 0},
+                                                  {"Reason", "string", 0},
+                                                  AGE,
+                                                  {"VolumeMode", "string", 1},
+                                                  END};
+static const struct kl_column claim_columns[] = {NAME,
+                                                 {"Status", "string", 0},
+                                                 {"Volume", "string", 0},
+                                                 {"Capacity", "string", 0},
+                                                 {"Access Modes", "string", 0},
+                                                 {"StorageClass", "string", 0},
+                                                 AGE,
+                                                 {"VolumeMode", "string", 1},
+                                                 END};
+
 static const struct kl_columns by_kind[KL_BUILTIN_COUNT] = {
     [KL_NAMESPACE] = {namespace_columns, namespace_cells},
     [KL_NODE] = {node_columns, kl_node_cells},
@@ -251,6 +272,8 @@ static const struct kl_columns by_kind[KL_BUILTIN_COUNT] = {
     [KL_CLUSTERROLE] = {role_columns, kl_role_cells},
     [KL_ROLEBINDING] = {binding_columns, kl_binding_cells},
     [KL_CLUSTERROLEBINDING] = {binding_columns, kl_binding_cells},
+    [KL_PERSISTENTVOLUME] = {volume_columns, kl_volume_cells},
+    [KL_PERSISTENTVOLUMECLAIM] = {claim_columns, kl_claim_cells},
 };
 
 const struct kl_columns *kl_columns_of(const struct kl_kind *kind)

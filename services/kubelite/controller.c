@@ -15,7 +15,14 @@
 
 enum { EVENTS_EVERY_US = 300000000 };
 
-enum { WANT_NAMESPACES = 1, WANT_SCHEDULE = 2, WANT_NODES = 4, WANT_PODGC = 8, WANT_ALL = 15 };
+enum {
+    WANT_NAMESPACES = 1,
+    WANT_SCHEDULE = 2,
+    WANT_NODES = 4,
+    WANT_PODGC = 8,
+    WANT_VOLUMES = 16,
+    WANT_ALL = 31
+};
 
 struct kl_controllers {
     struct kl_api *api;
@@ -181,6 +188,14 @@ static unsigned pod_wants(const struct kl_controllers *controllers, const struct
                                                                                      : 0;
 }
 
+static unsigned volume_wants(const struct kl_controllers *controllers,
+                             const struct kl_change *change)
+{
+    (void)controllers;
+    (void)change;
+    return WANT_VOLUMES;
+}
+
 static const struct {
     const char *key;
     unsigned (*wants)(const struct kl_controllers *controllers, const struct kl_change *change);
@@ -188,6 +203,8 @@ static const struct {
     {"namespaces", namespace_wants},
     {"nodes", node_wants},
     {"pods", pod_wants},
+    {"persistentvolumes", volume_wants},
+    {"persistentvolumeclaims", volume_wants},
 };
 
 /* Anything that goes may be the last thing in a namespace that ends, or one of the things that
@@ -227,6 +244,9 @@ static void on_soon(void *self)
     }
     if ((wanted & WANT_PODGC) != 0) {
         kl_podgc_pass(api);
+    }
+    if ((wanted & WANT_VOLUMES) != 0) {
+        kl_volumes_pass(api);
     }
     if ((wanted & WANT_SCHEDULE) != 0) {
         controllers->waiting = kl_schedule_pass(api);

@@ -47,6 +47,9 @@ bool kl_schedule_pass(struct kl_api *api);
  * s (node-monitor-period) to 40 s; a Node that changes meanwhile is looked at when it does. */
 int64_t kl_nodes_pass(struct kl_api *api, struct cor_wall now);
 
+/* Binds claims to volumes that fit, and sets the phases of both. */
+void kl_volumes_pass(struct kl_api *api);
+
 /* Removes Pods whose Node is gone, and old Events. */
 void kl_podgc_pass(struct kl_api *api);
 void kl_events_pass(struct kl_api *api, struct cor_wall now);

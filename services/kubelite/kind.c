@@ -17,6 +17,8 @@ static const char *const svc_shorts[] = {"svc", NULL};
 static const char *const ep_shorts[] = {"ep", NULL};
 static const char *const deploy_shorts[] = {"deploy", NULL};
 static const char *const rs_shorts[] = {"rs", NULL};
+static const char *const pv_shorts[] = {"pv", NULL};
+static const char *const pvc_shorts[] = {"pvc", NULL};
 static const char *const ds_shorts[] = {"ds", NULL};
 static const char *const all_category[] = {"all", NULL};
 static const char *const api_category[] = {"api-extensions", NULL};
@@ -250,6 +252,25 @@ static const struct kl_kind builtins[KL_BUILTIN_COUNT] = {
                                .plural = "clusterrolebindings",
                                .singular = "clusterrolebinding",
                                .type = &k8s_rbac_v1_ClusterRoleBinding},
+    [KL_PERSISTENTVOLUME] = {.group = "",
+                             .version = "v1",
+                             .kind = "PersistentVolume",
+                             .list_kind = "PersistentVolumeList",
+                             .plural = "persistentvolumes",
+                             .singular = "persistentvolume",
+                             .shorts = pv_shorts,
+                             .subs = KL_SUB_STATUS,
+                             .type = &k8s_core_v1_PersistentVolume},
+    [KL_PERSISTENTVOLUMECLAIM] = {.group = "",
+                                  .version = "v1",
+                                  .kind = "PersistentVolumeClaim",
+                                  .list_kind = "PersistentVolumeClaimList",
+                                  .plural = "persistentvolumeclaims",
+                                  .singular = "persistentvolumeclaim",
+                                  .shorts = pvc_shorts,
+                                  .namespaced = true,
+                                  .subs = KL_SUB_STATUS,
+                                  .type = &k8s_core_v1_PersistentVolumeClaim},
     [KL_SELF_ACCESS_REVIEW] = {.group = "authorization.k8s.io",
                                .version = "v1",
                                .kind = "SelfSubjectAccessReview",

@@ -215,6 +215,10 @@ static const struct kl_strategy strategies[KL_BUILTIN_COUNT] = {
                                .fill = kl_binding_fill,
                                .check = kl_role_binding_check,
                                .check_update = kl_role_binding_check_update},
+    [KL_PERSISTENTVOLUME] = {.create = kl_storage_create, .check = kl_volume_check},
+    [KL_PERSISTENTVOLUMECLAIM] = {.create = kl_storage_create,
+                                  .check = kl_claim_check,
+                                  .check_update = kl_claim_check_update},
 };
 
 static const struct kl_strategy custom = {

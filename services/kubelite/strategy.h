@@ -89,6 +89,10 @@ void kl_endpoints_check(struct kl_draft *draft);
 void kl_binding_fill(struct cor_json *binding);
 void kl_role_check(struct kl_draft *draft);
 void kl_role_binding_check(struct kl_draft *draft);
+void kl_volume_check(struct kl_draft *draft);
+void kl_storage_create(struct kl_draft *draft);
+void kl_claim_check(struct kl_draft *draft);
+void kl_claim_check_update(struct kl_draft *draft);
 void kl_role_binding_check_update(struct kl_draft *draft);
 
 /* Schema of a custom resource: prunes (unknown: array of what went), defaults; checks. */

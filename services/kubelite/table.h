@@ -51,6 +51,8 @@ void kl_endpoints_cells(const struct cor_json *object, struct cor_wall now, stru
 void kl_slice_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 void kl_role_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 void kl_binding_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_volume_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_claim_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 
 /* Cells of Pods and Nodes. */
 void kl_pod_cells(const struct cor_json *pod, struct cor_wall now, struct cor_json *cells);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of PersistentVolumes and claims, as kubectl get shows them.
+#include <string.h>
+
+#include "meta.h"
+#include "table.h"
+
+/* "RWO,ROX" */
+static struct cor_json *modes(const struct cor_json *list)
+{
+    static const char *const names[][2] = {{"ReadWriteOnce", "RWO"},
+                                           {"ReadOnlyMany", "ROX"},
+                                           {"ReadWriteMany", "RWX"},
+                                           {"ReadWriteOncePod", "RWOP"}};
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        for (size_t n = 0; n < COR_COUNT(names); n++) {
+            if (strcmp(cor_json_as_str(cor_json_item(list, i), ""), names[n][0]) == 0) {
+                cor_buf_fmt(&text, "%s%s", text.len == 0 ? "" : ",", names[n][1]);
+            }
+        }
+    }
+    return cor_json_view(cor_buf_as_view(&text));
+}
+
+static void add_text(struct cor_json *cells, const struct cor_json *object, const char *path)
+{
+    cor_json_add(cells, cor_json_str(cor_json_str_at(object, path, "")));
+}
+
+static void add_age(struct cor_json *cells, const struct cor_json *object, struct cor_wall now)
+{
+    auto_(cor_buf_free) struct cor_buf age = {0};
+    kl_age(cor_json_at(object, "metadata.creationTimestamp"), now, &age);
+    cor_json_add(cells, cor_json_view(cor_buf_as_view(&age)));
+}
+
+void kl_volume_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells)
+{
+    bool claimed = cor_json_at(object, "spec.claimRef") != NULL;
+    add_text(cells, object, "metadata.name");
+    add_text(cells, object, "spec.capacity.storage");
+    cor_json_add(cells, modes(cor_json_at(object, "spec.accessModes")));
+    add_text(cells, object, "spec.persistentVolumeReclaimPolicy");
+    add_text(cells, object, "status.phase");
+    cor_json_add(cells,
+                 claimed
+                     ? cor_json_fmt("%s/%s", cor_json_str_at(object, "spec.claimRef.namespace", ""),
+                                    cor_json_str_at(object, "spec.claimRef.name", ""))
+                     : cor_json_str(""));
+    add_text(cells, object, "spec.storageClassName");
+    add_text(cells, object, "status.reason");
+    add_age(cells, object, now);
+    cor_json_add(cells, cor_json_str(cor_json_str_at(object, "spec.volumeMode", "Filesystem")));
+}
+
+void kl_claim_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells)
+{
+    add_text(cells, object, "metadata.name");
+    add_text(cells, object, "status.phase");
+    add_text(cells, object, "spec.volumeName");
+    add_text(cells, object, "status.capacity.storage");
+    cor_json_add(cells, modes(cor_json_at(object, "status.accessModes")));
+    add_text(cells, object, "spec.storageClassName");
+    add_age(cells, object, now);
+    cor_json_add(cells, cor_json_str(cor_json_str_at(object, "spec.volumeMode", "Filesystem")));
+}

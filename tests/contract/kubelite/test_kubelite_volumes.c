@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// PersistentVolumes and claims: checked, bound to each other, released.
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/mem.h"
+#include "harness.h"
+
+#define VOLUMES "/api/v1/persistentvolumes"
+#define CLAIMS "/api/v1/namespaces/default/persistentvolumeclaims"
+#define AFFINITY                                                                                   \
+    ",'nodeAffinity':{'required':{'nodeSelectorTerms':[{'matchExpressions':[{'key':"               \
+    "'kubernetes.io/hostname','operator':'In','values':['n1']}]}]}}"
+#define VOLUME(path, more)                                                                         \
+    "{'metadata':{'name':'pv1'},'spec':{'capacity':{'storage':'1Gi'},'accessModes':["              \
+    "'ReadWriteOnce'],'storageClassName':'disk','local':{'path':'" path "'}" more "}}"
+#define CLAIM                                                                                      \
+    "{'metadata':{'name':'data'},'spec':{'storageClassName':'disk','accessModes':["                \
+    "'ReadWriteOnce'],'resources':{'requests':{'storage':'512Mi'}}}}"
+
+/* Watches path from the version of the last answer until an event has the text. */
+static void until(struct fixture *f, const char *path, const char *text)
+{
+    auto_(cor_freep) char *watch = cor_sprintf("%s?watch=1&timeoutSeconds=10&resourceVersion=%s",
+                                               path, at(f, "metadata.resourceVersion"));
+    enum { EVENTS_MAX = 8 };
+    for (size_t lines = 1; lines <= EVENTS_MAX; lines++) {
+        f->lines_wanted = lines;
+        call(f, "GET", watch, NULL);
+        f->lines_wanted = 0;
+        if (strstr(f->text.data, text) != NULL) {
+            return;
+        }
+    }
+    fail_msg("%s: no %s in %s", path, text, f->text.data);
+}
+
+static void test_bad_ones(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "POST", VOLUMES, VOLUME("/mnt/a", ""));
+    assert_int_equal(f->status, 422);
+    assert_non_null(strstr(f->text.data, "Local volume requires node affinity"));
+    call(f, "POST", VOLUMES, VOLUME("/mnt/../a", AFFINITY));
+    assert_int_equal(f->status, 422);
+    call(f, "POST", VOLUMES, VOLUME("/mnt/a", AFFINITY ",'hostPath':{'path':'/x'}"));
+    assert_int_equal(f->status, 422);
+    call(f, "POST", VOLUMES, "{'metadata':{'name':'pv1'},'spec':{'hostPath':{'path':'/x'}}}");
+    assert_int_equal(f->status, 422);
+    call(f, "POST", CLAIMS, "{'metadata':{'name':'data'},'spec':{}}");
+    assert_int_equal(f->status, 422);
+}
+
+static void test_bound_and_released(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "POST", CLAIMS, CLAIM);
+    assert_int_equal(f->status, 201);
+    assert_string_equal(at(f, "status.phase"), "Pending");
+    call(f, "POST", VOLUMES, VOLUME("/mnt/a", AFFINITY));
+    assert_int_equal(f->status, 201);
+    assert_string_equal(at(f, "spec.persistentVolumeReclaimPolicy"), "Retain");
+    call(f, "GET", CLAIMS "/data", NULL);
+    if (strcmp(at(f, "status.phase"), "Bound") != 0) {
+        until(f, CLAIMS, "\"phase\":\"Bound\"");
+    }
+    call(f, "GET", CLAIMS "/data", NULL);
+    assert_string_equal(at(f, "spec.volumeName"), "pv1");
+    assert_string_equal(at(f, "status.capacity.storage"), "1Gi");
+    auto_(cor_freep) char *uid = cor_strdup(at(f, "metadata.uid"));
+    call(f, "GET", VOLUMES "/pv1", NULL);
+    assert_string_equal(at(f, "spec.claimRef.uid"), uid);
+    assert_string_equal(at(f, "status.phase"), "Bound");
+    (void)stage_end(f->pid, SIGKILL);
+    start(f);
+    call(f, "GET", VOLUMES "/pv1", NULL);
+    assert_string_equal(at(f, "status.phase"), "Bound");
+    call(f, "DELETE", CLAIMS "/data", NULL);
+    assert_int_equal(f->status, 200);
+    call(f, "GET", VOLUMES "/pv1", NULL);
+    if (strcmp(at(f, "status.phase"), "Released") != 0) {
+        until(f, VOLUMES, "\"phase\":\"Released\"");
+    }
+    /* What was another's is nobody's until an administrator clears its claimRef. */
+    call(f, "POST", CLAIMS, CLAIM);
+    assert_int_equal(f->status, 201);
+    send_ask(f, &(struct ask){.method = "PATCH",
+                              .path = VOLUMES "/pv1",
+                              .body = "{'spec':{'claimRef':null}}",
+                              .type = "application/merge-patch+json"});
+    assert_int_equal(f->status, 200);
+    call(f, "GET", CLAIMS "/data", NULL);
+    if (strcmp(at(f, "status.phase"), "Bound") != 0) {
+        until(f, CLAIMS, "\"phase\":\"Bound\"");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_bad_ones, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bound_and_released, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("kubelite volumes", tests, NULL, NULL);
+}
