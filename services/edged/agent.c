@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "services/edged/admit/admission.h"
+#include "services/edged/drain/drain.h"
 #include "services/edged/hook/hook.h"
 #include "services/edged/probe/prober.h"
 #include "services/edged/run/status.h"
@@ -468,5 +469,6 @@ bool agent_round(void *self)
         }
     }
     cor_bus_set_cause(agent->service->bus, 0);
+    drain_look(agent->drain);
     return busy;
 }

@@ -39,6 +39,17 @@ struct edged_cfg {
     int64_t status_seconds;
     int64_t report_seconds;
     int64_t lease_seconds;
+    bool drain_on_stop;
+    int64_t shutdown_seconds;
+    int64_t shutdown_critical;
+    struct cor_conf_strs evict_hard;
+    struct cor_conf_strs evict_soft;
+    struct cor_conf_strs evict_soft_grace;
+    struct cor_conf_strs evict_minimum_reclaim;
+    int64_t evict_transition_seconds;
+    int64_t evict_max_grace_seconds;
+    int64_t evict_look_seconds;
+    char *evict_root;
     int64_t images_high_percent;
     int64_t images_low_percent;
     int64_t images_min_age_seconds;
@@ -98,6 +109,10 @@ struct registrar;
 struct teller;
 /* relist.c */
 struct relist;
+/* drain/drain.h */
+struct drain;
+/* evict/evictor.h */
+struct evictor;
 /* gc/gc.h */
 struct gc;
 /* logs/logs.h */
@@ -134,6 +149,8 @@ struct agent {
     bool link;
     struct teller *teller;
     struct registrar *registrar;
+    struct drain *drain; /* NULL: nobody has asked edged to stop */
+    struct evictor *evictor;
     struct gc *gc;
     struct logs *logs;
     struct api *api;
@@ -232,6 +249,10 @@ void registrar_free(struct registrar **registrar);
 void registrar_link(struct registrar *registrar);
 void registrar_runtime(struct registrar *registrar);
 void registrar_node(struct registrar *registrar, struct cor_view body);
+/* What the node is short of: memory, disk, processes. */
+void registrar_pressure(struct registrar *registrar, const bool *pressure);
+/* The node is shutting down: it is not ready. */
+void registrar_shutdown(struct registrar *registrar);
 /* Takes images: status.images. */
 void registrar_images(struct registrar *registrar, struct cor_json *images);
 /* The Node as the API has it; NULL: not known. Borrowed. */

@@ -9,6 +9,8 @@
 #include "common/base/text.h"
 #include "common/pipe/address.h"
 #include "services/edged/api/api.h"
+#include "services/edged/drain/drain.h"
+#include "services/edged/evict/evictor.h"
 #include "services/edged/gc/gc.h"
 #include "services/edged/logs/logs.h"
 #include "services/edged/probe/prober.h"
@@ -54,6 +56,30 @@ static const struct cor_conf_row rows[] = {
                      "domain of the cluster"),
     COR_CONF_BOOL_ROW(struct edged_cfg, report_events, "events", "true",
                       "report Events of pods and the node"),
+    COR_CONF_BOOL_ROW(struct edged_cfg, drain_on_stop, "shutdown.drain", "false",
+                      "asked to stop, end the Pods first: the machine goes down"),
+    COR_CONF_INT_ROW(struct edged_cfg, shutdown_seconds, "shutdown.grace-seconds", "30", 1, 3600,
+                     "time that all Pods have for it"),
+    COR_CONF_INT_ROW(struct edged_cfg, shutdown_critical, "shutdown.critical-seconds", "10", 0,
+                     3600, "of it the time that critical Pods have, after the others"),
+    COR_CONF_STRS_ROW(struct edged_cfg, evict_hard, "evict.hard",
+                      "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%,"
+                      "imagefs.available<15%,imagefs.inodesFree<5%",
+                      "Pods go at once when less than this is left; empty: never"),
+    COR_CONF_STRS_ROW(struct edged_cfg, evict_soft, "evict.soft", "",
+                      "they go when less than this is left for as long as soft-grace says"),
+    COR_CONF_STRS_ROW(struct edged_cfg, evict_soft_grace, "evict.soft-grace", "",
+                      "how long, for each of soft: memory.available=1m30s"),
+    COR_CONF_STRS_ROW(struct edged_cfg, evict_minimum_reclaim, "evict.minimum-reclaim", "",
+                      "how much more is freed than a threshold asks: nodefs.available=500Mi"),
+    COR_CONF_INT_ROW(struct edged_cfg, evict_transition_seconds, "evict.transition-seconds", "300",
+                     0, 86400, "how long a pressure is told after it was seen last"),
+    COR_CONF_INT_ROW(struct edged_cfg, evict_max_grace_seconds, "evict.max-pod-grace-seconds", "0",
+                     0, 86400, "grace of a Pod that goes for a soft threshold"),
+    COR_CONF_INT_ROW(struct edged_cfg, evict_look_seconds, "evict.look-seconds", "10", 1, 3600,
+                     "how often what is left is looked at"),
+    COR_CONF_STR_ROW(struct edged_cfg, evict_root, "evict.root", "",
+                     "before /proc and /sys/fs/cgroup where memory and processes are counted"),
     COR_CONF_INT_ROW(struct edged_cfg, images_high_percent, "images.high-percent", "85", 1, 100,
                      "use of the disk at which images go; 100: never"),
     COR_CONF_INT_ROW(struct edged_cfg, images_low_percent, "images.low-percent", "80", 0, 99,
@@ -277,6 +303,7 @@ static enum cor_code check(const void *config, struct cor_err *err)
     }
     struct rotate_rules rotation;
     struct images_rules images;
+    struct evict_rules eviction;
     union cor_address address;
     socklen_t len = 0;
     if (cfg->api_listen[0] != '\0' &&
@@ -287,7 +314,8 @@ static enum cor_code check(const void *config, struct cor_err *err)
         return cor_err_set(err, COR_INVALID, "api.token-file: expected a path");
     }
     enum cor_code code = logs_rules(cfg, &rotation, err);
-    return code == COR_OK ? gc_rules(cfg, &images, err) : code;
+    code = code == COR_OK ? gc_rules(cfg, &images, err) : code;
+    return code == COR_OK ? evictor_rules(cfg, &eviction, err) : code;
 }
 
 static enum cor_code open_all(struct agent *agent, struct cor_err *err)
@@ -318,6 +346,10 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
         cor_free(cfg->node_name);
         cfg->node_name = host_name();
     }
+    if (cfg->drain_on_stop) {
+        enum { MORE_S = 10 }; /* for the reports */
+        cfg->common.drain_ms = (cfg->shutdown_seconds + cfg->shutdown_critical + MORE_S) * 1000;
+    }
     books_open(&agent->books, service->bus);
     hostinfo_read(&agent->host, agent->cfg->root_dir);
     fill_node(agent);
@@ -334,6 +366,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     agent->cri = cri_new(agent->loop, agent->cfg->runtime_socket, &cri_events, agent);
     agent->logs = logs_new(agent);
     agent->gc = gc_new(agent);
+    agent->evictor = evictor_new(agent);
     agent->hook = cor_hook_new(agent->loop, agent_round, agent);
     agent->safety = cor_timer_new(agent->loop, on_safety, agent);
     cor_timer_repeat(agent->safety, COR_SEC(SAFETY_S));
@@ -342,6 +375,16 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     agent->http = api_http_open(agent);
     cor_service_ready(service);
     return COR_OK;
+}
+
+static void drain(void *self)
+{
+    struct agent *agent = self;
+    if (agent->cfg->drain_on_stop) {
+        agent->drain = drain_new(agent);
+    } else {
+        cor_service_drained(agent->service);
+    }
 }
 
 /* Containers go on running without edged. */
@@ -356,6 +399,8 @@ static void stop(void *self)
     cri_free(&agent->cri);
     meta_close(&agent->meta);
     logs_free(&agent->logs);
+    drain_free(&agent->drain);
+    evictor_free(&agent->evictor);
     gc_free(&agent->gc);
     relist_free(&agent->relist);
     registrar_free(&agent->registrar);
@@ -378,6 +423,7 @@ const struct cor_service_spec *edged_spec(void)
         .messages = px_messages,
         .check = check,
         .start = start,
+        .drain = drain,
         .stop = stop,
     };
     return &spec;

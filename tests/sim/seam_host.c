@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// In place of edged's disk.c, disk_content.c, disk_mount.c, logfiles.c and hostinfo.c: pods'
-// folders and what the machine is. Only whether a volume has content is remembered, as the real one
-// is over a crash.
+// In place of edged's disk.c, disk_content.c, disk_mount.c, logfiles.c, signals.c and hostinfo.c:
+// pods' folders and what the machine is. Only whether a volume has content is remembered, as the
+// real one is over a crash.
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "services/edged/disk/disk.h"
+#include "services/edged/evict/signals.h"
 #include "services/edged/logs/logfiles.h"
 #include "services/edged/node/hostinfo.h"
 #include "world.h"
@@ -168,6 +169,25 @@ void logfiles_tidy(const struct rotate_rules *rules, const char *log)
 
 /* ---- the machine ---- */
 
+void signals_read(const struct signals_place *place, struct evict_seen *seen)
+{
+    (void)place;
+    memset(seen, 0, EVICT_SIGNALS * sizeof(*seen));
+}
+
+int signals_notify(const struct signals_place *place, int64_t bytes)
+{
+    (void)place;
+    (void)bytes;
+    return -1;
+}
+
+int64_t signals_memory_used(const struct signals_place *place)
+{
+    (void)place;
+    return -1;
+}
+
 void hostinfo_read(struct hostinfo *info, const char *folder)
 {
     (void)folder;
@@ -197,11 +217,6 @@ void hostinfo_free(struct hostinfo *info)
 char *hostinfo_ip(void)
 {
     return cor_strdup("192.0.2.1");
-}
-
-int64_t hostinfo_memory_free(void)
-{
-    return (int64_t)2 << 30;
 }
 
 int64_t hostinfo_storage_total(const char *folder)

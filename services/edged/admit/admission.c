@@ -4,6 +4,8 @@
 #include "admit.h"
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
+#include "services/edged/evict/evictor.h"
+#include "services/edged/evict/rank.h"
 
 /* Those that count: wanted and not over, or running still. Returns how many. */
 static size_t others_of(const struct agent_pod *pod, const struct pod **out)
@@ -21,6 +23,36 @@ static size_t others_of(const struct agent_pod *pod, const struct pod **out)
     return count;
 }
 
+/* reason is constant. */
+static void reject(struct agent_pod *pod, const char *reason, const char *text)
+{
+    auto_(cor_freep) char *message = cor_sprintf("Pod was rejected: %s", text);
+    run_fail(pod->run, reason, message);
+    run_note(pod->run, true, reason, RUN_NO_CONTAINER, "%s", text);
+}
+
+/* Whether it was refused because the node is short of something. */
+static bool pressed(struct agent_pod *pod)
+{
+    static const char *const NAMES[EVICT_PRESSURES] = {"MemoryPressure", "DiskPressure",
+                                                       "PIDPressure"};
+    const struct evictor *evictor = pod->agent->evictor;
+    if (evictor == NULL || rank_may_come(pod->pod, evictor_pressure(evictor))) {
+        return false;
+    }
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    cor_buf_str(&text, "The node had condition: [");
+    for (size_t i = 0; i < EVICT_PRESSURES; i++) {
+        if (evictor_pressure(evictor)[i]) {
+            bool first = text.data[text.len - 1] == '[';
+            cor_buf_fmt(&text, "%s%s", first ? "" : " ", NAMES[i]);
+        }
+    }
+    cor_buf_str(&text, "]. ");
+    reject(pod, "Evicted", text.data);
+    return true;
+}
+
 void admission_judge(struct agent_pod *pod, const struct cor_json *status)
 {
     const struct agent *agent = pod->agent;
@@ -28,6 +60,10 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
     bool was_taken = cor_json_str_at(status, "startTime", "")[0] != '\0' ||
                      cor_map_get(agent->unclaimed, cor_view_of(pod->uid)) != NULL;
     if (was_taken || pod->pod->deleted || pod->run->over != NULL) {
+        return;
+    }
+    if (agent->drain != NULL) {
+        reject(pod, "NodeShutdown", "Pod was rejected as the node is shutting down.");
         return;
     }
     const struct admit_node node = {
@@ -40,13 +76,14 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
         .sysctls = (const char *const *)agent->cfg->unsafe_sysctls.items,
         .sysctl_count = agent->cfg->unsafe_sysctls.count,
     };
+    if (pressed(pod)) {
+        return;
+    }
     auto_(cor_freep) const struct pod **others =
         cor_calloc(cor_map_count(agent->pods) + 1, sizeof(*others));
     size_t count = others_of(pod, others);
     if (admit_pod(&node, others, count, pod->pod, &refusal)) {
         return;
     }
-    auto_(cor_freep) char *message = cor_sprintf("Pod was rejected: %s", refusal.message);
-    run_fail(pod->run, refusal.reason, message);
-    run_note(pod->run, true, refusal.reason, RUN_NO_CONTAINER, "%s", refusal.message);
+    reject(pod, refusal.reason, refusal.message);
 }

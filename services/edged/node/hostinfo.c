@@ -63,11 +63,6 @@ static int64_t memory_line(const char *name)
     return 0;
 }
 
-int64_t hostinfo_memory_free(void)
-{
-    return memory_line("MemAvailable");
-}
-
 /* The nearest folder above that exists: the pods' folder may not be made yet. */
 static int64_t storage_of(const char *folder, int64_t (*pick)(const struct statvfs *))
 {

@@ -29,9 +29,6 @@ void hostinfo_free(struct hostinfo *info);
 /* The machine's address now, as in struct hostinfo. Returns owned. */
 char *hostinfo_ip(void);
 
-/* Bytes of memory that could be used now (MemAvailable). */
-int64_t hostinfo_memory_free(void);
-
 /* Bytes of the file system with the folder; 0: unknown. */
 int64_t hostinfo_storage_total(const char *folder);
 

@@ -75,6 +75,9 @@ static void add_condition(struct cor_json *list, struct condition c, const struc
 
 static struct condition ready_of(const struct node_state *state, const char *network)
 {
+    if (state->shutting_down) {
+        return (struct condition){"Ready", false, "KubeletNotReady", "node is shutting down"};
+    }
     if (!state->runtime_up) {
         return (struct condition){"Ready", false, "KubeletNotReady", "container runtime is down"};
     }
@@ -84,11 +87,12 @@ static struct condition ready_of(const struct node_state *state, const char *net
     return (struct condition){"Ready", true, "EdgeReady", "edge is posting ready status"};
 }
 
-static struct cor_json *conditions(const struct node_info *info, const struct node_state *state,
-                                   const struct cor_json *before, struct cor_wall now)
+static struct cor_json *conditions(const struct node_state *state, const struct cor_json *before,
+                                   struct cor_wall now)
 {
-    bool memory = state->memory_free < EVICT_MEMORY;
-    bool disk = state->storage_free < info->storage / 100 * EVICT_STORAGE_PERCENT;
+    bool memory = state->memory_pressure;
+    bool disk = state->disk_pressure;
+    bool pids = state->pid_pressure;
     auto_(cor_freep) char *network =
         cor_sprintf("container runtime network not ready: NetworkReady=false message:%s",
                     state->network_text == NULL ? "" : state->network_text);
@@ -99,7 +103,8 @@ static struct cor_json *conditions(const struct node_info *info, const struct no
                 : "kubelet has sufficient memory available"},
         {"DiskPressure", disk, disk ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
          disk ? "kubelet has disk pressure" : "kubelet has no disk pressure"},
-        {"PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available"},
+        {"PIDPressure", pids, pids ? "KubeletHasInsufficientPID" : "KubeletHasSufficientPID",
+         pids ? "kubelet has insufficient PID available" : "kubelet has sufficient PID available"},
         ready_of(state, network),
     };
     struct cor_json *list = cor_json_array();
@@ -154,7 +159,7 @@ struct cor_json *node_status(const struct node_info *info, const struct node_sta
     cor_json_set(
         out, "allocatable",
         resources(info->cpus, node_memory_allocatable(info), node_storage_allocatable(info)));
-    cor_json_set(out, "conditions", conditions(info, state, before, now));
+    cor_json_set(out, "conditions", conditions(state, before, now));
     cor_json_set(out, "addresses", addresses(info));
     cor_json_set_at(out, "daemonEndpoints.kubeletEndpoint.Port", cor_json_int(info->port));
     cor_json_set(out, "nodeInfo", system_info(info));

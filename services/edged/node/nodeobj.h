@@ -39,8 +39,10 @@ struct node_state {
     bool runtime_up;
     bool network_up;
     const char *network_text; /* why not */
-    int64_t memory_free;
-    int64_t storage_free;
+    bool memory_pressure;
+    bool disk_pressure;
+    bool pid_pressure;
+    bool shutting_down;
     const struct cor_json *images; /* status.images; NULL: not known yet */
 };
 

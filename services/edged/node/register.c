@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
+#include "services/edged/evict/evict.h"
 
 enum { RETRY_FIRST_MS = 100, RETRY_LAST_MS = 7000, LEASE_RETRY_MS = 1000, OBJECT_MAX = 4194304 };
 
@@ -145,8 +146,6 @@ static void look_around(void *self)
     struct registrar *r = self;
     struct cor_mono now = cor_loop_now(r->agent->loop);
     look_for_address(r);
-    r->state.memory_free = hostinfo_memory_free();
-    r->state.storage_free = hostinfo_storage_free(r->agent->cfg->root_dir);
     if (cri_is_up(r->agent->cri)) {
         r->runtime_seen = now;
         cri_status(r->agent->cri, on_runtime_status, r);
@@ -178,6 +177,34 @@ static void keep_object(struct registrar *r, struct cor_json *node)
 const struct cor_json *registrar_object(const struct registrar *r)
 {
     return r == NULL ? NULL : r->object; /* before it is there */
+}
+
+void registrar_pressure(struct registrar *r, const bool *pressure)
+{
+    static const struct {
+        const char *now;
+        const char *over;
+    } REASONS[EVICT_PRESSURES] = {{"NodeHasInsufficientMemory", "NodeHasSufficientMemory"},
+                                  {"NodeHasDiskPressure", "NodeHasNoDiskPressure"},
+                                  {"NodeHasInsufficientPID", "NodeHasSufficientPID"}};
+    bool *const known[EVICT_PRESSURES] = {&r->state.memory_pressure, &r->state.disk_pressure,
+                                          &r->state.pid_pressure};
+    for (size_t i = 0; i < EVICT_PRESSURES; i++) {
+        if (*known[i] != pressure[i]) {
+            const char *reason = pressure[i] ? REASONS[i].now : REASONS[i].over;
+            auto_(cor_freep) char *text =
+                cor_sprintf("Node %s status is now: %s", r->agent->cfg->node_name, reason);
+            *known[i] = pressure[i];
+            teller_node_note(r->agent, false, reason, text);
+        }
+    }
+    report_status(r, false);
+}
+
+void registrar_shutdown(struct registrar *r)
+{
+    r->state.shutting_down = true;
+    report_status(r, false);
 }
 
 void registrar_images(struct registrar *r, struct cor_json *images)
@@ -400,8 +427,6 @@ struct registrar *registrar_new(struct agent *agent)
     r->retry = cor_timer_new(agent->loop, register_node, r);
     r->status = cor_timer_new(agent->loop, look_around, r);
     r->renew = cor_timer_new(agent->loop, renew_lease, r);
-    r->state.memory_free = hostinfo_memory_free();
-    r->state.storage_free = hostinfo_storage_free(agent->cfg->root_dir);
     cor_timer_repeat(r->status, COR_SEC(agent->cfg->status_seconds));
     return r;
 }

@@ -260,6 +260,15 @@ void run_fail(struct run *run, const char *reason, const char *message)
     }
 }
 
+void run_terminate(struct run *run, const char *reason, const char *message, int64_t grace_seconds)
+{
+    int64_t grace =
+        run->pod->grace_seconds < grace_seconds ? run->pod->grace_seconds : grace_seconds;
+    run_fail(run, reason, message);
+    run->disrupted = true;
+    run_end_pod(run, RUN_WANT_STOP, grace);
+}
+
 void run_see_begin(struct run *run)
 {
     run->sandbox.seen = false;

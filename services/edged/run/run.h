@@ -131,6 +131,7 @@ struct run {
     const char *over; /* "Failed" or "Succeeded" once that is so for ever; NULL */
     const char *over_reason;
     char *over_message;
+    bool disrupted;        /* by the node, for reasons of its own */
     int64_t grace_seconds; /* of RUN_WANT_STOP and RUN_WANT_GONE */
     struct run_sandbox sandbox;
     struct run_container *containers;
@@ -175,6 +176,10 @@ void run_end_pod(struct run *run, enum run_want want, int64_t grace_seconds);
 
 /* The pod has failed for ever, for a reason outside its containers. */
 void run_fail(struct run *run, const char *reason, const char *message);
+
+/* The same, and it ends within grace_seconds: the node ends it (DisruptionTarget). reason is
+ * constant. */
+void run_terminate(struct run *run, const char *reason, const char *message, int64_t grace_seconds);
 
 /* A list of the runtime begins: what is not seen until run_seen_all is gone. */
 void run_see_begin(struct run *run);

@@ -240,6 +240,12 @@ static struct cor_json *conditions(const struct run *run, const char *phase,
     for (size_t i = 0; i < COR_COUNT(all); i++) {
         add_condition(list, all[i], previous, now);
     }
+    if (run->disrupted) {
+        add_condition(
+            list,
+            (struct condition){"DisruptionTarget", true, "TerminationByKubelet", run->over_message},
+            previous, now);
+    }
     return list;
 }
 

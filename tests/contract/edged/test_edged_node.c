@@ -109,6 +109,134 @@ static void test_what_does_not_fit_is_refused(void **state)
     cloud_delete_pods(cloud);
 }
 
+/* ---- shortage ---- */
+
+static void say_memory(int free_kib)
+{
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_freep) char *dir = cor_sprintf("%s/root/proc", getenv("TEST_DIR"));
+    auto_(cor_freep) char *path = cor_sprintf("%s/meminfo", dir);
+    auto_(cor_freep) char *text =
+        cor_sprintf("MemTotal: 4000000 kB\nMemFree: %d kB\nInactive(file): 0 kB\n", free_kib);
+    assert_int_equal(cor_mkdirs(dir, 0755, &err), COR_OK);
+    assert_int_equal(cor_file_write(path, cor_view_of(text), 0644, &err), COR_OK);
+}
+
+static const char *condition(const struct cor_json *status, const char *type, const char *key)
+{
+    const struct cor_json *list = cor_json_get(status, "conditions");
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        if (strcmp(cor_json_str_at(cor_json_item(list, i), "type", ""), type) == 0) {
+            return cor_json_str_at(cor_json_item(list, i), key, "");
+        }
+    }
+    return "";
+}
+
+static bool has_reason(struct cloud *cloud, void *reason)
+{
+    return strcmp(condition(cloud->node_status, "MemoryPressure", "reason"), reason) == 0;
+}
+
+#define GREEDY                                                                                     \
+    "{'containers':[{'name':'c','image':'coracle.local/busybox:1','command':['/bin/sh','-c',"      \
+    "'x=$(head -c 8000000 /dev/zero | tr \\\\0 x); sleep 1000']}]}"
+
+static void test_memory_runs_short(void **state)
+{
+    struct cloud *cloud = *state;
+    cloud_put_pod(cloud, "greedy", GREEDY);
+    cloud_put_pod(cloud, "modest", SLEEPER(",'resources':{'requests':{'memory':'64Mi'}}"));
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("greedy"), PATIENCE, "it runs");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("modest"), PATIENCE, "it runs");
+    say_memory(50000);
+    int64_t us = cloud_await(cloud, has_failed, CLOUD_NAME("greedy"), PATIENCE, "it goes");
+    print_message("evicted after %lld ms\n", (long long)us / 1000);
+    say_memory(3000000); /* what a real one would have freed */
+    const struct cor_json *status = cloud_status(cloud, "greedy");
+    const char *message = cor_json_str_at(status, "message", "");
+    static const char BEGIN[] = "The node was low on resource: memory. Threshold quantity: 100Mi, "
+                                "available: 50000Ki. Container c was using ";
+    assert_string_equal(cor_json_str_at(status, "reason", ""), "Evicted");
+    if (strncmp(message, BEGIN, strlen(BEGIN)) != 0 ||
+        strstr(message, ", request is 0, has larger consumption of memory. ") == NULL) {
+        fail_msg("%s", message);
+    }
+    assert_string_equal(condition(status, "DisruptionTarget", "reason"), "TerminationByKubelet");
+    (void)cloud_await(cloud, has_reason, CLOUD_NAME("KubeletHasInsufficientMemory"), PATIENCE,
+                      "the Node says so");
+    cloud_put_pod(cloud, "late", SLEEPER(""));
+    check_refused(cloud, "late", "Evicted");
+    assert_string_equal(cor_json_str_at(cloud_status(cloud, "late"), "message", ""),
+                        "Pod was rejected: The node had condition: [MemoryPressure]. ");
+    (void)cloud_await(cloud, has_reason, CLOUD_NAME("KubeletHasSufficientMemory"), PATIENCE,
+                      "it is over");
+    assert_true(cloud_is_running(cloud, CLOUD_NAME("modest")));
+    cloud_delete_pods(cloud);
+}
+
+/* ---- shutdown ---- */
+
+static bool has_ended(struct cloud *cloud, void *with)
+{
+    (void)with;
+    int status = 0;
+    if (waitpid(cloud->edged, &status, WNOHANG) == 0) {
+        return false;
+    }
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    cloud->edged = 0;
+    return true;
+}
+
+static bool is_terminated(struct cloud *cloud, void *name)
+{
+    const struct cor_json *status = cloud_status(cloud, name);
+    return has_failed(cloud, name) &&
+           cor_json_at(cloud_container(cloud, name), "state.terminated") != NULL &&
+           strcmp(cor_json_str_at(status, "reason", ""), "Terminated") == 0;
+}
+
+static const char *finished(struct cloud *cloud, const char *name)
+{
+    return cor_json_str_at(cloud_container(cloud, name), "state.terminated.finishedAt", "");
+}
+
+static void test_pods_end_before_the_machine(void **state)
+{
+    struct cloud *cloud = *state;
+    cloud_put_pod(cloud, "plain", SLEEPER(""));
+    cloud_put_pod(cloud, "critical",
+                  "{'priority':2000001000,'containers':[{'name':'c','image':'coracle.local/"
+                  "busybox:1','command':['sleep','1000']}]}");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("plain"), PATIENCE, "it runs");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("critical"), PATIENCE, "it runs");
+    assert_int_equal(kill(cloud->edged, SIGTERM), 0);
+    (void)cloud_await(cloud, is_terminated, CLOUD_NAME("plain"), PATIENCE, "it ends");
+    assert_string_equal(condition(cloud->node_status, "Ready", "message"), "node is shutting down");
+    assert_string_equal(cor_json_str_at(cloud_status(cloud, "plain"), "message", ""),
+                        "Pod was terminated in response to imminent node shutdown.");
+    (void)cloud_await(cloud, is_terminated, CLOUD_NAME("critical"), PATIENCE, "it ends, too");
+    assert_true(strcmp(finished(cloud, "plain"), finished(cloud, "critical")) < 0);
+    int64_t us = cloud_await(cloud, has_ended, NULL, PATIENCE, "edged ends");
+    print_message("edged ended %lld ms after the last Pod\n", (long long)us / 1000);
+}
+
+static int set_up_short(void **state)
+{
+    auto_(cor_freep) char *more =
+        cor_sprintf("evict:\n  hard: [\"memory.available<100Mi\"]\n  look-seconds: 1\n  "
+                    "transition-seconds: 2\n  root: %s/root\n",
+                    getenv("TEST_DIR"));
+    return cloud_set_up_with(state, more);
+}
+
+static int set_up_drain(void **state)
+{
+    return cloud_set_up_with(state, "shutdown:\n  drain: true\n  grace-seconds: 4\n  "
+                                    "critical-seconds: 2\n");
+}
+
 static int set_up(void **state)
 {
     return cloud_set_up_with(state, "images:\n  high-percent: 1\n  low-percent: 0\n  "
@@ -123,6 +251,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_what_does_not_fit_is_refused, cloud_set_up,
                                         cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_unused_images_go, set_up, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_memory_runs_short, set_up_short, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_pods_end_before_the_machine, set_up_drain,
+                                        cloud_tear_down),
     };
     return cmocka_run_group_tests_name("edged node", tests, NULL, NULL);
 }

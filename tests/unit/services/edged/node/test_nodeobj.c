@@ -30,7 +30,7 @@ static const struct node_info info = {
     .port = 10350,
 };
 
-static const struct node_state well = {true, true, "", INT64_C(1) << 30, INT64_C(50) << 30, NULL};
+static const struct node_state well = {true, true, "", false, false, false, false, NULL};
 
 static const char *condition(const struct cor_json *status, size_t index, const char *key)
 {
@@ -84,21 +84,17 @@ static void test_conditions(void **state)
         const char *status;
         const char *reason;
     } cases[] = {
-        {{true, true, "", INT64_C(1) << 30, INT64_C(50) << 30, NULL}, 3, "True", "EdgeReady"},
-        {{false, false, "", INT64_C(1) << 30, INT64_C(50) << 30, NULL},
-         3,
-         "False",
-         "KubeletNotReady"},
-        {{true, false, "no CNI", INT64_C(1) << 30, INT64_C(50) << 30, NULL},
-         3,
-         "False",
-         "KubeletNotReady"},
-        {{true, true, "", 1000, INT64_C(50) << 30, NULL},
+        {{true, true, "", false, false, false, false, NULL}, 3, "True", "EdgeReady"},
+        {{true, true, "", false, false, false, true, NULL}, 3, "False", "KubeletNotReady"},
+        {{true, true, "", false, false, true, false, NULL}, 2, "True", "KubeletHasInsufficientPID"},
+        {{false, false, "", false, false, false, false, NULL}, 3, "False", "KubeletNotReady"},
+        {{true, false, "no CNI", false, false, false, false, NULL}, 3, "False", "KubeletNotReady"},
+        {{true, true, "", true, false, false, false, NULL},
          0,
          "True",
          "KubeletHasInsufficientMemory"},
-        {{true, true, "", INT64_C(1) << 30, 1000, NULL}, 1, "True", "KubeletHasDiskPressure"},
-        {{true, true, "", INT64_C(1) << 30, INT64_C(50) << 30, NULL},
+        {{true, true, "", false, true, false, false, NULL}, 1, "True", "KubeletHasDiskPressure"},
+        {{true, true, "", false, false, false, false, NULL},
          1,
          "False",
          "KubeletHasNoDiskPressure"},
