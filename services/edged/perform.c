@@ -171,7 +171,7 @@ static void on_removed(void *self, const struct cri_answer *answer)
 {
     struct op *op = self;
     if (result_counts(op, answer)) {
-        run_removed(op->pod->run, op->id, failure(answer));
+        run_removed(op->pod->run, op->id, failure(answer), cor_loop_now(op->pod->agent->loop));
     }
     op_free(op);
 }

@@ -74,6 +74,7 @@ void run_forget_container(struct run_container *c)
     cor_freep(&c->hash);
     cor_freep(&c->image_ref);
     end_clear(&c->end);
+    c->made = false;
     c->state = RUN_NONE;
     run_clear_health(c);
 }
@@ -143,6 +144,7 @@ void run_free(struct run **run)
         end_clear(&r->containers[i].last);
         cor_freep(&r->containers[i].wait_message);
         cor_freep(&r->containers[i].known_id);
+        cor_freep(&r->containers[i].discarded);
     }
     run_forget_sandbox(&r->sandbox);
     texts_free(r->old_containers, &r->old_container_count);
@@ -214,16 +216,27 @@ static void recall_health(struct run_container *c, const struct cor_json *status
     c->known_started = cor_json_bool_at(status, "started", false);
 }
 
+/* A container that was made but never started has an ID and waits. */
+static bool was_started(const struct cor_json *status)
+{
+    const struct cor_json *last = cor_json_at(status, "lastState.terminated");
+    const char *id = cor_json_str_at(status, "containerID", "");
+    const char *last_id = cor_json_str_at(last, "containerID", "");
+    return cor_json_at(status, "state.running") != NULL ||
+           cor_json_at(status, "state.terminated") != NULL ||
+           (last != NULL && (id[0] == '\0' || last_id[0] == '\0' || strcmp(id, last_id) == 0));
+}
+
 static void recall_restarts(struct run *run, const struct cor_json *list)
 {
     for (size_t i = 0; i < cor_json_count(list); i++) {
         const struct cor_json *status = cor_json_item(list, i);
         size_t index = pod_find_container(run->pod, cor_json_str_at(status, "name", ""));
         int64_t restarts = cor_json_int_at(status, "restartCount", 0);
-        bool was_made = cor_json_str_at(status, "containerID", "")[0] != '\0' ||
-                        cor_json_at(status, "lastState.terminated") != NULL;
-        if (index < run->count && restarts >= 0 && restarts < INT32_MAX && was_made) {
-            run->containers[index].next_attempt = (uint32_t)restarts + 1;
+        if (index < run->count && restarts >= 0 && restarts < INT32_MAX) {
+            run->containers[index].renewed = !was_started(status);
+            run->containers[index].next_attempt =
+                (uint32_t)restarts + (was_started(status) ? 1 : 0);
             recall_health(&run->containers[index], status);
         }
     }
@@ -423,6 +436,14 @@ static bool still_told(struct run_container *c, struct cor_mono now)
     return true;
 }
 
+/* containerd gives up a StartContainer whose caller is gone, which was an edged that is no more. */
+static bool was_never_started(const struct run_container *c, const struct cri_container *seen)
+{
+    return !c->made && seen->state == CRI_EXITED && seen->started_ns == 0 &&
+           (strstr(seen->message, "context canceled") != NULL ||
+            strstr(seen->message, "start failed: : signal: killed") != NULL);
+}
+
 static void see_newest(struct run *run, size_t index, const struct cri_container *seen,
                        struct cor_mono now)
 {
@@ -445,7 +466,7 @@ static void see_newest(struct run *run, size_t index, const struct cri_container
     c->seen = true;
     c->op = c->op == RUN_READ ? RUN_NOTHING : c->op;
     end_fill(&c->end, seen);
-    c->state = state_of(seen->state);
+    c->state = was_never_started(c, seen) ? RUN_CREATED : state_of(seen->state);
     if (c->state == RUN_RUNNING && still_told(c, now)) {
         c->state = RUN_UNKNOWN;
         return;
@@ -468,6 +489,9 @@ void run_see_container(struct run *run, const struct cri_container *container, s
     }
     struct run_container *c = &run->containers[index];
     bool known = run_same(c->id, container->id);
+    if (run_same(c->discarded, container->id)) {
+        return; /* as it was before it was removed */
+    }
     if (!known && c->id != NULL && container->attempt < c->attempt) {
         see_older(run, c, container);
         return;
@@ -500,6 +524,7 @@ void run_lost_container(struct run *run, size_t index, struct cor_mono now)
         return;
     }
     c->next_attempt = c->attempt + 1;
+    c->renewed = false;
     run_forget_container(c);
     c->retry_at = now;
 }

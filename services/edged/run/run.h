@@ -109,6 +109,10 @@ struct run_container {
     char *known_id;            /* owned: of which the API knew, when edged started, */
     bool known_ready;          /* that it is ready */
     bool known_started;        /* and that it has started */
+    bool made;                 /* by this run: what it mounts is as it was prepared */
+    char *discarded;           /* one that was never started, until there is another; NULL: none */
+    bool renewed;              /* next_attempt is the number of one that was never started */
+    bool discarding;           /* it is being removed */
 };
 
 struct run_sandbox {
@@ -220,7 +224,7 @@ void run_pre_stop_done(struct run *run, size_t index, const char *text);
 void run_read_failed(struct run *run, size_t index, struct cor_mono now);
 void run_box_read_failed(struct run *run, struct cor_mono now);
 void run_stop_done(struct run *run, size_t index, const char *text, struct cor_mono now);
-void run_removed(struct run *run, const char *id, const char *text);
+void run_removed(struct run *run, const char *id, const char *text, struct cor_mono now);
 void run_clean_done(struct run *run);
 
 /* Something the pod refers to has changed: prepare again, and retry what failed for want of it. */

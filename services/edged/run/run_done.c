@@ -165,6 +165,8 @@ void run_create_done(struct run *run, size_t index, const char *id, bool config,
     }
     c->attempt = attempt;
     c->state = RUN_CREATED;
+    c->made = true;
+    cor_freep(&c->discarded);
     c->stale = false;
     run_clear_health(c);
     c->seen = true;
@@ -243,10 +245,29 @@ void run_stop_done(struct run *run, size_t index, const char *text, struct cor_m
     }
 }
 
-void run_removed(struct run *run, const char *id, const char *text)
+/* One that was never started is gone, or is being started after all: then it is read. */
+static void discarded(struct run *run, struct run_container *c, bool gone, struct cor_mono now)
 {
-    (void)text; /* what could not be removed is found by the next list */
+    enum { SOON_MS = 100 };
+    c->discarding = false;
+    if (!gone) {
+        c->id = take(&c->discarded);
+        run_set_text(&c->sandbox, run->sandbox.id);
+        c->retry_at = cor_mono_add(now, COR_MS(SOON_MS));
+        c->state = RUN_UNKNOWN;
+        c->doubt = 1;
+    }
+}
+
+void run_removed(struct run *run, const char *id, const char *text, struct cor_mono now)
+{
     run->old_container_op = RUN_NOTHING;
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->containers[i].discarding && run_same(run->containers[i].discarded, id)) {
+            discarded(run, &run->containers[i], text == NULL, now);
+        }
+    }
+    /* what could not be removed is found by the next list */
     (void)run_drop_old(run->old_containers, &run->old_container_count, id);
 }
 

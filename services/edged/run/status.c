@@ -94,7 +94,7 @@ static int64_t restarts_of(const struct run_container *c)
     if (c->state != RUN_NONE) {
         return c->attempt;
     }
-    return c->next_attempt > 0 ? (int64_t)c->next_attempt - 1 : 0;
+    return c->next_attempt > 0 && !c->renewed ? (int64_t)c->next_attempt - 1 : c->next_attempt;
 }
 
 static bool is_ready(const struct run *run, size_t index)

@@ -124,16 +124,21 @@ static bool get_image(struct plan *plan, size_t index)
     return false;
 }
 
+static bool is_box_there(const struct run *run)
+{
+    return run->sandbox.state == RUN_BOX_READY && run->sandbox.read;
+}
+
 static bool can_start(const struct run *run)
 {
-    return run->prepared && run->sandbox.state == RUN_BOX_READY && run->sandbox.read;
+    return run->prepared && is_box_there(run);
 }
 
 static void begin(struct plan *plan, size_t index)
 {
     struct run_container *c = &plan->run->containers[index];
     bool pulling = c->image == RUN_IMAGE_ABSENT || c->pull_us != 0;
-    if (!pulling && !due(plan, c->retry_at)) {
+    if (c->discarding || (!pulling && !due(plan, c->retry_at))) {
         return;
     }
     if (get_image(plan, index) && due(plan, c->retry_at) && can_start(plan->run)) {
@@ -148,12 +153,31 @@ static bool is_current(const struct run *run, const struct run_container *c)
            strcmp(c->sandbox, run->sandbox.id) == 0;
 }
 
+/* It was made by an edged that is no more, or files that it mounts have been replaced since: the
+ * runtime would not find them. Another one is made in its place, which nobody sees as a restart. */
+static void discard(struct run *run, struct run_container *c)
+{
+    if (run->old_container_count >= RUN_OLD_MAX) {
+        return; /* when there is room */
+    }
+    run_add_old(run->old_containers, &run->old_container_count, c->id);
+    cor_freep(&c->discarded);
+    c->discarded = take(&c->id);
+    c->discarding = true;
+    c->next_attempt = c->attempt;
+    c->renewed = true;
+    run_forget_container(c);
+}
+
 static void start(struct plan *plan, size_t index)
 {
+    const struct run *run = plan->run;
     struct run_container *c = &plan->run->containers[index];
-    if (!is_current(plan->run, c)) {
+    if (!is_current(run, c)) {
         begin(plan, index);
-    } else if (due(plan, c->retry_at) && can_start(plan->run)) {
+    } else if (!c->made) {
+        discard(plan->run, c);
+    } else if (due(plan, c->retry_at) && is_box_there(run)) {
         act(plan, index, RUN_START);
     }
 }
@@ -491,11 +515,29 @@ static void step_old_containers(struct plan *plan)
     }
 }
 
+/* Whether files are being mounted, or will be in this step: they must not be replaced now. */
+static bool is_mounting(const struct plan *plan)
+{
+    const struct run *run = plan->run;
+    for (size_t i = 0; i < run->count; i++) {
+        const struct run_container *c = &run->containers[i];
+        bool starts = c->state == RUN_CREATED && c->made && is_current(run, c) &&
+                      is_box_there(run) && c->retry_at.us <= plan->now.us;
+        if (c->op == RUN_CREATE || c->op == RUN_START || (starts && c->op == RUN_NOTHING)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void step_prepare(struct plan *plan)
 {
     struct run *run = plan->run;
-    if (!run->prepared && !run->preparing && due(plan, run->prepare_at)) {
+    if (!run->prepared && !run->preparing && !is_mounting(plan) && due(plan, run->prepare_at)) {
         run->preparing = true;
+        for (size_t i = 0; i < run->count; i++) {
+            run->containers[i].made = false;
+        }
         add(plan, (struct run_action){.verb = RUN_PREPARE, .container = RUN_NO_CONTAINER});
     }
 }

@@ -17,6 +17,8 @@ struct sim_container {
     enum cri_state state;
     int32_t exit_code;
     bool removed;
+    bool given_up; /* it was never started: nobody waited for that any more */
+    bool starting; /* runs when it is looked at next */
 };
 
 struct sim_sandbox {
@@ -40,6 +42,7 @@ struct sim {
     const char *fail_pull;
     const char *fail_config;
     const char *fail_start;
+    const char *fail_remove;
     bool image_absent;
     int late_reads; /* how often ContainerStatus still says running after an end */
     bool hold_stop; /* StopContainer does not answer yet */
@@ -98,13 +101,13 @@ static inline struct cri_container sim_as_cri(const struct sim_container *c)
         .attempt = c->attempt,
         .state = c->state,
         .created_ns = 1,
-        .started_ns = c->state == CRI_CREATED ? 0 : 2,
+        .started_ns = c->state == CRI_CREATED || c->given_up ? 0 : 2,
         .finished_ns = c->state == CRI_EXITED ? 3 + c->attempt : 0,
         .exit_code = c->exit_code,
         .image = "i:1",
         .image_ref = "sha256:1",
         .reason = c->state == CRI_EXITED ? (c->exit_code == 0 ? "Completed" : "Error") : "",
-        .message = "",
+        .message = c->given_up ? "failed to create shim task: context canceled" : "",
     };
 }
 
@@ -143,6 +146,16 @@ static inline void sim_read(struct sim *sim, const struct run_action *action)
         seen.state = CRI_RUNNING;
     }
     run_see_container(sim->run, &seen, sim->now);
+}
+
+static inline void sim_remove(struct sim *sim, const struct run_action *action)
+{
+    struct sim_container *c = sim_find(sim, action->id);
+    c->removed = sim->fail_remove == NULL;
+    if (c->starting) {
+        c->state = CRI_RUNNING;
+    }
+    run_removed(sim->run, action->id, sim->fail_remove, sim->now);
 }
 
 static inline void sim_stop_container(struct sim *sim, const struct run_action *action)
@@ -266,8 +279,7 @@ static inline void sim_perform(struct sim *sim, const struct run_action *action)
         sim_stop_container(sim, action);
         break;
     case RUN_REMOVE:
-        sim_find(sim, action->id)->removed = true;
-        run_removed(sim->run, action->id, NULL);
+        sim_remove(sim, action);
         break;
     case RUN_CLEAN:
         run_clean_done(sim->run);
@@ -347,6 +359,16 @@ static inline void sim_restart_edged(struct sim *sim)
         }
     }
     run_seen_all(sim->run, sim->now);
+}
+
+/* How many containers the runtime has. */
+static inline size_t sim_containers(const struct sim *sim)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sim->container_count; i++) {
+        count += sim->containers[i].removed ? 0 : 1;
+    }
+    return count;
 }
 
 static inline struct run_container *sim_state(struct sim *sim, const char *name)

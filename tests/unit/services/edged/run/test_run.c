@@ -408,11 +408,143 @@ static void test_adoption_at_every_step(void **state)
         }
         sim_restart_edged(&sim);
         sim_pass(&sim, COR_SEC(1));
-        assert_int_equal(sim.container_count, 2);
+        assert_int_equal(sim_containers(&sim), 2);
         assert_int_equal(sim.sandbox_count, 1);
+        assert_int_equal(sim_state(&sim, "a")->attempt, 0);
         assert_int_equal(sim_state(&sim, "b")->state, RUN_RUNNING);
         sim_stop(&sim);
     }
+}
+
+static int steps_to_created(struct sim *sim)
+{
+    for (int steps = 0; steps < 20; steps++) {
+        if (sim_state(sim, "a")->state == RUN_CREATED) {
+            return steps;
+        }
+        (void)sim_step(sim);
+    }
+    fail_msg("it is never made");
+    return 0;
+}
+
+/* One that was made and not started has mounts that nobody vouches for: another one takes its place
+ * and its number. */
+static void test_adoption_starts_nothing_old(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_start(&sim, "{" ONE "}");
+    (void)steps_to_created(&sim);
+    cor_buf_clear(&sim.log);
+    sim_restart_edged(&sim);
+    sim_settle(&sim);
+    sim_expect(&sim, "prepare read-box remove look:a create:a start:a read:a");
+    assert_true(sim.containers[0].removed);
+    assert_int_equal(sim.containers[1].attempt, 0);
+    assert_int_equal(sim_state(&sim, "a")->attempt, 0);
+    assert_null(sim_state(&sim, "a")->last.id);
+    assert_int_equal(sim_notes(&sim, "BackOff"), 0);
+    sim_stop(&sim);
+}
+
+/* The runtime gave up to start it when the edged that had asked for it was killed. */
+static void test_a_start_that_was_given_up(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_start(&sim, "{" ONE "}");
+    (void)steps_to_created(&sim);
+    sim.containers[0].state = CRI_EXITED;
+    sim.containers[0].exit_code = 128;
+    sim.containers[0].given_up = true;
+    sim_restart_edged(&sim);
+    sim_settle(&sim);
+    assert_true(sim.containers[0].removed);
+    assert_int_equal(sim_state(&sim, "a")->attempt, 0);
+    assert_null(sim_state(&sim, "a")->last.id);
+    /* that of another reason stays what it is */
+    sim.containers[1].state = CRI_EXITED;
+    sim.containers[1].exit_code = 128;
+    sim_restart_edged(&sim);
+    sim_settle(&sim);
+    assert_int_equal(sim_state(&sim, "a")->attempt, 1);
+    assert_int_equal(sim_state(&sim, "a")->last.exit_code, 128);
+    sim_stop(&sim);
+}
+
+/* Neither started nor to be removed, for a while. */
+static void test_one_that_cannot_be_removed(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_start(&sim, "{" ONE "}");
+    (void)steps_to_created(&sim);
+    sim_restart_edged(&sim);
+    sim.fail_remove = "container is in starting state, can't be removed";
+    sim_pass(&sim, COR_SEC(1));
+    assert_int_equal(sim.container_count, 1);
+    sim.fail_remove = NULL;
+    sim_pass(&sim, COR_SEC(1));
+    assert_true(sim.containers[0].removed);
+    assert_int_equal(sim_state(&sim, "a")->state, RUN_RUNNING);
+    assert_int_equal(sim_state(&sim, "a")->attempt, 0);
+    sim_stop(&sim);
+}
+
+/* A list that was begun before it was removed tells of it afterwards. */
+static void test_what_was_removed_is_told_late(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_start(&sim, "{" ONE "}");
+    (void)steps_to_created(&sim);
+    sim_restart_edged(&sim);
+    while (!sim.containers[0].removed) {
+        (void)sim_step(&sim);
+    }
+    struct cri_container seen = sim_as_cri(&sim.containers[0]);
+    run_see_container(sim.run, &seen, sim.now);
+    sim_settle(&sim);
+    assert_int_equal(sim_state(&sim, "a")->attempt, 0);
+    assert_int_equal(sim_state(&sim, "a")->state, RUN_RUNNING);
+    assert_int_equal(sim_containers(&sim), 1);
+    sim_stop(&sim);
+}
+
+/* It cannot be removed, for the runtime starts it: an edged that is no more has asked for that. */
+static void test_adoption_of_one_that_is_being_started(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_start(&sim, "{" ONE "}");
+    (void)steps_to_created(&sim);
+    sim_restart_edged(&sim);
+    sim.fail_remove = "container is in starting state, can't be removed";
+    sim.containers[0].starting = true;
+    cor_buf_clear(&sim.log);
+    sim_settle(&sim);
+    sim_pass(&sim, COR_SEC(1));
+    sim_expect(&sim, "prepare read-box remove read:a");
+    assert_int_equal(sim_state(&sim, "a")->state, RUN_RUNNING);
+    assert_int_equal(sim_state(&sim, "a")->attempt, 0);
+    assert_int_equal(sim.container_count, 1);
+    sim_stop(&sim);
+}
+
+/* An input changes between CreateContainer and StartContainer: files that the container mounts are
+ * replaced after it has started. */
+static void test_no_file_is_replaced_under_a_start(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_start(&sim, "{" ONE "}");
+    (void)steps_to_created(&sim);
+    cor_buf_clear(&sim.log);
+    run_inputs_changed(sim.run);
+    sim_settle(&sim);
+    sim_expect(&sim, "start:a prepare read:a");
+    sim_stop(&sim);
 }
 
 /* All processes gone, state kept: sandbox not ready, containers ended with 255. */
@@ -474,19 +606,39 @@ static void test_final_phase_is_remembered(void **state)
     sim_stop(&sim);
 }
 
+/* The runtime has lost them: the API knows how often they were started. */
 static void test_restart_count_survives_lost_containers(void **state)
 {
     (void)state;
-    struct sim sim;
-    sim_start(&sim, "{" ONE "}");
-    auto_(cor_json_free) struct cor_json *status =
-        json_of("{'phase':'Running','containerStatuses':[{'name':'a','restartCount':4,'containerID'"
-                ":'containerd://z'},"
-                "{'name':'other','restartCount':-1}]}");
-    run_recall(sim.run, status);
-    sim_settle(&sim);
-    assert_int_equal(sim_state(&sim, "a")->attempt, 5);
-    sim_stop(&sim);
+    static const struct {
+        const char *status;
+        uint32_t attempt;
+    } ROWS[] = {
+        {"'containerID':'containerd://z','state':{'running':{}}", 5},
+        {"'containerID':'containerd://z','state':{'terminated':{}}", 5},
+        {"'containerID':'containerd://z','state':{'waiting':{}},"
+         "'lastState':{'terminated':{'containerID':'containerd://z'}}",
+         5},
+        {"'state':{'waiting':{}},'lastState':{'terminated':{}}", 5},
+        /* made, not started */
+        {"'containerID':'containerd://z','state':{'waiting':{}}", 4},
+        {"'containerID':'containerd://z','state':{'waiting':{}},"
+         "'lastState':{'terminated':{'containerID':'containerd://y'}}",
+         4},
+    };
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        struct sim sim;
+        sim_start(&sim, "{" ONE "}");
+        auto_(cor_freep) char *text =
+            cor_sprintf("{'phase':'Running','containerStatuses':[{'name':'a','restartCount':4,%s},"
+                        "{'name':'other','restartCount':-1}]}",
+                        ROWS[i].status);
+        auto_(cor_json_free) struct cor_json *status = json_of(text);
+        run_recall(sim.run, status);
+        sim_settle(&sim);
+        assert_int_equal(sim_state(&sim, "a")->attempt, ROWS[i].attempt);
+        sim_stop(&sim);
+    }
 }
 
 static void test_image_change_restarts(void **state)
@@ -560,6 +712,12 @@ int main(void)
         cmocka_unit_test(test_deletion_in_every_state),
         cmocka_unit_test(test_adoption_restarts_nothing),
         cmocka_unit_test(test_adoption_at_every_step),
+        cmocka_unit_test(test_adoption_starts_nothing_old),
+        cmocka_unit_test(test_a_start_that_was_given_up),
+        cmocka_unit_test(test_one_that_cannot_be_removed),
+        cmocka_unit_test(test_what_was_removed_is_told_late),
+        cmocka_unit_test(test_adoption_of_one_that_is_being_started),
+        cmocka_unit_test(test_no_file_is_replaced_under_a_start),
         cmocka_unit_test(test_reboot),
         cmocka_unit_test(test_sandbox_dies),
         cmocka_unit_test(test_final_phase_is_remembered),
