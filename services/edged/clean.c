@@ -77,7 +77,22 @@ static void on_folder(void *self, const char *uid)
     }
 }
 
+/* Logs of a pod that was gone when nobody here could see it. */
+static void on_logs(void *self, const char *folder)
+{
+    struct agent *agent = self;
+    const char *name = strchr(folder, '_');
+    const char *uid = name == NULL ? NULL : strchr(name + 1, '_');
+    if (uid != NULL && uid[1] != '\0' && strchr(uid + 1, '_') == NULL &&
+        agent_find(agent, uid + 1) == NULL) {
+        auto_(cor_freep) char *path = cor_sprintf("%s/%s", agent->cfg->pod_log_dir, folder);
+        LOGI(agent->log, "edged.stray-logs", "folder=%s", cor_log_esc(cor_view_of(folder)));
+        start(agent, NULL, uid + 1, path);
+    }
+}
+
 void clean_strays(struct agent *agent)
 {
     disk_each_pod(agent->cfg->root_dir, on_folder, agent);
+    disk_each_log(agent->cfg->pod_log_dir, on_logs, agent);
 }

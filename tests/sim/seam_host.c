@@ -147,6 +147,13 @@ void disk_each_pod(const char *root, void (*fn)(void *self, const char *uid), vo
     (void)self;
 }
 
+void disk_each_log(const char *logs, void (*fn)(void *self, const char *folder), void *self)
+{
+    (void)logs;
+    (void)fn;
+    (void)self;
+}
+
 int64_t logfiles_size(const char *log)
 {
     (void)log;

@@ -285,9 +285,8 @@ void disk_read_log_tail(const char *log_dir, const char *container, uint32_t att
     }
 }
 
-void disk_each_pod(const char *root, void (*fn)(void *self, const char *uid), void *self)
+static void each(const char *path, void (*fn)(void *self, const char *name), void *self)
 {
-    auto_(cor_freep) char *path = cor_sprintf("%s/pods", root);
     /* To note when it was read would be a write to the disk of a node that does nothing. */
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -302,4 +301,15 @@ void disk_each_pod(const char *root, void (*fn)(void *self, const char *uid), vo
     } else {
         cor_fd_close(&fd);
     }
+}
+
+void disk_each_pod(const char *root, void (*fn)(void *self, const char *uid), void *self)
+{
+    auto_(cor_freep) char *path = cor_sprintf("%s/pods", root);
+    each(path, fn, self);
+}
+
+void disk_each_log(const char *logs, void (*fn)(void *self, const char *folder), void *self)
+{
+    each(logs, fn, self);
 }

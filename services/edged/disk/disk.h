@@ -80,4 +80,7 @@ void disk_remove_cgroup(const char *cgroup);
  * trace on the disk. */
 void disk_each_pod(const char *root, void (*fn)(void *self, const char *uid), void *self);
 
+/* The same for the log folders of pods, whose names are <ns>_<name>_<uid>. */
+void disk_each_log(const char *logs, void (*fn)(void *self, const char *folder), void *self);
+
 #endif

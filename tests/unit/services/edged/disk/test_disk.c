@@ -216,6 +216,10 @@ static void test_pods_are_listed_without_a_trace(void **state)
     assert_int_equal(utimensat(AT_FDCWD, pods, times, 0), 0);
     disk_each_pod(place->root, note_uid, &uids);
     assert_string_equal(uids.data, "u1,");
+    cor_buf_clear(&uids);
+    auto_(cor_freep) char *logs = cor_sprintf("%s/..", place->logs);
+    disk_each_log(logs, note_uid, &uids);
+    assert_non_null(strstr(uids.data, strrchr(place->logs, '/') + 1));
     assert_int_equal(stat(pods, &st), 0);
     assert_int_equal(st.st_atim.tv_sec, 1000);
 }
