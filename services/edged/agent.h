@@ -49,6 +49,7 @@ struct edged_cfg {
     int64_t evict_transition_seconds;
     int64_t evict_max_grace_seconds;
     int64_t evict_look_seconds;
+    int64_t evict_measure_seconds;
     char *evict_root;
     int64_t images_high_percent;
     int64_t images_low_percent;
@@ -113,6 +114,8 @@ struct relist;
 struct drain;
 /* evict/evictor.h */
 struct evictor;
+/* evict/measurer.h */
+struct measurer;
 /* gc/gc.h */
 struct gc;
 /* logs/logs.h */
@@ -151,6 +154,7 @@ struct agent {
     struct registrar *registrar;
     struct drain *drain; /* NULL: nobody has asked edged to stop */
     struct evictor *evictor;
+    struct measurer *measurer;
     struct gc *gc;
     struct logs *logs;
     struct api *api;

@@ -11,6 +11,7 @@
 #include "services/edged/api/api.h"
 #include "services/edged/drain/drain.h"
 #include "services/edged/evict/evictor.h"
+#include "services/edged/evict/measurer.h"
 #include "services/edged/gc/gc.h"
 #include "services/edged/logs/logs.h"
 #include "services/edged/probe/prober.h"
@@ -82,6 +83,8 @@ static const struct cor_conf_row rows[] = {
                      0, 86400, "grace of a Pod that goes for a soft threshold"),
     COR_CONF_INT_ROW(struct edged_cfg, evict_look_seconds, "evict.look-seconds", "10", 1, 3600,
                      "how often what is left is looked at"),
+    COR_CONF_INT_ROW(struct edged_cfg, evict_measure_seconds, "evict.measure-seconds", "60", 1,
+                     3600, "how often is measured what Pods with limits of storage have written"),
     COR_CONF_STR_ROW(struct edged_cfg, evict_root, "evict.root", "",
                      "before /proc and /sys/fs/cgroup where memory and processes are counted"),
     COR_CONF_INT_ROW(struct edged_cfg, images_high_percent, "images.high-percent", "85", 1, 100,
@@ -367,6 +370,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     agent->logs = logs_new(agent);
     agent->gc = gc_new(agent);
     agent->evictor = evictor_new(agent);
+    agent->measurer = measurer_new(agent);
     agent->hook = cor_hook_new(agent->loop, agent_round, agent);
     agent->safety = cor_timer_new(agent->loop, on_safety, agent);
     cor_timer_repeat(agent->safety, COR_SEC(SAFETY_S));
@@ -400,6 +404,7 @@ static void stop(void *self)
     meta_close(&agent->meta);
     logs_free(&agent->logs);
     drain_free(&agent->drain);
+    measurer_free(&agent->measurer);
     evictor_free(&agent->evictor);
     gc_free(&agent->gc);
     relist_free(&agent->relist);

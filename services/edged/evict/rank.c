@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "services/edged/admit/admit.h"
 #include "services/edged/admit/affinity.h"
@@ -69,8 +68,7 @@ size_t rank_first(const struct rank_pod *pods, size_t count, enum evict_signal s
     return best;
 }
 
-/* As Kubernetes writes a quantity: in the largest binary unit that leaves no rest. */
-static void quantity_to(struct cor_buf *out, int64_t n, bool binary)
+void rank_quantity(struct cor_buf *out, int64_t n, bool binary)
 {
     static const char *const UNITS[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi"};
     size_t unit = 0;
@@ -88,18 +86,18 @@ char *rank_message(const struct rank_pod *pod, const struct evict_threshold *t,
     const char *resource = evict_resource(t->signal);
     bool binary = t->signal == EVICT_MEMORY || strcmp(resource, "ephemeral-storage") == 0;
     cor_buf_fmt(&out, "The node was low on resource: %s. Threshold quantity: ", resource);
-    quantity_to(&out, evict_limit(t, seen), binary);
+    rank_quantity(&out, evict_limit(t, seen), binary);
     cor_buf_str(&out, ", available: ");
-    quantity_to(&out, seen[t->signal].available, binary);
+    rank_quantity(&out, seen[t->signal].available, binary);
     cor_buf_str(&out, ". ");
     for (size_t i = 0; pod->container != NULL && i < pod_container_count(pod->pod); i++) {
         const struct pod_container *c = pod_container(pod->pod, i);
         int64_t request = request_of(&c->resources, t->signal);
         if (pod->container[i] > request && binary) {
             cor_buf_fmt(&out, "Container %s was using ", c->name);
-            quantity_to(&out, pod->container[i], true);
+            rank_quantity(&out, pod->container[i], true);
             cor_buf_str(&out, ", request is ");
-            quantity_to(&out, request, true);
+            rank_quantity(&out, request, true);
             cor_buf_fmt(&out, ", has larger consumption of %s. ", resource);
         }
     }

@@ -5,6 +5,7 @@
 #ifndef EDGED_RANK_H
 #define EDGED_RANK_H
 
+#include "common/base/buf.h"
 #include "evict.h"
 #include "services/edged/pod/pod.h"
 
@@ -24,6 +25,9 @@ bool rank_is_critical(const struct pod *pod);
 
 /* Its priority; 0: none is given. */
 int64_t rank_priority(const struct pod *pod);
+
+/* Appends n as Kubernetes writes it: with binary in the largest binary unit that leaves no rest. */
+void rank_quantity(struct cor_buf *out, int64_t n, bool binary);
 
 /* What the kubelet tells of an eviction. Returns owned. */
 char *rank_message(const struct rank_pod *pod, const struct evict_threshold *threshold,

@@ -175,6 +175,35 @@ static void test_memory_runs_short(void **state)
     cloud_delete_pods(cloud);
 }
 
+#define WRITER(limits, volume)                                                                     \
+    "{'containers':[{'name':'c','image':'coracle.local/busybox:1','command':['/bin/sh','-c',"      \
+    "'head -c 3000000 /dev/zero >/v/file; sleep 1000'],'volumeMounts':[{'name':'v','mountPath':"   \
+    "'/v'}]" limits "}],'volumes':[{'name':'v','emptyDir':{" volume "}}]}"
+
+static void check_evicted(struct cloud *cloud, const char *name, const char *message)
+{
+    int64_t us = cloud_await(cloud, has_failed, CLOUD_NAME(name), PATIENCE, "it goes");
+    print_message("%s: evicted after %lld ms\n", name, (long long)us / 1000);
+    assert_string_equal(cor_json_str_at(cloud_status(cloud, name), "reason", ""), "Evicted");
+    assert_string_equal(cor_json_str_at(cloud_status(cloud, name), "message", ""), message);
+}
+
+static void test_who_writes_too_much_goes(void **state)
+{
+    struct cloud *cloud = *state;
+    cloud_put_pod(cloud, "volume", WRITER("", "'sizeLimit':'1Mi'"));
+    cloud_put_pod(cloud, "pod", WRITER(",'resources':{'limits':{'ephemeral-storage':'1Mi'}}", ""));
+    cloud_put_pod(
+        cloud, "small",
+        WRITER(",'resources':{'limits':{'ephemeral-storage':'10Mi'}}", "'sizeLimit':'10Mi'"));
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("small"), PATIENCE, "it runs");
+    check_evicted(cloud, "volume", "Usage of EmptyDir volume \"v\" exceeds the limit \"1Mi\". ");
+    check_evicted(cloud, "pod",
+                  "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ");
+    assert_true(cloud_is_running(cloud, CLOUD_NAME("small")));
+    cloud_delete_pods(cloud);
+}
+
 /* ---- shutdown ---- */
 
 static bool has_ended(struct cloud *cloud, void *with)
@@ -226,7 +255,7 @@ static int set_up_short(void **state)
 {
     auto_(cor_freep) char *more =
         cor_sprintf("evict:\n  hard: [\"memory.available<100Mi\"]\n  look-seconds: 1\n  "
-                    "transition-seconds: 2\n  root: %s/root\n",
+                    "transition-seconds: 2\n  measure-seconds: 1\n  root: %s/root\n",
                     getenv("TEST_DIR"));
     return cloud_set_up_with(state, more);
 }
@@ -252,6 +281,8 @@ int main(int argc, char **argv)
                                         cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_unused_images_go, set_up, cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_memory_runs_short, set_up_short, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_who_writes_too_much_goes, set_up_short,
+                                        cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_pods_end_before_the_machine, set_up_drain,
                                         cloud_tear_down),
     };

@@ -3,6 +3,7 @@
 
 #include "../fixture.h"
 #include "services/edged/evict/rank.h"
+#include "services/edged/evict/storage.h"
 
 #define TEXTS(...) ((char *const[]){__VA_ARGS__})
 #define T(text) ((char *)(uintptr_t)(text))
@@ -190,6 +191,44 @@ static void new_pods_wait_for_better_times(void **state)
     assert_true(rank_may_come(critical, DISK));
 }
 
+#define LIMIT(n) ",'resources':{'limits':{'ephemeral-storage':'" n "'}}"
+#define VOLUMES                                                                                    \
+    "'volumes':[{'name':'v','emptyDir':{'sizeLimit':'1Mi'}},{'name':'m','emptyDir':{'medium':"     \
+    "'Memory'}}],"
+
+static void who_writes_too_much_is_told_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        uint64_t volume, memory, container;
+        const char *text; /* NULL: all is well */
+    } ROWS[] = {
+        {POD(VOLUMES, ""), 1 << 20, 5 << 20, 5 << 20, NULL},
+        {POD(VOLUMES, ""), (1 << 20) + 1, 0, 0,
+         "Usage of EmptyDir volume \"v\" exceeds the limit \"1Mi\". "},
+        {POD(VOLUMES, LIMIT("2Mi")), 1 << 20, 5 << 20, 1 << 20, NULL},
+        {POD(VOLUMES, LIMIT("2Mi")), 1 << 20, 0, (1 << 20) + 1,
+         "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. "},
+        {"{'initContainers':[{'name':'s','image':'i','restartPolicy':'Always'" LIMIT(
+             "1Mi") "}]," VOLUMES "'containers':[{'name':'c','image':'i'}]}",
+         0, 0, (1 << 20) + 1, "Container s exceeded its local ephemeral storage limit \"1Mi\". "},
+    };
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        auto_(pod_free) struct pod *pod = pod_of(ROWS[i].spec);
+        const uint64_t volumes[] = {ROWS[i].volume, ROWS[i].memory};
+        const uint64_t containers[] = {ROWS[i].container, 0};
+        const struct storage_used used = {volumes, containers};
+        auto_(cor_freep) char *text = storage_exceeded(pod, &used);
+        assert_true(storage_is_limited(pod));
+        if (ROWS[i].text == NULL ? text != NULL : text == NULL || strcmp(text, ROWS[i].text) != 0) {
+            fail_msg("row %zu: %s", i, text == NULL ? "nothing" : text);
+        }
+    }
+    auto_(pod_free) struct pod *free_one = pod_of(POD("", MEMORY("1Mi")));
+    assert_false(storage_is_limited(free_one));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_soft_threshold_has_a_grace),
         cmocka_unit_test(the_one_over_its_request_goes_first),
         cmocka_unit_test(the_message_is_the_kubelets),
+        cmocka_unit_test(who_writes_too_much_is_told_so),
         cmocka_unit_test(new_pods_wait_for_better_times),
     };
     return cmocka_run_group_tests_name("evict", tests, NULL, NULL);
