@@ -270,6 +270,9 @@ void run_forget_container(struct run_container *container);
 /* Inside of run*.c: the newest container is to be another one: it becomes the last. */
 void run_make_room(struct run *run, struct run_container *container);
 
+/* Inside of run*.c: whether the container was made from another spec. */
+void run_mark_stale(struct run *run, size_t index);
+
 /* Inside of run*.c: replaces *to by a copy of text (NULL stays NULL). */
 void run_set_text(char **to, const char *text);
 
