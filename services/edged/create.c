@@ -72,6 +72,12 @@ static enum cor_code add_volume(const struct making *making, size_t which, const
         return cor_err_set(err, COR_INVALID, "volumeMount \"%s\": the pod has no such volume",
                            mount->volume);
     }
+    if (mount->recursive) {
+        return cor_err_set(err, COR_UNSUPPORTED,
+                           "volume \"%s\" requested recursive read-only mode, but it is not "
+                           "supported by the runtime",
+                           mount->volume);
+    }
     char *path = NULL;
     if (mount->sub_path[0] != '\0') {
         auto_(cor_freep) char *sub =

@@ -271,6 +271,7 @@ static void fill_node(struct agent *agent)
         .dns_count = cfg->cluster_dns.count,
         .domain = cfg->cluster_domain,
         .memory = agent->host.memory,
+        .resolv = agent->host.resolv,
     };
     agent->facts.node = cfg->node_name;
     const char *ip = cfg->node_ip[0] != '\0' ? cfg->node_ip : agent->host.ip;

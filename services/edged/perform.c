@@ -188,6 +188,12 @@ static void do_sandbox(struct agent_pod *pod, const struct run_action *action)
         agent_touch(pod);
         return;
     }
+    const char *cannot = crispec_cannot(arena, &agent->node, pod->pod);
+    if (cannot[0] != '\0') {
+        run_sandbox_done(pod->run, NULL, cannot, cor_loop_now(agent->loop));
+        agent_touch(pod);
+        return;
+    }
     crispec_sandbox(arena, &agent->node, pod->pod, action->attempt, &config);
     cri_run_sandbox(agent->cri, &config, on_sandbox, op_new(pod, action));
 }

@@ -73,6 +73,7 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
         .memory = agent->facts.memory,
         .storage = agent->facts.storage,
         .pods = NODE_PODS,
+        .apparmor = agent->host.apparmor,
         .sysctls = (const char *const *)agent->cfg->unsafe_sysctls.items,
         .sysctl_count = agent->cfg->unsafe_sysctls.count,
     };

@@ -214,6 +214,18 @@ static bool wrong_os_label(const struct pod *pod)
     return strcmp(os, "linux") != 0;
 }
 
+/* Whether a container asks for a profile (k8s.io/kubernetes pkg/security/apparmor isRequired). */
+static bool wants_apparmor(const struct pod *pod)
+{
+    for (size_t i = 0; i < pod_container_count(pod); i++) {
+        const struct pod_security *security = &pod_container(pod, i)->security;
+        if (security->apparmor_given && security->apparmor != POD_PROFILE_UNCONFINED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool admit_pod(const struct admit_node *node, const struct pod *const *others, size_t count,
                const struct pod *pod, struct admit_refusal *out)
 {
@@ -223,6 +235,10 @@ bool admit_pod(const struct admit_node *node, const struct pod *const *others, s
                                  "kubernetes.io/config.mirror") != NULL;
     if (sysctl_forbidden(node, pod, out)) {
         return false;
+    }
+    if (!node->apparmor && wants_apparmor(pod)) {
+        return refuse(out, "AppArmor",
+                      "Cannot enforce AppArmor: AppArmor is not enabled on the host");
     }
     if (wrong_os_label(pod)) {
         return refuse(

@@ -16,6 +16,7 @@ struct admit_node {
     int64_t memory;
     int64_t storage;
     int64_t pods;
+    bool apparmor; /* the kernel enforces it */
     const char *const
         *sysctls; /* that are allowed besides the safe ones; "a*": all that begin so */
     size_t sysctl_count;

@@ -68,6 +68,9 @@ struct cri_security {
     bool privileged;
     enum cri_seccomp seccomp;
     const char *seccomp_path; /* CRI_SECCOMP_LOCALHOST */
+    bool apparmor_given;
+    enum cri_seccomp apparmor;
+    const char *apparmor_name; /* CRI_SECCOMP_LOCALHOST */
 };
 
 struct cri_sandbox_config {

@@ -90,6 +90,19 @@ static Runtime__V1__SecurityProfile *seccomp(struct cor_arena *arena,
     return made;
 }
 
+static Runtime__V1__SecurityProfile *apparmor(struct cor_arena *arena,
+                                              const struct cri_security *from)
+{
+    if (!from->apparmor_given) {
+        return NULL;
+    }
+    Runtime__V1__SecurityProfile *made =
+        MAKE(arena, Runtime__V1__SecurityProfile, runtime__v1__security_profile__init);
+    made->profile_type = (int32_t)from->apparmor;
+    made->localhost_ref = text(from->apparmor_name);
+    return made;
+}
+
 static int64_t *groups(struct cor_arena *arena, const struct cri_security *from, size_t *count_r)
 {
     int64_t *list = cri_room(arena, (from->group_count + 1) * sizeof(*list));
@@ -223,6 +236,7 @@ container_security(struct cor_arena *arena, const struct cri_container_config *f
     made->supplemental_groups = groups(arena, &from->security, &made->n_supplemental_groups);
     made->no_new_privs = from->no_new_privs;
     made->seccomp = seccomp(arena, &from->security);
+    made->apparmor = apparmor(arena, &from->security);
     if (from->default_masks) {
         made->masked_paths =
             strings(arena, (struct cri_strings){masked, COR_COUNT(masked)}, &made->n_masked_paths);

@@ -124,6 +124,13 @@ static struct cri_strings joined(struct cor_arena *arena, const char *const *a, 
     return (struct cri_strings){list, a_count + b.count};
 }
 
+/* A pod that has the machine's resolver adds to what that is. */
+static bool wants_own(const struct crispec_node *node, const struct pod *pod, bool cluster)
+{
+    bool adds = pod->dns_servers.count + pod->dns_searches.count + pod->dns_options.count > 0;
+    return node->resolv != NULL && adds && !cluster && strcmp(pod->dns_policy, "None") != 0;
+}
+
 /* With no answer of ours the runtime gives the pod the node's resolv.conf. */
 static void fill_dns(struct cor_arena *arena, const struct crispec_node *node,
                      const struct pod *pod, struct cri_sandbox_config *out)
@@ -134,10 +141,15 @@ static void fill_dns(struct cor_arena *arena, const struct crispec_node *node,
     const char *searches[] = {fmt(arena, "%s.svc.%s", pod->ns, node->domain),
                               fmt(arena, "svc.%s", node->domain), node->domain};
     static const char *const options[] = {"ndots:5"};
-    out->dns_servers = joined(arena, node->dns, cluster ? node->dns_count : 0, pod->dns_servers);
+    static const struct resolv no_resolv = {0};
+    const struct resolv *own = wants_own(node, pod, cluster) ? node->resolv : &no_resolv;
+    out->dns_servers = joined(arena, cluster ? node->dns : own->servers,
+                              cluster ? node->dns_count : own->server_count, pod->dns_servers);
     out->dns_searches =
-        joined(arena, searches, cluster ? COR_COUNT(searches) : 0, pod->dns_searches);
-    out->dns_options = joined(arena, options, cluster ? COR_COUNT(options) : 0, pod->dns_options);
+        joined(arena, cluster ? searches : own->searches,
+               cluster ? COR_COUNT(searches) : own->search_count, pod->dns_searches);
+    out->dns_options = joined(arena, cluster ? options : own->options,
+                              cluster ? COR_COUNT(options) : own->option_count, pod->dns_options);
 }
 
 static void fill_ports(struct cor_arena *arena, const struct pod *pod,
@@ -173,6 +185,38 @@ static struct cri_security namespaces(const struct pod *pod)
     };
 }
 
+/* With setHostnameAsFQDN the name and the domain that a subdomain gives. */
+static const char *full_hostname(struct cor_arena *arena, const struct crispec_node *node,
+                                 const struct pod *pod)
+{
+    const char *name = crispec_hostname(arena, pod);
+    if (!pod->fqdn || pod->subdomain[0] == '\0') {
+        return name;
+    }
+    return fmt(arena, "%s.%s.%s.svc.%s", name, pod->subdomain, pod->ns, node->domain);
+}
+
+const char *crispec_cannot(struct cor_arena *arena, const struct crispec_node *node,
+                           const struct pod *pod)
+{
+    enum { FQDN_MAX = 64 };
+    const char *name = full_hostname(arena, node, pod);
+    if (pod->fqdn && strlen(name) > FQDN_MAX) {
+        return fmt(arena,
+                   "failed to construct FQDN from Pod hostname and cluster domain, FQDN %s is too "
+                   "long (%d characters is the max, %zu characters requested)",
+                   name, FQDN_MAX, strlen(name));
+    }
+    if (pod->user_namespace) {
+        return "can't set `spec.hostUsers: false`, runtime does not support user namespaces";
+    }
+    if (pod->runtime_class[0] != '\0') {
+        return fmt(arena, "RuntimeClass \"%s\" not found: this node knows no RuntimeClasses",
+                   pod->runtime_class);
+    }
+    return "";
+}
+
 void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,
                      const struct pod *pod, uint32_t attempt, struct cri_sandbox_config *out)
 {
@@ -191,7 +235,7 @@ void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,
         .uid = pod->uid,
         .ns = pod->ns,
         .attempt = attempt,
-        .hostname = pod->host_network ? "" : crispec_hostname(arena, pod),
+        .hostname = pod->host_network ? "" : full_hostname(arena, node, pod),
         .log_dir = crispec_log_dir(arena, node, pod),
         .cgroup_parent = crispec_cgroup(arena, node, pod),
         .labels = as_kvs(&labels),
@@ -269,7 +313,8 @@ static void fill_mounts(struct cor_arena *arena, const struct crispec_mount *mou
     out->mount_count = count;
 }
 
-static void fill_security(const struct pod *pod, const struct pod_container *spec,
+static void fill_security(struct cor_arena *arena, const struct crispec_node *node,
+                          const struct pod *pod, const struct pod_container *spec,
                           struct cri_container_config *out)
 {
     const struct pod_security *from = &spec->security;
@@ -280,10 +325,16 @@ static void fill_security(const struct pod *pod, const struct pod_container *spe
     out->security.group = from->group.n;
     out->security.privileged = from->privileged;
     out->security.seccomp = (enum cri_seccomp)from->seccomp;
-    out->security.seccomp_path = from->seccomp_path;
+    out->security.seccomp_path =
+        from->seccomp == POD_PROFILE_LOCALHOST
+            ? fmt(arena, "%s/seccomp/%s", node->root_dir, from->seccomp_path)
+            : "";
+    out->security.apparmor_given = from->apparmor_given;
+    out->security.apparmor = (enum cri_seccomp)from->apparmor;
+    out->security.apparmor_name = from->apparmor_name;
     out->readonly_rootfs = from->readonly_rootfs;
     out->no_new_privs = from->no_new_privs;
-    out->default_masks = !from->privileged;
+    out->default_masks = !from->privileged && !from->unmasked;
     out->add_capabilities = (struct cri_strings){from->add.item, from->add.count};
     out->drop_capabilities = (struct cri_strings){from->drop.item, from->drop.count};
 }
@@ -316,7 +367,7 @@ void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
         .oom_score_adj = pod_oom_score(pod, spec, node->memory),
     };
     fill_mounts(arena, attempt->mounts, attempt->mount_count, out);
-    fill_security(pod, spec, out);
+    fill_security(arena, node, pod, spec, out);
 }
 
 void crispec_hosts(struct cor_arena *arena, const struct pod *pod, const char *const *ips,

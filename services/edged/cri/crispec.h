@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "cri.h"
+#include "services/edged/node/resolv.h"
 #include "services/edged/pod/env.h"
 #include "services/edged/pod/pod.h"
 
@@ -17,8 +18,9 @@ struct crispec_node {
     const char *cgroup_root; /* "" or "/a/b" */
     const char *const *dns;  /* cluster DNS servers */
     size_t dns_count;
-    const char *domain; /* cluster domain */
-    int64_t memory;     /* of the machine */
+    const char *domain;          /* cluster domain */
+    int64_t memory;              /* of the machine */
+    const struct resolv *resolv; /* the machine's; NULL: unknown */
 };
 
 /* A mount of a container whose place on the host is found. */
@@ -42,6 +44,10 @@ const char *crispec_cgroup(struct cor_arena *arena, const struct crispec_node *n
 
 /* The pod's host name as its containers see it; also with the node's network. */
 const char *crispec_hostname(struct cor_arena *arena, const struct pod *pod);
+
+/* Why the node cannot make a sandbox as the pod wants it: "" or kubelet's words. In arena. */
+const char *crispec_cannot(struct cor_arena *arena, const struct crispec_node *node,
+                           const struct pod *pod);
 
 /* Fills the sandbox request. */
 void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,

@@ -170,6 +170,10 @@ void hostinfo_read(struct hostinfo *info, const char *folder)
     info->ip = hostinfo_ip();
     default_interface(info->interface, sizeof(info->interface));
     info->arch = arch_of(known ? uts.machine : "");
+    auto_(cor_freep) char *apparmor = text_of("/sys/module/apparmor/parameters/enabled");
+    auto_(cor_freep) char *resolver = text_of("/etc/resolv.conf");
+    info->apparmor = apparmor[0] == 'Y';
+    info->resolv = resolv_read(cor_view_of(resolver));
     info->cpus = sysconf(_SC_NPROCESSORS_ONLN);
     info->memory = memory_line("MemTotal");
     info->storage = storage_of(folder, total);
@@ -183,4 +187,5 @@ void hostinfo_free(struct hostinfo *info)
     cor_freep(&info->kernel);
     cor_freep(&info->os_image);
     cor_freep(&info->ip);
+    resolv_free(&info->resolv);
 }

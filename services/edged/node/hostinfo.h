@@ -4,7 +4,10 @@
 #ifndef EDGED_HOSTINFO_H
 #define EDGED_HOSTINFO_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "resolv.h"
 
 struct hostinfo {
     char *machine_id; /* all owned */
@@ -15,6 +18,8 @@ struct hostinfo {
     char *ip;           /* of the default route's interface, else of any; "" when there is none */
     char interface[16]; /* of the default route; "" */
     const char *arch;   /* constant, as Go names it */
+    bool apparmor;      /* the kernel enforces it */
+    struct resolv *resolv; /* owned: of /etc/resolv.conf */
     int64_t cpus;
     int64_t memory;
     int64_t storage; /* of the file system with the folder */

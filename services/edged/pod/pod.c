@@ -207,6 +207,22 @@ static int64_t grace_of(const struct cor_json *spec)
     return grace < 0 ? 1 : grace > INT32_MAX ? INT32_MAX : grace;
 }
 
+/* The annotations that were before the field, for containers that have no field. */
+static void read_apparmor_notes(const struct cor_json *object, struct pod *pod)
+{
+    const struct cor_json *notes = cor_json_at(object, "metadata.annotations");
+    for (size_t i = 0; i < pod_container_count(pod); i++) {
+        struct pod_container *container =
+            pod_is_init(pod, i) ? &pod->init[i] : &pod->main[i - pod->init_count];
+        auto_(cor_freep) char *key =
+            cor_sprintf("container.apparmor.security.beta.kubernetes.io/%s", container->name);
+        const char *value = pod_text(notes, key);
+        if (value[0] != '\0' && !container->security.apparmor_given) {
+            pod_apparmor_note(value, &container->security);
+        }
+    }
+}
+
 static void read_spec(struct pod_reader *reader, const struct cor_json *spec, struct pod *pod)
 {
     const struct cor_json *dns = cor_json_get(spec, "dnsConfig");
@@ -220,6 +236,9 @@ static void read_spec(struct pod_reader *reader, const struct cor_json *spec, st
     pod->dns_options = read_dns_options(reader, cor_json_get(dns, "options"));
     pod->host_network = cor_json_bool_at(spec, "hostNetwork", false);
     pod->host_pid = cor_json_bool_at(spec, "hostPID", false);
+    pod->user_namespace = !cor_json_bool_at(spec, "hostUsers", true);
+    pod->fqdn = cor_json_bool_at(spec, "setHostnameAsFQDN", false);
+    pod->runtime_class = pod_text(spec, "runtimeClassName");
     pod->host_ipc = cor_json_bool_at(spec, "hostIPC", false);
     pod->share_pid = cor_json_bool_at(spec, "shareProcessNamespace", false);
     pod->restart = restart_of(pod_text(spec, "restartPolicy"));
@@ -270,6 +289,7 @@ enum cor_code pod_parse(struct cor_json *object, struct pod **pod_r, struct cor_
     }
     read_metadata(object, pod);
     read_spec(&reader, cor_json_get(object, "spec"), pod);
+    read_apparmor_notes(object, pod);
     if (reader.code != COR_OK || !pod_rules(&reader, pod)) {
         return reader.code;
     }

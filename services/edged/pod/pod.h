@@ -60,6 +60,7 @@ struct pod_mount {
     bool sub_path_expr; /* sub_path holds $(VAR) */
     bool two_sub_paths; /* subPath is given too */
     bool readonly;
+    bool recursive;  /* recursiveReadOnly Enabled */
     int propagation; /* as in CRI: 0 private, 1 host to container, 2 both ways */
 };
 
@@ -98,6 +99,10 @@ struct pod_security {
     bool no_new_privs;
     enum pod_profile seccomp; /* as in CRI; kubelet's default is Unconfined */
     const char *seccomp_path;
+    bool apparmor_given;
+    enum pod_profile apparmor;
+    const char *apparmor_name; /* POD_PROFILE_LOCALHOST */
+    bool unmasked;             /* procMount */
     struct pod_strings add;
     struct pod_strings drop;
 };
@@ -241,6 +246,9 @@ struct pod {
     bool host_network;
     bool host_pid;
     bool host_ipc;
+    bool user_namespace; /* hostUsers is false */
+    bool fqdn;           /* setHostnameAsFQDN */
+    const char *runtime_class;
     bool share_pid;
     enum pod_restart restart;
     int64_t grace_seconds;

@@ -97,6 +97,7 @@ static void read_mounts(struct pod_reader *reader, const struct cor_json *list,
         mount->two_sub_paths = mount->sub_path_expr && pod_text(json, "subPath")[0] != '\0';
         mount->sub_path = mount->sub_path_expr ? expr : pod_text(json, "subPath");
         mount->readonly = cor_json_bool_at(json, "readOnly", false);
+        mount->recursive = strcmp(pod_text(json, "recursiveReadOnly"), "Enabled") == 0;
         mount->propagation = propagation_of(pod_text(json, "mountPropagation"));
     }
 }
@@ -178,6 +179,17 @@ static enum pod_profile profile_of(const char *type)
     return strcmp(type, "Localhost") == 0 ? POD_PROFILE_LOCALHOST : POD_PROFILE_UNCONFINED;
 }
 
+void pod_apparmor_note(const char *text, struct pod_security *out)
+{
+    static const char local[] = "localhost/";
+    out->apparmor_given = true;
+    out->apparmor = strcmp(text, "unconfined") == 0 ? POD_PROFILE_UNCONFINED : POD_PROFILE_DEFAULT;
+    if (strncmp(text, local, sizeof(local) - 1) == 0) {
+        out->apparmor = POD_PROFILE_LOCALHOST;
+        out->apparmor_name = text + sizeof(local) - 1;
+    }
+}
+
 static void read_security(struct pod_reader *reader, const struct cor_json *mine,
                           const struct cor_json *pods, struct pod_security *out)
 {
@@ -191,6 +203,11 @@ static void read_security(struct pod_reader *reader, const struct cor_json *mine
     out->no_new_privs = !cor_json_bool_at(mine, "allowPrivilegeEscalation", true);
     out->seccomp = profile_of(pod_text(seccomp, "type"));
     out->seccomp_path = pod_text(seccomp, "localhostProfile");
+    const struct cor_json *apparmor = either(mine, pods, "appArmorProfile");
+    out->apparmor_given = apparmor != NULL;
+    out->apparmor = profile_of(pod_text(apparmor, "type"));
+    out->apparmor_name = pod_text(apparmor, "localhostProfile");
+    out->unmasked = strcmp(pod_text(mine, "procMount"), "Unmasked") == 0;
     out->add = pod_strings(reader, cor_json_get(capabilities, "add"), "capabilities.add");
     out->drop = pod_strings(reader, cor_json_get(capabilities, "drop"), "capabilities.drop");
 }

@@ -33,6 +33,10 @@ const char *pod_copy(struct pod_reader *reader, struct cor_view text);
 /* Integer member that may be absent. */
 struct pod_amount pod_number(const struct cor_json *json, const char *key);
 
+/* Reads a profile of AppArmor as annotations have it: "runtime/default", "localhost/NAME",
+ * "unconfined". */
+void pod_apparmor_note(const char *text, struct pod_security *out);
+
 /* Reads one container; defaults is the pod's securityContext. */
 bool pod_read_container(struct pod_reader *reader, const struct cor_json *json,
                         const struct cor_json *defaults, struct pod_container *out);

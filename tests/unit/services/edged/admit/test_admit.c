@@ -135,11 +135,55 @@ static void the_last_place_is_taken(void **state)
                         "2");
 }
 
+/* By field, by the Pod's field, by annotation; who asks for nothing is taken. */
+static void test_apparmor(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *notes;
+        const char *spec;
+        bool asks;
+    } cases[] = {
+        {"{}", "{'containers':[{'name':'c','image':'i'}]}", false},
+        {"{}",
+         "{'containers':[{'name':'c','image':'i','securityContext':{'appArmorProfile':{'type':"
+         "'RuntimeDefault'}}}]}",
+         true},
+        {"{}",
+         "{'containers':[{'name':'c','image':'i','securityContext':{'appArmorProfile':{'type':"
+         "'Unconfined'}}}]}",
+         false},
+        {"{}",
+         "{'securityContext':{'appArmorProfile':{'type':'Localhost','localhostProfile':'x'}},"
+         "'containers':[{'name':'c','image':'i'}]}",
+         true},
+        {"{'container.apparmor.security.beta.kubernetes.io/c':'runtime/default'}",
+         "{'containers':[{'name':'c','image':'i'}]}", true},
+        {"{'container.apparmor.security.beta.kubernetes.io/c':'unconfined'}",
+         "{'containers':[{'name':'c','image':'i'}]}", false},
+    };
+    for (size_t i = 0; i < COR_COUNT(cases); i++) {
+        struct admit_refusal refusal = {.reason = ""};
+        struct admit_node node = {.name = "n1", .cpu_milli = 1, .memory = 1, .pods = 3};
+        struct cor_json *object =
+            json_of("{'metadata':{'name':'web','namespace':'default','uid':'u1'}}");
+        auto_(pod_free) struct pod *pod = NULL;
+        cor_json_set_at(object, "metadata.annotations", json_of(cases[i].notes));
+        cor_json_set(object, "spec", json_of(cases[i].spec));
+        assert_int_equal(pod_parse(object, &pod, NULL), COR_OK);
+        assert_int_equal(admit_pod(&node, NULL, 0, pod, &refusal), !cases[i].asks);
+        assert_string_equal(refusal.reason, cases[i].asks ? "AppArmor" : "");
+        node.apparmor = true;
+        assert_true(admit_pod(&node, NULL, 0, pod, &refusal));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_node_takes_what_fits),
         cmocka_unit_test(the_last_place_is_taken),
+        cmocka_unit_test(test_apparmor),
     };
     return cmocka_run_group_tests_name("admit", tests, NULL, NULL);
 }

@@ -149,13 +149,107 @@ static void test_hosts(void **state)
         strncmp(out.data, "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n", 50), 0);
 }
 
+/* Of the machine's resolver, when the Pod adds to it; the cluster's else. */
+static void test_own_resolver(void **state)
+{
+    (void)state;
+    auto_(resolv_free) struct resolv *resolv = resolv_read(COR_VIEW(
+        "# by hand\nnameserver 10.0.0.1\nsearch old\nsearch  a.b\tc.d \noptions ndots:1 edns0\n"
+        "nameserver 10.0.0.2\nnameserver 10.0.0.3\nnameserver 10.0.0.4\n;x\n"));
+    static const struct {
+        const char *spec;
+        size_t servers, searches, options;
+    } cases[] = {
+        {"'dnsPolicy':'Default','dnsConfig':{'nameservers':['1.1.1.1'],'searches':['x.y']}", 4, 3,
+         2},
+        {"'dnsPolicy':'Default'", 0, 0, 0}, /* the runtime gives it */
+        {"'dnsPolicy':'None','dnsConfig':{'nameservers':['1.1.1.1']}", 1, 0, 0},
+        {"'dnsPolicy':'ClusterFirst','dnsConfig':{'searches':['x.y']}", 1, 4, 1},
+        {"'dnsPolicy':'ClusterFirst','hostNetwork':true,'dnsConfig':{'searches':['x.y']}", 3, 3, 2},
+    };
+    for (size_t i = 0; i < COR_COUNT(cases); i++) {
+        auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(1 << 20);
+        auto_(cor_freep) char *spec =
+            cor_sprintf("{%s,'containers':[{'name':'c','image':'i'}]}", cases[i].spec);
+        auto_(pod_free) struct pod *pod = pod_of(spec);
+        struct crispec_node own = node;
+        struct cri_sandbox_config config;
+        own.resolv = resolv;
+        crispec_sandbox(arena, &own, pod, 0, &config);
+        if (config.dns_servers.count != cases[i].servers ||
+            config.dns_searches.count != cases[i].searches ||
+            config.dns_options.count != cases[i].options) {
+            fail_msg("case %zu: %zu %zu %zu", i, config.dns_servers.count,
+                     config.dns_searches.count, config.dns_options.count);
+        }
+    }
+    assert_string_equal(resolv->searches[1], "c.d");
+    assert_int_equal(resolv->server_count, 3);
+}
+
+/* What this node cannot do is told, not left out. */
+static void test_cannot(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        const char *says;
+        const char *hostname;
+    } cases[] = {
+        {"'hostUsers':true", "", "web"},
+        {"'hostUsers':false",
+         "can't set `spec.hostUsers: false`, runtime does not support user namespaces", "web"},
+        {"'runtimeClassName':'gvisor'",
+         "RuntimeClass \"gvisor\" not found: this node knows no RuntimeClasses", "web"},
+        {"'setHostnameAsFQDN':true", "", "web"},
+        {"'setHostnameAsFQDN':true,'subdomain':'s'", "", "web.s.default.svc.cluster.local"},
+        {"'setHostnameAsFQDN':true,'subdomain':"
+         "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'",
+         "failed to construct FQDN from Pod hostname and cluster domain, FQDN "
+         "web.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.default.svc.cluster.local is too "
+         "long (64 characters is the max, 80 characters requested)",
+         NULL},
+    };
+    for (size_t i = 0; i < COR_COUNT(cases); i++) {
+        auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(1 << 20);
+        auto_(cor_freep) char *spec =
+            cor_sprintf("{%s,'containers':[{'name':'c','image':'i'}]}", cases[i].spec);
+        auto_(pod_free) struct pod *pod = pod_of(spec);
+        struct cri_sandbox_config config;
+        assert_string_equal(crispec_cannot(arena, &node, pod), cases[i].says);
+        crispec_sandbox(arena, &node, pod, 0, &config);
+        if (cases[i].hostname != NULL) {
+            assert_string_equal(config.hostname, cases[i].hostname);
+        }
+    }
+}
+
+static void test_profiles(void **state)
+{
+    (void)state;
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(1 << 20);
+    auto_(pod_free) struct pod *pod = pod_of(
+        "{'containers':[{'name':'c','image':'i','securityContext':{'procMount':'Unmasked',"
+        "'seccompProfile':{'type':'Localhost','localhostProfile':'p/a.json'},'appArmorProfile':{"
+        "'type':'Localhost','localhostProfile':'mine'}}}]}");
+    auto_(env_free) struct env env = {0};
+    struct cri_container_config config;
+    const struct crispec_attempt attempt = {.env = &env};
+    crispec_container(arena, &node, pod, &attempt, &config);
+    auto_(cor_freep) char *path = cor_sprintf("%s/seccomp/p/a.json", node.root_dir);
+    assert_string_equal(config.security.seccomp_path, path);
+    assert_int_equal(config.security.apparmor, CRI_SECCOMP_LOCALHOST);
+    assert_string_equal(config.security.apparmor_name, "mine");
+    assert_false(config.default_masks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sandbox),
-        cmocka_unit_test(test_namespaces_and_dns),
-        cmocka_unit_test(test_container),
-        cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_sandbox),      cmocka_unit_test(test_namespaces_and_dns),
+        cmocka_unit_test(test_container),    cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_own_resolver), cmocka_unit_test(test_cannot),
+        cmocka_unit_test(test_profiles),
     };
     return cmocka_run_group_tests_name("crispec", tests, NULL, NULL);
 }
