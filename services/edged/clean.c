@@ -31,10 +31,12 @@ static void on_child(void *self, int pid, int status)
     job_end(self);
 }
 
+/* By QoS class. */
+static const char *const folders[] = {"", "/burstable", "/besteffort"};
+
 /* What the child does: a pod of any QoS class may have had this uid. */
 static void remove_all(const struct agent *agent, const char *uid, const char *logs)
 {
-    static const char *const folders[] = {"", "/burstable", "/besteffort"};
     disk_remove(agent->cfg->root_dir, logs, uid);
     for (size_t i = 0; i < COR_COUNT(folders); i++) {
         auto_(cor_freep) char *cgroup =
@@ -91,8 +93,18 @@ static void on_logs(void *self, const char *folder)
     }
 }
 
+static bool is_stray(void *self, const char *uid)
+{
+    return agent_find(self, uid) == NULL;
+}
+
 void clean_strays(struct agent *agent)
 {
+    for (size_t i = 0; i < COR_COUNT(folders); i++) {
+        auto_(cor_freep) char *cgroup =
+            cor_sprintf("%s/kubepods%s", agent->cfg->cgroup_root, folders[i]);
+        disk_sweep_cgroups(cgroup, is_stray, agent);
+    }
     disk_each_pod(agent->cfg->root_dir, on_folder, agent);
     disk_each_log(agent->cfg->pod_log_dir, on_logs, agent);
 }

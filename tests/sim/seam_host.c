@@ -147,6 +147,14 @@ void disk_each_pod(const char *root, void (*fn)(void *self, const char *uid), vo
     (void)self;
 }
 
+void disk_sweep_cgroups(const char *cgroup, bool (*is_stray)(void *self, const char *uid),
+                        void *self)
+{
+    (void)cgroup;
+    (void)is_stray;
+    (void)self;
+}
+
 void disk_each_log(const char *logs, void (*fn)(void *self, const char *folder), void *self)
 {
     (void)logs;

@@ -76,6 +76,11 @@ void disk_remove(const char *root, const char *log_dir, const char *uid);
 /* Removes an empty cgroup by its path, from the unified hierarchy and each of version 1. */
 void disk_remove_cgroup(const char *cgroup);
 
+/* Removes the empty cgroups pod<uid> below cgroup, in all hierarchies, for which is_stray says yes:
+ * a runtime that was late may have made them again. */
+void disk_sweep_cgroups(const char *cgroup, bool (*is_stray)(void *self, const char *uid),
+                        void *self);
+
 /* Calls fn for the uid of each pod that has a folder under root, which this process owns. Leaves no
  * trace on the disk. */
 void disk_each_pod(const char *root, void (*fn)(void *self, const char *uid), void *self);

@@ -198,6 +198,38 @@ void disk_remove_cgroup(const char *cgroup)
     }
 }
 
+/* Removes the folders pod<uid> in path for which fn says that nobody has them; those in use stay.
+ */
+static void sweep(const char *path, bool (*is_stray)(void *self, const char *uid), void *self)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry = NULL;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (strncmp(entry->d_name, "pod", 3) == 0 && is_stray(self, entry->d_name + 3)) {
+            (void)unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+}
+
+void disk_sweep_cgroups(const char *cgroup, bool (*is_stray)(void *self, const char *uid),
+                        void *self)
+{
+    DIR *dir = opendir("/sys/fs/cgroup");
+    const struct dirent *entry = NULL;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, "..") != 0) { /* "." is the unified hierarchy */
+            auto_(cor_freep) char *path = cor_sprintf("/sys/fs/cgroup/%s%s", entry->d_name, cgroup);
+            sweep(path, is_stray, self);
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+}
+
 void disk_remove(const char *root, const char *log_dir, const char *uid)
 {
     auto_(cor_freep) char *path = disk_pod_path(root, uid, "");
