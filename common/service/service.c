@@ -40,9 +40,10 @@ struct arguments {
     const char *config;
     enum mode mode;
     int ready_fd;
+    bool flag; /* the service's own */
 };
 
-enum { OPT_CHECK = 256, OPT_DUMP, OPT_READY };
+enum { OPT_CHECK = 256, OPT_DUMP, OPT_READY, OPT_FLAG };
 
 static const struct argp_option OPTIONS[] = {
     {"config", 'c', "FILE", 0, "Read options from FILE (YAML)", 0},
@@ -72,6 +73,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         }
         a->ready_fd = (int)fd;
         return 0;
+    case OPT_FLAG:
+        a->flag = true;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument \"%s\"", arg);
         return 0;
@@ -97,7 +101,13 @@ static void parse(int argc, char **argv, const struct cor_service_spec *spec,
     argp_program_version_hook = print_version;
     /* Whatever its file is called: --version says which service this is. argp does not write. */
     argv[0] = (char *)(uintptr_t)spec->name;
-    const struct argp argp = {OPTIONS, parse_option, NULL, doc, NULL, NULL, NULL};
+    struct argp_option options[COR_COUNT(OPTIONS) + 1] = {0};
+    memcpy(options, OPTIONS, sizeof(OPTIONS));
+    if (spec->flag != NULL) { /* in the place of the end; another one follows */
+        options[COR_COUNT(OPTIONS) - 1] =
+            (struct argp_option){spec->flag, OPT_FLAG, NULL, 0, spec->flag_doc, 0};
+    }
+    const struct argp argp = {options, parse_option, NULL, doc, NULL, NULL, NULL};
     (void)argp_parse(&argp, argc, argv, 0, NULL, arguments);
 }
 
@@ -106,12 +116,16 @@ static const struct cor_service_cfg *common_of(const struct cor_runner *r)
     return r->cfg;
 }
 
-static enum cor_code load(struct cor_runner *r, const char *path, struct cor_err *err)
+static enum cor_code load(struct cor_runner *r, const struct arguments *arguments,
+                          struct cor_err *err)
 {
     enum cor_level level;
-    enum cor_code code = cor_conf_load(&r->spec->conf, path, r->cfg, err);
+    enum cor_code code = cor_conf_load(&r->spec->conf, arguments->config, r->cfg, err);
     if (code != COR_OK) {
         return code;
+    }
+    if (arguments->flag) {
+        *(bool *)(void *)((char *)r->cfg + r->spec->flag_offset) = true;
     }
     if (!cor_level_parse(cor_view_of(common_of(r)->log_level), &level)) {
         return cor_err_set(err, COR_INVALID, "log-level: expected error, warn, info or debug");
@@ -245,7 +259,7 @@ static int run(struct cor_runner *r)
 static int act(struct cor_runner *r, const struct arguments *arguments)
 {
     struct cor_err err = COR_ERR_NONE;
-    enum cor_code code = load(r, arguments->config, &err);
+    enum cor_code code = load(r, arguments, &err);
     if (code != COR_OK) {
         (void)fprintf(stderr, "%s: %s\n", r->spec->name, err.text);
         return COR_EXIT_CONFIG;

@@ -49,7 +49,10 @@ struct cor_service_spec {
     const char *name;    /* as in proto/endpoints.def */
     const char *summary; /* one line for --help */
     struct cor_conf conf;
-    size_t cfg_size;                              /* of the configuration struct */
+    size_t cfg_size;      /* of the configuration struct */
+    const char *flag;     /* a command line option without a value; NULL: none */
+    const char *flag_doc; /* for --help */
+    size_t flag_offset;   /* of the bool in the configuration that it sets */
     const struct cor_messages *(*messages)(void); /* for the bus: px_messages; NULL: no bus */
     /* Further checks of the configuration, for --check and start. COR_INVALID. May be NULL. */
     enum cor_code (*check)(const void *cfg, struct cor_err *err);

@@ -7,6 +7,7 @@
 #include "services/edged/disk/disk.h"
 #include "services/edged/gc/gc.h"
 #include "services/edged/hook/hook.h"
+#include "services/edged/logs/logs.h"
 #include "services/edged/pod/dockercfg.h"
 
 enum { ARENA_MAX = 32 * 1024 * 1024 };
@@ -117,6 +118,7 @@ static void on_started(void *self, const struct cri_answer *answer)
         struct run_container *c = &op->pod->run->containers[op->container];
         *(c->attempt > 0 ? &agent->restarts : &agent->starts) += 1;
         run_start_done(op->pod->run, op->container, failure(answer), cor_loop_now(agent->loop));
+        logs_begun(agent->logs, op->pod, op->container);
     }
     op_free(op);
 }

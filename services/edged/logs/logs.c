@@ -91,6 +91,20 @@ static void tidy_all(struct logs *logs)
     logs->tidying = cor_child_new(logs->agent->loop, pid, on_tidied, logs);
 }
 
+void logs_begun(struct logs *logs, const struct agent_pod *pod, size_t index)
+{
+    const struct run_container *c = &pod->run->containers[index];
+    if (logs == NULL || c->attempt < 2) {
+        return;
+    }
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(POD_ARENA_MAX);
+    auto_(cor_freep) char *log =
+        cor_sprintf("%s/%s/%" PRIu32 ".log", crispec_log_dir(arena, &logs->agent->node, pod->pod),
+                    pod_container(pod->pod, index)->name, c->attempt);
+    cor_map_set(logs->untidy, cor_view_of(log), logs);
+    tidy_all(logs);
+}
+
 /* ---- putting aside ---- */
 
 static void turn_free(struct turn *turn)

@@ -8,6 +8,7 @@
 #include "rotate.h"
 
 struct agent;
+struct agent_pod;
 struct logs;
 struct edged_cfg;
 
@@ -17,6 +18,10 @@ COR_NODISCARD enum cor_code logs_rules(const struct edged_cfg *cfg, struct rotat
 
 /* Starts looking. Borrows agent. Returns owned. */
 struct logs *logs_new(struct agent *agent);
+
+/* A container was started: logs of its former lives that nobody can ask for any more go. logs may
+ * be NULL. */
+void logs_begun(struct logs *logs, const struct agent_pod *pod, size_t index);
 
 /* Stops, after the runtime's client has gone. *logs becomes NULL. */
 void logs_free(struct logs **logs);

@@ -55,6 +55,18 @@ bool rotate_is_plain(const char *log, const char *name)
     return is_aside(log, name) && !ends(name, ".gz") && !ends(name, ".tmp");
 }
 
+/* N of "N.log" and "N.log.*"; < 0: another name. */
+static int64_t life_of(const char *name)
+{
+    int64_t life = -1;
+    const char *dot = strchr(name, '.');
+    if (dot == NULL || strncmp(dot, ".log", 4) != 0 || (dot[4] != '\0' && dot[4] != '.') ||
+        !cor_view_i64((struct cor_view){name, (size_t)(dot - name)}, &life)) {
+        return -1;
+    }
+    return life;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -72,9 +84,11 @@ void rotate_fates(const struct rotate_rules *rules, const char *log, char **name
                   enum rotate_fate *fates)
 {
     int64_t kept = 0;
+    int64_t now = life_of(log);
     qsort(names, count, sizeof(*names), by_name);
     for (size_t i = count; i-- > 0;) {
-        fates[i] = ROTATE_KEEP;
+        int64_t life = life_of(names[i]);
+        fates[i] = life >= 0 && life < now - 1 ? ROTATE_REMOVE : ROTATE_KEEP;
         if (!is_aside(log, names[i])) {
             continue;
         }

@@ -36,8 +36,9 @@ enum rotate_fate {
     ROTATE_COMPRESS, /* to the same name with ".gz" */
 };
 
-/* The fates of names (of files in log's folder; sorted by this) into fates. Those that are not of
- * log are kept; what was left half done is removed; the newest stays as it is. */
+/* The fates of names (of files in log's folder; sorted by this) into fates. log is "N.log", of life
+ * N of the container: logs of lives before N - 1 are removed, as their containers are, other
+ * names are kept. Of log's what was left half done is removed; the newest stays as it is. */
 void rotate_fates(const struct rotate_rules *rules, const char *log, char **names, size_t count,
                   enum rotate_fate *fates);
 

@@ -46,6 +46,7 @@ struct cloud {
     size_t tokens;
     char *last_delete; /* key and body */
     pid_t edged;
+    bool drains; /* edged is started with --drain */
 };
 
 static inline void json_drop(void *value)
@@ -323,7 +324,8 @@ static inline void cloud_start_edged(struct cloud *cloud)
         other != NULL ? cor_strdup(other) : cor_sprintf("%s/bin/edged", CORACLE_BINARY_DIR);
     cloud->edged = fork();
     if (cloud->edged == 0) {
-        execl(program, "edged", "--config", config, (char *)NULL);
+        execl(program, "edged", "--config", config, cloud->drains ? "--drain" : (char *)NULL,
+              (char *)NULL);
         _exit(127);
     }
     must(cloud->edged > 0);

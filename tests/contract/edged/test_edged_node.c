@@ -240,6 +240,14 @@ static void test_pods_end_before_the_machine(void **state)
                   "busybox:1','command':['sleep','1000']}]}");
     (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("plain"), PATIENCE, "it runs");
     (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("critical"), PATIENCE, "it runs");
+    cloud_kill_edged(cloud, SIGTERM); /* without --drain they go on */
+    cloud->drains = true;
+    cor_json_free(&cloud->node_status);
+    cloud_start_edged(cloud);
+    /* test_unused_images_go has removed that image */
+    (void)cloud_await(cloud, has_no_web, NULL, PATIENCE, "edged is back");
+    assert_int_equal(cor_json_int_at(cloud_container(cloud, "plain"), "restartCount", -1), 0);
+    assert_true(cloud_is_running(cloud, CLOUD_NAME("plain")));
     assert_int_equal(kill(cloud->edged, SIGTERM), 0);
     (void)cloud_await(cloud, is_terminated, CLOUD_NAME("plain"), PATIENCE, "it ends");
     assert_string_equal(condition(cloud->node_status, "Ready", "message"), "node is shutting down");
@@ -262,7 +270,7 @@ static int set_up_short(void **state)
 
 static int set_up_drain(void **state)
 {
-    return cloud_set_up_with(state, "shutdown:\n  drain: true\n  grace-seconds: 4\n  "
+    return cloud_set_up_with(state, "shutdown:\n  grace-seconds: 4\n  "
                                     "critical-seconds: 2\n");
 }
 

@@ -90,6 +90,25 @@ static void old_ones_are_compressed_then_removed(void **state)
     check_fates(HALF, COR_COUNT(HALF), "krkkrkk");
 }
 
+/* Of life 3 and the one before it can be asked. */
+static void logs_of_former_lives_go(void **state)
+{
+    (void)state;
+    static const char *const GIVEN[] = {
+        "0.log", "1.log", "1.log.20260101-000000.gz", "2.log", "2.log.20260101-000000", "3.log",
+        "log",   "x.log"};
+    char *names[COR_COUNT(GIVEN)];
+    enum rotate_fate got[COR_COUNT(GIVEN)];
+    for (size_t i = 0; i < COR_COUNT(GIVEN); i++) {
+        names[i] = cor_strdup(GIVEN[i]);
+    }
+    rotate_fates(&RULES, "3.log", names, COR_COUNT(GIVEN), got);
+    for (size_t i = 0; i < COR_COUNT(GIVEN); i++) {
+        assert_int_equal(got[i], i < 3 ? ROTATE_REMOVE : ROTATE_KEEP);
+        cor_free(names[i]);
+    }
+}
+
 static void compressed_ones_are_not_plain(void **state)
 {
     (void)state;
@@ -106,6 +125,7 @@ int main(void)
         cmocka_unit_test(full_ones_are_put_aside),
         cmocka_unit_test(fast_ones_are_looked_at_sooner),
         cmocka_unit_test(old_ones_are_compressed_then_removed),
+        cmocka_unit_test(logs_of_former_lives_go),
         cmocka_unit_test(compressed_ones_are_not_plain),
     };
     return cmocka_run_group_tests_name("rotate", tests, NULL, NULL);
