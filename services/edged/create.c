@@ -161,6 +161,30 @@ static enum cor_code add_mounts(const struct making *making, const struct facts 
     return code == COR_OK ? add_message(making, mounts, err) : code;
 }
 
+/* What an ephemeral container needs: a folder for its log, for it was not there when the pod was
+ * made, and the container that it looks at. */
+static enum cor_code find_target(const struct making *making, const char **id_r,
+                                 struct cor_err *err)
+{
+    const struct agent_pod *pod = making->pod;
+    const char *name = pod_container(pod->pod, making->index)->target;
+    if (!pod_is_ephemeral(pod->pod, making->index)) {
+        return COR_OK;
+    }
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
+    const char *logs = crispec_log_dir(arena, &pod->agent->node, pod->pod);
+    enum cor_code code = disk_make_pod(pod->agent->cfg->root_dir, logs, pod->pod, err);
+    size_t index = pod_find_container(pod->pod, name);
+    if (code != COR_OK || name[0] == '\0') {
+        return code;
+    }
+    if (index >= pod->run->count || pod->run->containers[index].state != RUN_RUNNING) {
+        return cor_err_set(err, COR_NOTFOUND, "unable to find target container %s", name);
+    }
+    *id_r = pod->run->containers[index].id;
+    return COR_OK;
+}
+
 static void create_now(struct making *making)
 {
     struct agent_pod *pod = making->pod;
@@ -174,6 +198,10 @@ static void create_now(struct making *making)
     if (code == COR_OK) {
         code = env_check_arguments(&env, spec, &err);
     }
+    const char *target = NULL;
+    if (code == COR_OK) {
+        code = find_target(making, &target, &err);
+    }
     if (code == COR_OK) {
         code = add_mounts(making, &facts, &env, &mounts, &err);
     }
@@ -185,8 +213,8 @@ static void create_now(struct making *making)
     struct cri_container_config config;
     struct cri_sandbox_config sandbox;
     const struct crispec_node *node = &pod->agent->node;
-    const struct crispec_attempt attempt = {making->index, making->attempt, &env, mounts.list,
-                                            mounts.count};
+    const struct crispec_attempt attempt = {making->index, making->attempt, &env,
+                                            mounts.list,   mounts.count,    target};
     crispec_container(arena, node, pod->pod, &attempt, &config);
     crispec_sandbox(arena, node, pod->pod, 0, &sandbox);
     cri_create_container(pod->agent->cri, pod->run->sandbox.id, &config, &sandbox, on_created,

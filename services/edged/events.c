@@ -116,8 +116,7 @@ void teller_pod_notes(struct agent_pod *pod)
         auto_(cor_freep) char *field = cor_strdup("");
         if (note->container != RUN_NO_CONTAINER) {
             cor_free(field);
-            bool init = pod_is_init(pod->pod, note->container);
-            field = cor_sprintf("spec.%s{%s}", init ? "initContainers" : "containers",
+            field = cor_sprintf("spec.%s{%s}", pod_list_of(pod->pod, note->container),
                                 pod_container(pod->pod, note->container)->name);
         }
         if (note->warning) {

@@ -146,7 +146,8 @@ static void send_delete(struct agent_pod *pod)
 /* What people and controllers wait for. */
 static bool is_urgent(const struct cor_json *known, const struct cor_json *status)
 {
-    static const char *const parts[] = {"phase", "containerStatuses", "initContainerStatuses"};
+    static const char *const parts[] = {"phase", "containerStatuses", "initContainerStatuses",
+                                        "ephemeralContainerStatuses"};
     for (size_t i = 0; i < COR_COUNT(parts); i++) {
         if (!cor_json_equal(cor_json_get(known, parts[i]), cor_json_get(status, parts[i]))) {
             return true;

@@ -82,7 +82,7 @@ static const struct kl_kind builtins[KL_BUILTIN_COUNT] = {
                 .categories = all_category,
                 .namespaced = true,
                 .subs = KL_SUB_STATUS | KL_SUB_BINDING | KL_SUB_LOG | KL_SUB_EXEC | KL_SUB_ATTACH |
-                        KL_SUB_PORTFORWARD,
+                        KL_SUB_PORTFORWARD | KL_SUB_EPHEMERAL,
                 .type = &k8s_core_v1_Pod,
                 .fields = pod_fields},
     [KL_CONFIGMAP] = {.group = "",

@@ -26,6 +26,7 @@ enum kl_sub {
     KL_SUB_ATTACH = 256,
     KL_SUB_PORTFORWARD = 512,
     KL_SUB_PROXY = 1024,
+    KL_SUB_EPHEMERAL = 2048,
 };
 
 struct kl_kind {

@@ -146,6 +146,7 @@ static const struct {
     {KL_SUB_TOKEN, "token", "TokenRequest", "authentication.k8s.io", {"create"}},
     {KL_SUB_FINALIZE, "finalize", NULL, NULL, {"update"}},
     {KL_SUB_SCALE, "scale", "Scale", "autoscaling", {"get", "patch", "update"}},
+    {KL_SUB_EPHEMERAL, "ephemeralcontainers", NULL, NULL, {"get", "patch", "update"}},
     {KL_SUB_LOG, "log", NULL, NULL, {"get"}},
     {KL_SUB_EXEC, "exec", "PodExecOptions", NULL, {"create", "get"}},
     {KL_SUB_ATTACH, "attach", "PodAttachOptions", NULL, {"create", "get"}},

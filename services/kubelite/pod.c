@@ -56,7 +56,7 @@ static void fill_container(struct cor_json *container, bool host_network)
 
 void kl_template_fill(struct cor_json *pod)
 {
-    static const char *const lists[] = {"initContainers", "containers"};
+    static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
     struct cor_json *spec = cor_json_get(pod, "spec");
     bool host_network = cor_json_bool_at(spec, "hostNetwork", false);
     for (size_t l = 0; l < COR_COUNT(lists); l++) {
@@ -156,6 +156,9 @@ void kl_pod_check(struct kl_draft *draft)
 {
     if (draft->sub == KL_SUB_NONE) {
         kl_podspec_check(cor_json_get(draft->object, "spec"), &draft->causes);
+    }
+    if (draft->sub == KL_SUB_EPHEMERAL) {
+        kl_ephemeral_check(draft);
     }
     check_ips(draft);
 }

@@ -57,10 +57,17 @@ static const struct {
     const char *name;
     enum kl_sub sub;
 } subs[] = {
-    {"status", KL_SUB_STATUS},     {"binding", KL_SUB_BINDING}, {"token", KL_SUB_TOKEN},
-    {"finalize", KL_SUB_FINALIZE}, {"scale", KL_SUB_SCALE},     {"log", KL_SUB_LOG},
-    {"exec", KL_SUB_EXEC},         {"attach", KL_SUB_ATTACH},   {"portforward", KL_SUB_PORTFORWARD},
+    {"status", KL_SUB_STATUS},
+    {"binding", KL_SUB_BINDING},
+    {"token", KL_SUB_TOKEN},
+    {"finalize", KL_SUB_FINALIZE},
+    {"scale", KL_SUB_SCALE},
+    {"log", KL_SUB_LOG},
+    {"exec", KL_SUB_EXEC},
+    {"attach", KL_SUB_ATTACH},
+    {"portforward", KL_SUB_PORTFORWARD},
     {"proxy", KL_SUB_PROXY},
+    {"ephemeralcontainers", KL_SUB_EPHEMERAL},
 };
 
 const char *kl_sub_name(enum kl_sub sub)

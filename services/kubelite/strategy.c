@@ -355,6 +355,8 @@ enum cor_code kl_draft_update(struct kl_draft *draft, struct kl_fail *fail)
     kl_meta_update(draft->object, draft->old);
     if (draft->sub == KL_SUB_STATUS) {
         keep_all_but_status(draft);
+    } else if (draft->sub == KL_SUB_EPHEMERAL) {
+        kl_ephemeral_keep(draft);
     } else if (draft->sub == KL_SUB_NONE) {
         if (has_status(draft->kind)) {
             cor_json_set(draft->object, "status",

@@ -59,6 +59,9 @@ void kl_pod_create(struct kl_draft *draft);
 void kl_pod_update(struct kl_draft *draft);
 void kl_pod_check(struct kl_draft *draft);
 void kl_pod_check_update(struct kl_draft *draft);
+/* Changes a Pod's ephemeral containers, nothing else of it. */
+void kl_ephemeral_keep(struct kl_draft *draft);
+void kl_ephemeral_check(struct kl_draft *draft);
 /* Gives a Pod its node: spec.nodeName and the condition PodScheduled. */
 void kl_pod_bind(struct cor_json *pod, const char *node, struct cor_wall now);
 void kl_node_fill(struct cor_json *node);

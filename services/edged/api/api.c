@@ -242,7 +242,7 @@ static const struct {
     {"containerLogs", api_logs},       {"exec", api_exec},       {"attach", api_attach},
     {"portForward", api_port_forward}, {"healthz", api_healthz}, {"pods", api_pods},
     {"runningpods", api_running_pods}, {"configz", api_configz}, {"stats", api_stats},
-    {"metrics", api_metrics},
+    {"metrics", api_metrics},          {"run", api_run},
 };
 
 static void dispatch(struct api_call *call, bool readable)

@@ -134,6 +134,9 @@ void api_exec(struct api_call *call);
 void api_attach(struct api_call *call);
 void api_port_forward(struct api_call *call);
 
+/* api_run.c */
+void api_run(struct api_call *call);
+
 /* api_tunnel.c: requests from the cloud. COR_IO, COR_BUSY. */
 struct api_tunnel;
 COR_NODISCARD enum cor_code api_tunnel_open(struct agent *agent, struct api_tunnel **tunnel_r,

@@ -13,6 +13,7 @@
 #include "common/base/mem.h"
 #include "common/httpd/uri.h"
 #include "services/edged/disk/disk.h"
+#include "services/edged/probe/prober.h"
 #include "services/edged/stats/rates.h"
 #include "services/edged/stats/usage.h"
 
@@ -444,10 +445,11 @@ static void own(struct api_call *call)
     api_answer(call, 200, TEXT_TYPE, cor_buf_as_view(&text));
 }
 
-/* No series before there are probes. */
 static void probes(struct api_call *call)
 {
-    api_answer(call, 200, TEXT_TYPE, (struct cor_view){"", 0});
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    prober_metrics(api_agent(call), &text);
+    api_answer(call, 200, TEXT_TYPE, cor_buf_as_view(&text));
 }
 
 void api_metrics(struct api_call *call)

@@ -28,7 +28,7 @@
 #define CRI_NOTE_MESSAGE_POLICY "io.kubernetes.container.terminationMessagePolicy"
 
 enum cri_state { CRI_CREATED = 0, CRI_RUNNING = 1, CRI_EXITED = 2, CRI_UNKNOWN = 3 };
-enum cri_namespace { CRI_NS_POD = 0, CRI_NS_CONTAINER = 1, CRI_NS_NODE = 2 };
+enum cri_namespace { CRI_NS_POD = 0, CRI_NS_CONTAINER = 1, CRI_NS_NODE = 2, CRI_NS_TARGET = 3 };
 enum cri_seccomp { CRI_SECCOMP_DEFAULT = 0, CRI_SECCOMP_UNCONFINED = 1, CRI_SECCOMP_LOCALHOST = 2 };
 enum { CRI_IPS_MAX = 4 };
 
@@ -59,6 +59,7 @@ struct cri_security {
     enum cri_namespace network;
     enum cri_namespace pid;
     enum cri_namespace ipc;
+    const char *target; /* CRI_NS_TARGET: the container's id */
     bool has_user;
     bool has_group;
     int64_t user;

@@ -77,6 +77,7 @@ static Runtime__V1__NamespaceOption *namespaces(struct cor_arena *arena,
     made->network = (int32_t)from->network;
     made->pid = (int32_t)from->pid;
     made->ipc = (int32_t)from->ipc;
+    made->target_id = text(from->target);
     return made;
 }
 

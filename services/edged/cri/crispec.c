@@ -368,6 +368,10 @@ void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
     };
     fill_mounts(arena, attempt->mounts, attempt->mount_count, out);
     fill_security(arena, node, pod, spec, out);
+    if (attempt->target != NULL && out->security.pid == CRI_NS_CONTAINER) {
+        out->security.pid = CRI_NS_TARGET;
+        out->security.target = attempt->target;
+    }
 }
 
 void crispec_hosts(struct cor_arena *arena, const struct pod *pod, const char *const *ips,

@@ -60,6 +60,7 @@ struct crispec_attempt {
     const struct env *env;
     const struct crispec_mount *mounts;
     size_t mount_count;
+    const char *target; /* id of the container whose processes it sees; NULL */
 };
 
 /* Fills the container request. */

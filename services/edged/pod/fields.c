@@ -457,6 +457,10 @@ static const struct shape spec[] = {
      .required = true,
      .most = POD_CONTAINERS_MAX,
      .fields = container},
+    {.key = "ephemeralContainers",
+     .kind = SHAPE_LIST,
+     .most = POD_CONTAINERS_MAX,
+     .fields = container},
     LIST("volumes", volumes),
     END,
 };

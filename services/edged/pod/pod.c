@@ -108,6 +108,19 @@ static struct pod_container *read_containers(struct pod_reader *reader, const st
     return rows;
 }
 
+/* They are started once and have neither probes nor hooks. */
+static void read_targets(const struct cor_json *list, struct pod *pod)
+{
+    for (size_t i = 0; i < pod->ephemeral_count; i++) {
+        struct pod_container *c = &pod->ephemeral[i];
+        c->target = pod_text(cor_json_item(list, i), "targetContainerName");
+        memset(c->probes, 0, sizeof(c->probes));
+        c->post_start = NULL;
+        c->pre_stop = NULL;
+        c->sidecar = false;
+    }
+}
+
 /* dnsConfig.options: {name, value} become "name:value" as resolv.conf has them. */
 static struct pod_strings read_dns_options(struct pod_reader *reader, const struct cor_json *list)
 {
@@ -250,6 +263,8 @@ static void read_spec(struct pod_reader *reader, const struct cor_json *spec, st
     read_gates(reader, cor_json_get(spec, "readinessGates"), pod);
     pod->init = read_containers(reader, spec, "initContainers", &pod->init_count);
     pod->main = read_containers(reader, spec, "containers", &pod->main_count);
+    pod->ephemeral = read_containers(reader, spec, "ephemeralContainers", &pod->ephemeral_count);
+    read_targets(cor_json_get(spec, "ephemeralContainers"), pod);
     (void)pod_read_volumes(reader, cor_json_get(spec, "volumes"), pod);
 }
 
@@ -259,7 +274,7 @@ static enum pod_qos qos_of(const struct pod *pod)
 {
     bool any = false;
     bool all_limited = true;
-    for (size_t i = 0; i < pod_container_count(pod); i++) {
+    for (size_t i = 0; i < pod_main_end(pod); i++) {
         const struct pod_resources *r = &pod_container(pod, i)->resources;
         any = any ||
               (r->cpu_request.n | r->cpu_limit.n | r->memory_request.n | r->memory_limit.n) != 0;
@@ -336,7 +351,25 @@ void pod_free(struct pod **pod)
 
 size_t pod_container_count(const struct pod *pod)
 {
+    return pod_main_end(pod) + pod->ephemeral_count;
+}
+
+size_t pod_main_end(const struct pod *pod)
+{
     return pod->init_count + pod->main_count;
+}
+
+bool pod_is_ephemeral(const struct pod *pod, size_t index)
+{
+    return index >= pod_main_end(pod);
+}
+
+const char *pod_list_of(const struct pod *pod, size_t index)
+{
+    if (pod_is_init(pod, index)) {
+        return "initContainers";
+    }
+    return pod_is_ephemeral(pod, index) ? "ephemeralContainers" : "containers";
 }
 
 bool pod_is_init(const struct pod *pod, size_t index)
@@ -347,6 +380,9 @@ bool pod_is_init(const struct pod *pod, size_t index)
 const struct pod_container *pod_container(const struct pod *pod, size_t index)
 {
     must(index < pod_container_count(pod));
+    if (pod_is_ephemeral(pod, index)) {
+        return &pod->ephemeral[index - pod_main_end(pod)];
+    }
     return pod_is_init(pod, index) ? &pod->init[index] : &pod->main[index - pod->init_count];
 }
 

@@ -159,6 +159,7 @@ struct pod_container {
     struct pod_probe *probes[POD_CHECKS]; /* NULL: none */
     struct pod_handler *post_start;       /* NULL: none */
     struct pod_handler *pre_stop;
+    const char *target; /* of an ephemeral one: whose processes it sees; "" */
     struct pod_resources resources;
     struct pod_security security;
     enum pod_pull pull;
@@ -266,6 +267,8 @@ struct pod {
     size_t init_count;
     struct pod_container *main;
     size_t main_count;
+    struct pod_container *ephemeral; /* may grow while the pod lives */
+    size_t ephemeral_count;
     struct pod_volume *volumes;
     size_t volume_count;
     struct pod_alias *aliases;
@@ -285,10 +288,17 @@ struct pod *pod_refused(const struct cor_json *object);
 /* Frees; *pod becomes NULL. For auto_(). */
 void pod_free(struct pod **pod);
 
-/* Init and main containers in one row: init first. */
+/* Init, main and ephemeral containers in one row, in this order. */
 size_t pod_container_count(const struct pod *pod);
 const struct pod_container *pod_container(const struct pod *pod, size_t index);
 bool pod_is_init(const struct pod *pod, size_t index);
+bool pod_is_ephemeral(const struct pod *pod, size_t index);
+
+/* Behind the last main container. */
+size_t pod_main_end(const struct pod *pod);
+
+/* Name of its list in spec: "initContainers", "containers", "ephemeralContainers". */
+const char *pod_list_of(const struct pod *pod, size_t index);
 
 /* Index of the named container, or COR_NOTFOUND's place: pod_container_count. Borrowed name. */
 size_t pod_find_container(const struct pod *pod, const char *name);

@@ -255,6 +255,7 @@ bool pod_read_container(struct pod_reader *reader, const struct cor_json *json,
                         const struct cor_json *defaults, struct pod_container *out)
 {
     out->name = pod_text(json, "name");
+    out->target = "";
     out->command = pod_strings(reader, cor_json_get(json, "command"), "command");
     out->args = pod_strings(reader, cor_json_get(json, "args"), "args");
     out->working_dir = pod_text(json, "workingDir");

@@ -18,12 +18,11 @@ struct place {
 
 static void place_set(struct place *place, const struct pod *pod, size_t index)
 {
-    bool init = pod_is_init(pod, index);
+    size_t first = pod_is_ephemeral(pod, index) ? pod_main_end(pod) : pod->init_count;
+    first = pod_is_init(pod, index) ? 0 : first;
     place->spec = (struct shape_at){.key = "spec"};
-    place->list =
-        (struct shape_at){.up = &place->spec, .key = init ? "initContainers" : "containers"};
-    place->item =
-        (struct shape_at){.up = &place->list, .index = init ? index : index - pod->init_count};
+    place->list = (struct shape_at){.up = &place->spec, .key = pod_list_of(pod, index)};
+    place->item = (struct shape_at){.up = &place->list, .index = index - first};
     place->container = pod_container(pod, index);
     place->index = index;
 }

@@ -30,7 +30,7 @@ bool phase_is_complete(const struct run *run, size_t index)
  * if the runtime has forgotten them; in a new sandbox they run again. */
 size_t phase_next_init(const struct run *run)
 {
-    for (size_t i = run->pod->init_count; i < run->count; i++) {
+    for (size_t i = run->pod->init_count; i < pod_main_end(run->pod); i++) {
         if (run->containers[i].state != RUN_NONE && in_this_sandbox(run, &run->containers[i])) {
             return run->pod->init_count;
         }
@@ -91,7 +91,7 @@ const char *phase_of(const struct run *run)
         return run->over;
     }
     struct tally tally = {0};
-    for (size_t i = run->pod->init_count; i < run->count; i++) {
+    for (size_t i = run->pod->init_count; i < pod_main_end(run->pod); i++) {
         count_main(run, i, &tally);
     }
     if (run->pod->restart == POD_RESTART_NEVER && init_failed(run)) {
@@ -127,7 +127,7 @@ bool phase_needs_sandbox(const struct run *run)
         return true;
     }
     bool any = false;
-    for (size_t i = run->pod->init_count; i < run->count; i++) {
+    for (size_t i = run->pod->init_count; i < pod_main_end(run->pod); i++) {
         const struct run_container *c = &run->containers[i];
         bool over = c->state == RUN_EXITED &&
                     (c->end.exit_code == 0 || run->pod->restart == POD_RESTART_NEVER);

@@ -165,7 +165,8 @@ void run_mark_stale(struct run *run, size_t index)
 
 static bool same_containers(const struct pod *a, const struct pod *b)
 {
-    if (pod_container_count(a) != pod_container_count(b) || a->init_count != b->init_count) {
+    if (pod_main_end(a) != pod_main_end(b) || a->init_count != b->init_count ||
+        a->ephemeral_count > b->ephemeral_count) {
         return false;
     }
     for (size_t i = 0; i < pod_container_count(a); i++) {
@@ -181,6 +182,15 @@ static bool same_part(const struct pod *a, const struct pod *b, const char *path
     return cor_json_equal(cor_json_at(a->object, path), cor_json_at(b->object, path));
 }
 
+/* Ephemeral containers have come. */
+static void grow(struct run *run)
+{
+    size_t count = pod_container_count(run->pod);
+    run->containers = cor_realloc(run->containers, count, sizeof(*run->containers));
+    memset(&run->containers[run->count], 0, (count - run->count) * sizeof(*run->containers));
+    run->count = count;
+}
+
 bool run_set_pod(struct run *run, const struct pod *pod)
 {
     if (!same_containers(run->pod, pod)) {
@@ -194,6 +204,7 @@ bool run_set_pod(struct run *run, const struct pod *pod)
     bool news = !same_part(run->pod, pod, "metadata.labels") ||
                 !same_part(run->pod, pod, "metadata.annotations");
     run->pod = pod;
+    grow(run);
     for (size_t i = 0; i < run->count; i++) {
         run_mark_stale(run, i);
     }
@@ -328,7 +339,7 @@ bool run_restarts(const struct run *run, size_t index)
     if (init && spec->sidecar) {
         return true;
     }
-    if (run->pod->restart == POD_RESTART_NEVER) {
+    if (run->pod->restart == POD_RESTART_NEVER || pod_is_ephemeral(run->pod, index)) {
         return false;
     }
     return failed || run->containers[index].sick ||

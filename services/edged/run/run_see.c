@@ -51,6 +51,7 @@ void run_recall(struct run *run, const struct cor_json *status)
     const char *phase = cor_json_str_at(status, "phase", "");
     recall_restarts(run, cor_json_get(status, "initContainerStatuses"));
     recall_restarts(run, cor_json_get(status, "containerStatuses"));
+    recall_restarts(run, cor_json_get(status, "ephemeralContainerStatuses"));
     if (strcmp(phase, "Failed") == 0) {
         run->over = "Failed";
     } else if (strcmp(phase, "Succeeded") == 0) {

@@ -103,7 +103,7 @@ static bool is_ready(const struct run *run, size_t index)
     if (pod_is_init(run->pod, index) && !pod_container(run->pod, index)->sidecar) {
         return phase_is_complete(run, index);
     }
-    return is_up(c) && run_seems_ready(run, index);
+    return !pod_is_ephemeral(run->pod, index) && is_up(c) && run_seems_ready(run, index);
 }
 
 static struct cor_json *container_status(const struct run *run, size_t index)
@@ -166,7 +166,7 @@ static void add_condition(struct cor_json *list, struct condition c,
 static bool lacks_ready(const struct run *run, size_t index)
 {
     bool init = pod_is_init(run->pod, index) && !pod_container(run->pod, index)->sidecar;
-    return !init && !is_ready(run, index);
+    return !init && !pod_is_ephemeral(run->pod, index) && !is_ready(run, index);
 }
 
 static bool lacks_init(const struct run *run, size_t index)
@@ -208,7 +208,7 @@ static struct condition initialized(const struct run *run, const char *phase,
 {
     size_t init = run->pod->init_count;
     bool done = phase_next_init(run) == init || strcmp(phase, "Succeeded") == 0;
-    for (size_t i = init; i < run->count;
+    for (size_t i = init; i < pod_main_end(run->pod);
          i++) { /* a main container ran: the init ones had completed */
         done = done || run->containers[i].state != RUN_NONE;
     }
@@ -281,18 +281,21 @@ static void set_addresses(struct cor_json *out, const struct run *run, const str
 
 static void set_containers(struct cor_json *out, const struct run *run)
 {
-    size_t init = run->pod->init_count;
+    const struct pod *pod = run->pod;
     struct cor_json *first = cor_json_array();
     struct cor_json *main = cor_json_array();
+    struct cor_json *last = cor_json_array();
     for (size_t i = 0; i < run->count; i++) {
-        cor_json_add(i < init ? first : main, container_status(run, i));
+        struct cor_json *other = pod_is_ephemeral(pod, i) ? last : main;
+        cor_json_add(pod_is_init(pod, i) ? first : other, container_status(run, i));
     }
-    if (init > 0) {
-        cor_json_set(out, "initContainerStatuses", first);
-    } else {
-        cor_json_free(&first);
-    }
-    cor_json_set(out, "containerStatuses", main);
+    cor_json_set(out, "initContainerStatuses", pod->init_count > 0 ? cor_json_ref(first) : NULL);
+    cor_json_set(out, "containerStatuses", cor_json_ref(main));
+    cor_json_set(out, "ephemeralContainerStatuses",
+                 pod->ephemeral_count > 0 ? cor_json_ref(last) : NULL);
+    cor_json_free(&first);
+    cor_json_free(&main);
+    cor_json_free(&last);
 }
 
 struct cor_json *status_build(const struct run *run, const struct facts *facts,

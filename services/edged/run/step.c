@@ -193,7 +193,7 @@ static bool is_alive(const struct run_container *c)
 static bool waits_turn(const struct run *run, size_t index)
 {
     bool waits = false;
-    for (size_t i = index + 1; i < run->count; i++) {
+    for (size_t i = index + 1; i < pod_main_end(run->pod); i++) {
         waits = waits || is_alive(&run->containers[i]);
     }
     return waits && pod_is_init(run->pod, index) && pod_container(run->pod, index)->sidecar;
@@ -397,13 +397,21 @@ static void step_containers(struct plan *plan)
         }
     }
     bool may_start = first == run->pod->init_count;
-    for (size_t i = run->pod->init_count; i < run->count; i++) {
+    for (size_t i = run->pod->init_count; i < pod_main_end(run->pod); i++) {
         if (may_start || is_alive(&run->containers[i])) {
             step_container(plan, i, RUN_WANT_RUN);
         } else {
             look_ahead(plan, i);
         }
         may_start = may_start && !is_starting(run, i);
+    }
+}
+
+/* They need the sandbox only: people look with them at init containers, too. */
+static void step_ephemeral(struct plan *plan)
+{
+    for (size_t i = pod_main_end(plan->run->pod); i < plan->run->count; i++) {
+        step_container(plan, i, RUN_WANT_RUN);
     }
 }
 
@@ -572,6 +580,7 @@ size_t run_step(struct run *run, struct cor_mono now, struct run_action *out)
     if (want == RUN_WANT_RUN) {
         step_prepare(&plan);
         step_containers(&plan);
+        step_ephemeral(&plan);
     } else {
         for (size_t i = 0; i < run->count; i++) {
             step_container(&plan, i, want);

@@ -16,7 +16,8 @@ enum { PATIENCE = 10 * 1000 * 1000, PORT = 10350, TOKEN_LEN = 64 };
 #define POD                                                                                        \
     "{'containers':[{'name':'c','image':'coracle.local/busybox:1','command':['/bin/sh','-c',"      \
     "'echo hello; while :; do sleep 0.1; done'],'resources':{'limits':{'memory':'64Mi','cpu':"     \
-    "'500m'}}}],'volumes':[{'name':'tmp','emptyDir':{'medium':'Memory'}}]}"
+    "'500m'}},'readinessProbe':{'exec':{'command':['true']}}}],'volumes':[{'name':'tmp','"         \
+    "emptyDir':{'medium':'Memory'}}]}"
 
 /* ---- a client ---- */
 
@@ -252,7 +253,21 @@ static void metrics_are_told(struct cloud *cloud)
     must_have(&text, "\nkubelet_running_pods 1\n");
     must_have(&text, "\ncoracle_edged_runtime_up 1\n");
     expect(cloud, "/metrics/probes", 200, &text);
+    must_have(&text, "prober_probe_total{container=\"c\",namespace=\"default\",pod=\"p\",pod_uid="
+                     "\"uid-p\",probe_type=\"Readiness\",result=\"successful\"} ");
     expect(cloud, "/metrics/what", 404, &text);
+}
+
+static void commands_are_run(const struct cloud *cloud)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    assert_int_equal(ask(cloud, false, "POST", "/run/default/p/c?cmd=echo+a+b", "", &text), 200);
+    assert_string_equal(text.data, "a b\n");
+    assert_int_equal(ask(cloud, false, "POST", "/run/default/p/c?cmd=cat+/none", "", &text), 500);
+    must_have(&text, "command 'cat /none' exited with 1: cat: can't open '/none'");
+    assert_int_equal(ask(cloud, false, "POST", "/run/default/p/c", "", &text), 400);
+    assert_int_equal(ask(cloud, false, "POST", "/run/default/p/x?cmd=ls", "", &text), 404);
+    assert_int_equal(ask(cloud, false, "GET", "/run/default/p/c?cmd=ls", "", &text), 405);
 }
 
 static void what_the_node_has_is_told(void **state)
@@ -262,6 +277,7 @@ static void what_the_node_has_is_told(void **state)
     pods_are_told(cloud);
     use_is_told(cloud);
     metrics_are_told(cloud);
+    commands_are_run(cloud);
     cloud_delete_pods(cloud);
 }
 

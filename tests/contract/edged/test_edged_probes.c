@@ -107,13 +107,13 @@ static void test_readiness(void **state)
                   "],'volumeMounts':[{'name':'v','mountPath':'/v'}],'readinessProbe':{'exec':{"
                   "'command':['cat','/v/ok']},'periodSeconds':1,'failureThreshold':1}}]}");
     cloud_put_pod(cloud, "stays",
-                  "{'containers':[{'name':'web','image':'coracle.local/web:1','readinessProbe':{"
-                  "'httpGet':{'port':80},'periodSeconds':600}}]}");
+                  "{'containers':[{'name':'c'," BUSYBOX SLEEP
+                  "],'readinessProbe':{'exec':{'command':['true']},'periodSeconds':600}}]}");
     cloud_put_pod(cloud, "starts",
-                  "{'containers':[{'name':'c'," BUSYBOX "'sleep 1; touch /tmp/up; exec sleep 600'],"
-                  "'startupProbe':{'exec':{'command':['cat','/tmp/up']},'periodSeconds':1,"
-                  "'failureThreshold':9},'readinessProbe':{'exec':{'command':['false']},"
-                  "'periodSeconds':1}}]}");
+                  "{'volumes':[{'name':'v','emptyDir':{}}],'containers':[{'name':'c'," BUSYBOX SLEEP
+                  "],'volumeMounts':[{'name':'v','mountPath':'/v'}],'startupProbe':{'exec':{"
+                  "'command':['cat','/v/up']},'periodSeconds':1,'failureThreshold':60},"
+                  "'readinessProbe':{'exec':{'command':['false']},'periodSeconds':1}}]}");
     cloud_put_pod(cloud, "refused",
                   "{'containers':[{'name':'c'," BUSYBOX SLEEP
                   "],'readinessProbe':{'httpGet':{'port':81},'periodSeconds':1}}]}");
@@ -126,9 +126,13 @@ static void test_readiness(void **state)
     (void)cloud_await(cloud, is_not_ready, CLOUD_NAME("turn"), PATIENCE, "turn is not ready");
     assert_string_equal(condition(cloud, "turn", "ContainersReady", "message"),
                         "containers with unready status: [c]");
+    auto_(cor_freep) char *up =
+        cor_sprintf("%s/kubelet/pods/uid-starts/volumes/kubernetes.io~empty-dir/v/up", cloud->dir);
+    await_told(cloud, "starts", "Unhealthy", "Startup probe failed: cat: can't open '/v/up'");
+    assert_false(is_started_not_ready(cloud, CLOUD_NAME("starts")));
+    assert_int_equal(cor_file_write(up, COR_VIEW("x"), 0644, NULL), COR_OK);
     (void)cloud_await(cloud, is_started_not_ready, CLOUD_NAME("starts"), PATIENCE,
                       "it has started");
-    await_told(cloud, "starts", "Unhealthy", "Startup probe failed: cat: can't open '/tmp/up'");
     await_told(cloud, "starts", "Unhealthy", "Readiness probe failed: ");
     await_told(cloud, "refused", "Unhealthy", "connect: connection refused");
     (void)cloud_await(cloud, is_ready_condition, CLOUD_NAME("stays"), PATIENCE, "stays is ready");
@@ -195,6 +199,29 @@ static void test_hooks(void **state)
     cloud_delete_pods(cloud);
 }
 
+static bool has_debugged(struct cloud *cloud, void *name)
+{
+    const struct cor_json *status =
+        cor_json_item(cor_json_get(cloud_status(cloud, name), "ephemeralContainerStatuses"), 0);
+    return cor_json_int_at(status, "state.terminated.exitCode", -1) == 0;
+}
+
+/* A container that comes later, and sees the processes of another one. */
+static void test_ephemeral(void **state)
+{
+    struct cloud *cloud = *state;
+    cloud_put_pod(cloud, "web", "{'containers':[{'name':'web','image':'coracle.local/web:1'}]}");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("web"), PATIENCE, "web runs");
+    cloud_put_pod(cloud, "web",
+                  "{'containers':[{'name':'web','image':'coracle.local/web:1'}],"
+                  "'ephemeralContainers':[{'name':'d'," BUSYBOX
+                  "'grep httpd /proc/1/cmdline'],'targetContainerName':'web'}]}");
+    (void)cloud_await(cloud, has_debugged, CLOUD_NAME("web"), PATIENCE, "it saw web's process");
+    assert_true(cloud_is_running(cloud, CLOUD_NAME("web")));
+    assert_int_equal(cor_json_int_at(cloud_container(cloud, "web"), "restartCount", -1), 0);
+    cloud_delete_pods(cloud);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -203,6 +230,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_liveness, cloud_set_up, cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_readiness, cloud_set_up, cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_hooks, cloud_set_up, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_ephemeral, cloud_set_up, cloud_tear_down),
     };
     return cmocka_run_group_tests_name("edged probes", tests, NULL, NULL);
 }

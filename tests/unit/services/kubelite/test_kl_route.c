@@ -48,6 +48,8 @@ static void test_paths(void **state)
         {"/openapi/v4/api/v1", false, 0, "", "", "", 0},
         {"/apis/apps/v1/namespaces/x/deployments/d/scale", true, 0, "Deployment", "x", "d",
          KL_SUB_SCALE},
+        {"/api/v1/namespaces/x/pods/p/ephemeralcontainers", true, 0, "Pod", "x", "p",
+         KL_SUB_EPHEMERAL},
         {"/apis/apps/v1/namespaces/x/daemonsets/d/scale", false, 0, "", "", "", 0},
     };
     auto_(kl_kinds_free) struct kl_kinds *kinds = kl_kinds_new();

@@ -112,8 +112,8 @@ static void test_container(void **state)
     struct env env = {.vars = &var, .count = 1};
     struct crispec_mount mount = {"/m", (char *)(uintptr_t) "/host", true, 1};
     struct cri_container_config c;
-    crispec_container(made.arena, &node, made.pod, &(struct crispec_attempt){0, 2, &env, &mount, 1},
-                      &c);
+    crispec_container(made.arena, &node, made.pod,
+                      &(struct crispec_attempt){0, 2, &env, &mount, 1, NULL}, &c);
     assert_string_equal(c.command.item[1], "1");
     assert_string_equal(c.args.item[0], "$(A)");
     assert_string_equal(c.log_path, "c/2.log");

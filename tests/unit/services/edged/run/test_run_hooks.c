@@ -213,6 +213,38 @@ static void test_recall(void **state)
     sim_stop(&sim);
 }
 
+/* They come while the Pod runs, are started once, and change neither phase nor readiness. */
+static void test_ephemeral(void **state)
+{
+    (void)state;
+    struct sim sim;
+    begin(&sim, "{'initContainers':[" C("i", "") "],'containers':[" C("a", "") "]}");
+    struct pod *more = pod_of("{'initContainers':[" C("i", "") "],'containers':[" C(
+        "a", "") "],'ephemeralContainers':[" C("d", ",'targetContainerName':'a'") "]}");
+    assert_true(run_set_pod(sim.run, more));
+    assert_false(run_set_pod(sim.run, sim.pod)); /* none goes away again */
+    pod_free(&sim.pod);
+    sim.pod = more;
+    sim_settle(&sim);
+    sim_expect(&sim, "look:d create:d start:d read:d");
+    sim_exit(&sim, "d", 1);
+    sim_settle(&sim);
+    sim_expect(&sim, "read:d");
+    sim_exit(&sim, "i", 0);
+    assert_string_equal(phase_of(sim.run), "Pending");
+    auto_(cor_json_free) struct cor_json *status =
+        status_build(sim.run, &test_facts, NULL, (struct cor_wall){0});
+    const struct cor_json *d = cor_json_item(cor_json_get(status, "ephemeralContainerStatuses"), 0);
+    assert_int_equal(cor_json_int_at(d, "state.terminated.exitCode", -1), 1);
+    assert_int_equal(cor_json_count(cor_json_get(status, "containerStatuses")), 1);
+    sim_settle(&sim);
+    assert_string_equal(phase_of(sim.run), "Running");
+    run_end_pod(sim.run, RUN_WANT_GONE, 1);
+    sim_settle(&sim);
+    assert_true(sim.run->cleaned);
+    sim_stop(&sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,7 +253,7 @@ int main(void)
         cmocka_unit_test(test_post_start),    cmocka_unit_test(test_post_start_fails),
         cmocka_unit_test(test_pre_stop),      cmocka_unit_test(test_pre_stop_too_long),
         cmocka_unit_test(test_order),         cmocka_unit_test(test_order_ends),
-        cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_recall),        cmocka_unit_test(test_ephemeral),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
