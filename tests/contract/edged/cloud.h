@@ -89,7 +89,9 @@ static inline void cloud_send(struct cloud *cloud, const char *key, const struct
         .body = cor_view_of(text),
     };
     if (cor_port_is_up(cloud->port)) {
-        must(cor_send(cloud->port, PX_object, &object) == COR_OK);
+        if (cloud->edged > 0) { /* else it is sent when there is one */
+            must(cor_send(cloud->port, PX_object, &object) == COR_OK);
+        }
     }
 }
 
