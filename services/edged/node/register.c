@@ -37,6 +37,7 @@ struct registrar {
 };
 
 static void register_node(void *self);
+static void report_status(struct registrar *r, bool must);
 static void renew_lease(void *self);
 
 static char *node_key(const struct registrar *r, const char *type)
@@ -63,6 +64,7 @@ static void on_status(void *self, int status, struct cor_view body)
         cor_json_free(&r->known);
         r->known = take(&r->sending);
         r->reported = cor_loop_now(r->agent->loop);
+        report_status(r, false); /* what has changed meanwhile */
         return;
     }
     cor_json_free(&r->sending);
