@@ -7,6 +7,7 @@
 tree_row() {
     local mask=0027
     [ "$2" != mosquitto ] || mask=0007 # its socket is for the group
+    [ "$2" != containerd ] || mask=0022 # it makes the root folders of containers, which users in them must enter
     mkdir -p "$1"
     {
         echo "service=$2 user=$3 rights=$4 files=$5 memory=$6 nice=$7 mask=$mask"
