@@ -14,6 +14,7 @@ enum stage { PLAIN, CRITICAL, REPORTS, OVER };
 struct drain {
     struct agent *agent;
     enum stage stage;
+    bool begun;              /* it is known what there is to be ended */
     struct cor_timer *timer; /* of the stage */
 };
 
@@ -36,12 +37,12 @@ static bool is_of_stage(const struct drain *drain, const struct agent_pod *pod)
     return rank_is_critical(pod->pod) == (drain->stage == CRITICAL);
 }
 
-static void begin_stage(struct drain *drain)
+/* Ends what belongs to the stage. */
+static void end_pods(struct drain *drain)
 {
     size_t at = 0;
     void *value = NULL;
     int64_t seconds = period_of(drain);
-    cor_timer_start(drain->timer, COR_SEC(seconds));
     while (drain->stage < REPORTS && cor_map_next(drain->agent->pods, &at, NULL, &value)) {
         struct agent_pod *pod = value;
         if (is_of_stage(drain, pod) && pod->desired && pod->run->over == NULL) {
@@ -49,6 +50,12 @@ static void begin_stage(struct drain *drain)
             agent_touch(pod);
         }
     }
+}
+
+static void begin_stage(struct drain *drain)
+{
+    cor_timer_start(drain->timer, COR_SEC(period_of(drain)));
+    end_pods(drain);
 }
 
 /* Whether nothing of the stage is under way any more. */
@@ -60,7 +67,8 @@ static bool is_done(const struct drain *drain)
         const struct agent_pod *pod = value;
         bool told = pod->sending == NULL && !pod->report_waits && !pod->dirty &&
                     !cor_timer_running(pod->report);
-        bool active = run_is_active(pod->run); /* killed a moment ago, at the end of its time */
+        /* killed a moment ago, at the end of its time; or nobody has looked yet */
+        bool active = run_is_active(pod->run) || !pod->run->observed;
         if (drain->stage == REPORTS ? active || (drain->agent->link && !told)
                                     : is_of_stage(drain, pod) && active) {
             return false;
@@ -84,13 +92,25 @@ static void next_stage(struct drain *drain)
 static void on_time(void *self)
 {
     struct drain *drain = self;
+    drain->begun = true; /* with what is known */
     LOGW(drain->agent->log, "edged.drain-late", "stage=%d", (int)drain->stage);
     next_stage(drain);
 }
 
+/* An edged that has just started has yet to be told what is wanted and what runs; until then a Pod
+ * seems to have ended. */
+static bool knows_all(const struct drain *drain)
+{
+    return drain->agent->listed && drain->agent->desired_known;
+}
+
 void drain_look(struct drain *drain)
 {
-    while (drain != NULL && drain->stage < OVER && is_done(drain)) {
+    if (drain != NULL && !drain->begun && knows_all(drain)) {
+        drain->begun = true;
+        end_pods(drain);
+    }
+    while (drain != NULL && drain->begun && drain->stage < OVER && is_done(drain)) {
         next_stage(drain);
     }
 }
@@ -102,6 +122,7 @@ struct drain *drain_new(struct agent *agent)
     drain->timer = cor_timer_new(agent->loop, on_time, drain);
     teller_node_note(agent, false, "NodeShutdown", "Shutdown manager detected shutdown event");
     registrar_shutdown(agent->registrar);
+    drain->begun = knows_all(drain);
     begin_stage(drain);
     return drain;
 }
