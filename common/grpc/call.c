@@ -69,6 +69,8 @@ cor_handle cor_grpc_call(struct cor_grpc *grpc, const struct cor_grpc_request *r
     call->path = cor_strdup(request->path);
     cor_grpc_frame(&call->request, request->message);
     call->status = -1;
+    call->header = request->header;
+    call->value = request->value;
     call->message_fn = request->message_fn;
     call->done_fn = request->done_fn;
     call->self = request->self;
@@ -136,11 +138,16 @@ bool cor_grpc_call_submit(struct cor_grpc_call_state *call)
         header("te", "trailers"),
         header("user-agent", call->grpc->user_agent),
         header("grpc-timeout", timeout),
+        header("grpc-timeout", timeout), /* room for one more */
     };
-    size_t count = COR_COUNT(headers) - 1;
+    size_t count = COR_COUNT(headers) - 2;
     if (call->timeout_us > 0) {
         cor_grpc_timeout(call->timeout_us, timeout);
         headers[count] = header("grpc-timeout", timeout);
+        count++;
+    }
+    if (call->header != NULL) {
+        headers[count] = header(call->header, call->value);
         count++;
     }
     nghttp2_data_provider body = {.read_callback = on_read_request};

@@ -41,8 +41,10 @@ struct cor_grpc_call_state {
     int64_t timeout_us;
     struct cor_timer *timer;
     int http_status;
-    int64_t status; /* grpc-status; -1 none */
-    char text[512]; /* grpc-message */
+    int64_t status;     /* grpc-status; -1 none */
+    char text[512];     /* grpc-message */
+    const char *header; /* borrowed, as the value */
+    const char *value;
     cor_grpc_message_fn message_fn;
     cor_grpc_done_fn done_fn;
     void *self;

@@ -48,6 +48,8 @@ struct cor_grpc_request {
     const char *path;               /* "/package.Service/Method"; borrowed during the call */
     struct cor_view message;        /* encoded request; borrowed during the call */
     int64_t timeout_us;             /* > 0; 0: none (streams) */
+    const char *header;             /* name of one more header; NULL: none. Borrowed, and its */
+    const char *value;              /* value, until the call has ended */
     cor_grpc_message_fn message_fn; /* given: server stream; called for each message */
     cor_grpc_done_fn done_fn;       /* called exactly once, unless cancelled */
     void *self;

@@ -58,6 +58,36 @@ static const char *failure(const struct cri_answer *answer)
     return answer->text[0] != '\0' ? answer->text : cor_code_name(answer->code);
 }
 
+/* What the runtime cannot remove because it has lost a task of it: the next try finds it gone. */
+static void on_task_ended(void *self, const struct cri_answer *answer)
+{
+    struct op *op = self;
+    LOGW(op->pod->agent->log, "edged.task-ended", "uid=%s id=%s result=%s", op->pod->uid,
+         cor_log_esc(cor_view_of(op->id)), answer->code == COR_OK ? "ok" : answer->text);
+    op_free(op);
+}
+
+static void end_task(struct agent_pod *pod, const char *id)
+{
+    struct op *op = op_new(pod, &(struct run_action){.container = RUN_NO_CONTAINER, .id = id});
+    cri_end_task(pod->agent->cri, op->id, on_task_ended, op);
+}
+
+static bool has_lost_task(const struct cri_answer *answer)
+{
+    enum { FAILED_PRECONDITION = 9 };
+    return answer->code != COR_OK && answer->status == FAILED_PRECONDITION;
+}
+
+static void end_tasks(struct agent_pod *pod)
+{
+    for (size_t i = 0; i < pod->run->count; i++) {
+        if (pod->run->containers[i].id != NULL) {
+            end_task(pod, pod->run->containers[i].id);
+        }
+    }
+}
+
 static void on_sandbox(void *self, const struct cri_answer *answer)
 {
     struct op *op = self;
@@ -70,6 +100,9 @@ static void on_sandbox(void *self, const struct cri_answer *answer)
         } else if (op->verb == RUN_STOP_SANDBOX) {
             run_sandbox_stopped(run, op->id, text, now);
         } else {
+            if (has_lost_task(answer)) {
+                end_tasks(op->pod);
+            }
             run_sandbox_removed(run, op->id, text, now);
         }
     }
@@ -173,6 +206,9 @@ static void on_removed(void *self, const struct cri_answer *answer)
 {
     struct op *op = self;
     if (result_counts(op, answer)) {
+        if (has_lost_task(answer)) {
+            end_task(op->pod, op->id);
+        }
         run_removed(op->pod->run, op->id, failure(answer), cor_loop_now(op->pod->agent->loop));
     }
     op_free(op);

@@ -371,6 +371,11 @@ void cri_list_images(struct cri *cri, cri_fn fn, void *self)
     (void)call_new(cri, act_image, fn, self);
 }
 
+void cri_end_task(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    (void)call_of(cri, act_image, id, fn, self);
+}
+
 void cri_remove_image(struct cri *cri, const char *id, cri_fn fn, void *self)
 {
     (void)call_of(cri, act_image, id, fn, self);

@@ -2,6 +2,7 @@
 // The calls of CRI, as a table, and containerd's event stream.
 #include "cri.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "common/base/buf.h"
@@ -20,6 +21,7 @@ enum {
 
 #define RUNTIME "/runtime.v1.RuntimeService/"
 #define IMAGES "/runtime.v1.ImageService/"
+#define TASKS "/containerd.services.tasks.v1.Tasks/"
 
 enum method {
     VERSION,
@@ -47,6 +49,8 @@ enum method {
     REOPEN_LOG,
     CONFIG,
     REMOVE_IMAGE,
+    KILL_TASK,
+    DELETE_TASK,
 };
 
 /* Deadlines as kubelet's: 2 min for all, 4 min for RunPodSandbox; a pull may take long, and only
@@ -84,6 +88,8 @@ static const struct {
     [CONFIG] = {RUNTIME "Status", COR_SEC(10), cri_read_config, false},
     [REMOVE_IMAGE] = {IMAGES "RemoveImage", COR_SEC(120), cri_read_nothing, true},
     [REOPEN_LOG] = {RUNTIME "ReopenContainerLog", COR_SEC(120), cri_read_nothing, false},
+    [KILL_TASK] = {TASKS "Kill", COR_SEC(10), cri_read_nothing, true},
+    [DELETE_TASK] = {TASKS "Delete", COR_SEC(10), cri_read_nothing, true},
 };
 
 struct cri {
@@ -158,6 +164,8 @@ static void start(struct cri *cri, enum method method, const ProtobufCMessage *r
         .path = methods[method].path,
         .message = cor_buf_as_view(&bytes),
         .timeout_us = methods[method].timeout_us + more_us,
+        .header = method >= KILL_TASK ? "containerd-namespace" : NULL,
+        .value = "k8s.io", /* where its CRI part has all */
         .done_fn = on_done,
         .self = call,
     };
@@ -312,6 +320,45 @@ void cri_pull_image(struct cri *cri, const char *image, const struct cri_auth *a
         request.auth = &login;
     }
     start(cri, PULL_IMAGE, &request.base, 0, fn, self);
+}
+
+/* A task whose end is asked for. */
+struct ending {
+    struct cri *cri;
+    char *id;
+    cri_fn fn;
+    void *self;
+};
+
+static void on_task_deleted(void *self, const struct cri_answer *answer)
+{
+    struct ending *ending = self;
+    ending->fn(ending->self, answer);
+    cor_free(ending->id);
+    cor_free(ending);
+}
+
+static void on_task_killed(void *self, const struct cri_answer *answer)
+{
+    struct ending *ending = self;
+    if (answer->code != COR_OK) {
+        on_task_deleted(self, answer);
+        return;
+    }
+    Containerd__V1__TaskDelete request = CONTAINERD__V1__TASK_DELETE__INIT;
+    request.container_id = ending->id;
+    start(ending->cri, DELETE_TASK, &request.base, 0, on_task_deleted, ending);
+}
+
+void cri_end_task(struct cri *cri, const char *id, cri_fn fn, void *self)
+{
+    Containerd__V1__TaskKill request = CONTAINERD__V1__TASK_KILL__INIT;
+    struct ending *ending = cor_alloc(sizeof(*ending));
+    *ending = (struct ending){.cri = cri, .id = cor_strdup(id), .fn = fn, .self = self};
+    request.container_id = ending->id;
+    request.signal = SIGKILL;
+    request.all = true;
+    start(cri, KILL_TASK, &request.base, 0, on_task_killed, ending);
 }
 
 void cri_list_images(struct cri *cri, cri_fn fn, void *self)

@@ -310,6 +310,12 @@ struct cri_auth {
 void cri_pull_image(struct cri *cri, const char *image, const struct cri_auth *auth,
                     const struct cri_sandbox_config *sandbox, cri_fn fn, void *self);
 
+/* Kills and deletes the task of a container that CRI does not know to run: containerd keeps it when
+ * the caller of StartContainer goes in the middle, and then can remove neither container nor
+ * sandbox (status 9, FAILED_PRECONDITION). By containerd's own API; another runtime answers
+ * UNIMPLEMENTED. Not found is success. */
+void cri_end_task(struct cri *cri, const char *id, cri_fn fn, void *self);
+
 /* ListImages. */
 void cri_list_images(struct cri *cri, cri_fn fn, void *self);
 

@@ -201,6 +201,63 @@ static void test_a_pod_lives(void **state)
     assert_int_equal(f->count, 0);
 }
 
+/* Starts the task of a container without CRI, as containerd does whose caller goes in the middle.
+ */
+static void start_task(const char *id)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        execlp("ctr", "ctr", "-a", getenv("CRI_SOCKET"), "-n", "k8s.io", "tasks", "start", "-d", id,
+               (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* The runtime can remove neither the container nor its sandbox, until the task has been ended. */
+static void test_a_task_that_cri_has_lost(void **state)
+{
+    struct fixture *f = *state;
+    auto_(cor_freep) char *logs = cor_sprintf("%s/logs", getenv("TEST_DIR"));
+    struct cor_err err = COR_ERR_NONE;
+    assert_int_equal(cor_mkdirs(logs, 0755, &err), COR_OK);
+    const struct cri_sandbox_config sandbox = {.name = "lost",
+                                               .uid = "uid-2",
+                                               .ns = "default",
+                                               .log_dir = logs,
+                                               .security = {.pid = CRI_NS_CONTAINER}};
+    const char *const command[] = {"/bin/sleep", "1000"};
+    const struct cri_container_config container = {.name = "main",
+                                                   .image = "coracle.local/busybox:1",
+                                                   .command = {command, 2},
+                                                   .log_path = "main.log",
+                                                   .security = {.pid = CRI_NS_CONTAINER}};
+    enum { FAILED_PRECONDITION = 9 };
+    cri_run_sandbox(f->cri, &sandbox, on_answer, f);
+    assert_int_equal(await(f), COR_OK);
+    auto_(cor_freep) char *sandbox_id = cor_strdup(f->id);
+    cri_create_container(f->cri, sandbox_id, &container, &sandbox, on_answer, f);
+    assert_int_equal(await(f), COR_OK);
+    auto_(cor_freep) char *id = cor_strdup(f->id);
+    start_task(id);
+    cri_stop_sandbox(f->cri, sandbox_id, on_answer, f);
+    assert_int_equal(await(f), COR_OK);
+    cri_remove_sandbox(f->cri, sandbox_id, on_answer, f);
+    assert_int_not_equal(await(f), COR_OK);
+    assert_int_equal(f->status, FAILED_PRECONDITION);
+    do { /* it is not gone before its process is */
+        cri_end_task(f->cri, id, on_answer, f);
+        (void)await(f);
+    } while (f->status == FAILED_PRECONDITION);
+    assert_int_equal(f->code, COR_OK);
+    cri_remove_sandbox(f->cri, sandbox_id, on_answer, f);
+    assert_int_equal(await(f), COR_OK);
+    cri_end_task(f->cri, id, on_answer, f);
+    assert_int_equal(await(f), COR_OK); /* not found: it is done */
+}
+
 static void test_absent_things(void **state)
 {
     struct fixture *f = *state;
@@ -242,6 +299,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_what_there_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_absent_things, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_pod_lives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_task_that_cri_has_lost, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("cri", tests, NULL, NULL);
 }
