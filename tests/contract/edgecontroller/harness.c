@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,15 +18,24 @@
 #include "common/conf/yaml.h"
 #include "tests/contract/edgecontroller/cutter.h"
 
+/* Below those that the kernel gives to clients: another program's connection would take it before
+ * it is listened on. */
 static int free_port(void)
 {
+    enum { FIRST = 20000, COUNT = 12000, TRIES = 100 };
     struct sockaddr_in address = {.sin_family = AF_INET};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t len = sizeof(address);
-    auto_(cor_fd_close) int fd = socket(AF_INET, SOCK_STREAM, 0);
-    must(bind(fd, (struct sockaddr *)&address, len) == 0);
-    must(getsockname(fd, (struct sockaddr *)&address, &len) == 0);
-    return ntohs(address.sin_port);
+    for (int i = 0; i < TRIES; i++) {
+        uint16_t random = 0;
+        auto_(cor_fd_close) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        must(getrandom(&random, sizeof(random), 0) == sizeof(random));
+        address.sin_port = htons((uint16_t)(FIRST + random % COUNT));
+        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+            return ntohs(address.sin_port);
+        }
+    }
+    must(false);
+    return 0;
 }
 
 /* ---- cloudhub -----------------------------------------------------------------------------------
