@@ -75,7 +75,7 @@ fuzz_one() {
 }
 
 kind_fuzz() {
-    local seconds=30
+    local seconds=20
     [ "${#QUICK[@]}" = 0 ] || seconds=5
     build fuzz || return
     export -f fuzz_one
