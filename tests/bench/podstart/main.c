@@ -10,6 +10,7 @@
 #include "services/edged/cri/crispec.h"
 #include "tests/contract/edged/cloud.h"
 #include "tests/contract/edged/contained.h"
+#include "usage.h"
 
 enum { MOST = 256, ARENA_BYTES = 1 << 20, PATIENCE_S = 120 };
 
@@ -219,20 +220,6 @@ static void edged_end(struct cloud *cloud, const struct names *names)
         cloud_mark_deleted(cloud, name, 0);
     }
     (void)cloud_await(cloud, cloud_has_no_pods, NULL, COR_SEC(PATIENCE_S), "all are gone");
-}
-
-static long pss_kib(pid_t pid)
-{
-    char path[64], line[128];
-    long kib = 0;
-    (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    while (fgets(line, sizeof(line), file) != NULL) {
-        (void)sscanf(line, "Pss: %ld", &kib);
-    }
-    (void)fclose(file);
-    return kib;
 }
 
 /* ---- what containerd has been asked ---- */

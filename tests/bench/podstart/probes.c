@@ -7,6 +7,7 @@
 
 #include "tests/contract/edged/cloud.h"
 #include "tests/contract/edged/contained.h"
+#include "usage.h"
 
 enum { MOST = 200, PATIENCE_S = 300 };
 
@@ -53,20 +54,6 @@ static int64_t used_us(pid_t pid)
     assert_int_equal(fscanf(file, "%llu", &ns), 1);
     (void)fclose(file);
     return (int64_t)(ns / 1000);
-}
-
-static long pss_kib(pid_t pid)
-{
-    char path[64], line[128];
-    long kib = 0;
-    (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    while (fgets(line, sizeof(line), file) != NULL) {
-        (void)sscanf(line, "Pss: %ld", &kib);
-    }
-    (void)fclose(file);
-    return kib;
 }
 
 static bool is_over(struct cloud *cloud, void *end)

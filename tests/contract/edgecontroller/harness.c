@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/contract/edgecontroller/harness.h"
+#include "tests/support/port.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,26 +17,6 @@
 #include "common/base/must.h"
 #include "common/conf/yaml.h"
 #include "tests/contract/edgecontroller/cutter.h"
-
-/* Below those that the kernel gives to clients: another program's connection would take it before
- * it is listened on. */
-static int free_port(void)
-{
-    enum { FIRST = 20000, COUNT = 12000, TRIES = 100 };
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (int i = 0; i < TRIES; i++) {
-        uint16_t random = 0;
-        auto_(cor_fd_close) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        must(getrandom(&random, sizeof(random), 0) == sizeof(random));
-        address.sin_port = htons((uint16_t)(FIRST + random % COUNT));
-        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-            return ntohs(address.sin_port);
-        }
-    }
-    must(false);
-    return 0;
-}
 
 /* ---- cloudhub -----------------------------------------------------------------------------------
  */
@@ -235,7 +215,7 @@ static void copy_kubeconfig(const char *from, const char *to)
 
 static void start_kubelite(struct world *w, const char *file)
 {
-    w->api_port = free_port();
+    w->api_port = test_free_port();
     auto_(cor_freep) char *text =
         cor_sprintf("state-dir: %s/state\nlisten: [\"127.0.0.1:%d\"]\nadmin-kubeconfig: "
                     "%s\nlog-level: warn\n",
@@ -275,7 +255,7 @@ struct world *world_new(bool crds)
 {
     struct world *w = cor_alloc(sizeof(*w));
     w->stage = stage_new();
-    w->entrance_port = free_port();
+    w->entrance_port = test_free_port();
     start_api(w);
     if (crds) {
         world_crd(w, "rule.yaml");
@@ -470,7 +450,8 @@ static void on_post(void *self, struct cor_exchange *exchange)
 
 void target_open(struct target *t, struct world *w, int port)
 {
-    auto_(cor_freep) char *address = cor_sprintf("127.0.0.1:%d", port == 0 ? free_port() : port);
+    auto_(cor_freep) char *address =
+        cor_sprintf("127.0.0.1:%d", port == 0 ? test_free_port() : port);
     const char *const addresses[] = {address};
     struct cor_httpd_spec spec = {.addresses = addresses,
                                   .address_count = 1,

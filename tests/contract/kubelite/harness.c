@@ -13,7 +13,6 @@
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,26 +21,7 @@
 #include "common/base/must.h"
 #include "common/pki/cert.h"
 #include "common/pki/key.h"
-
-/* Below those that the kernel gives to clients: another program's connection would take it before
- * it is listened on. */
-static int free_port(void)
-{
-    enum { FIRST = 20000, COUNT = 12000, TRIES = 100 };
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (int i = 0; i < TRIES; i++) {
-        uint16_t random = 0;
-        auto_(cor_fd_close) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        must(getrandom(&random, sizeof(random), 0) == sizeof(random));
-        address.sin_port = htons((uint16_t)(FIRST + random % COUNT));
-        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-            return ntohs(address.sin_port);
-        }
-    }
-    must(false);
-    return 0;
-}
+#include "tests/support/port.h"
 
 void start(struct fixture *f)
 {
@@ -82,7 +62,7 @@ int setup(void **state)
 {
     struct fixture *f = cor_alloc(sizeof(*f));
     f->stage = stage_new();
-    f->port = free_port();
+    f->port = test_free_port();
     start(f);
     become(f, "admin", "system:masters");
     *state = f;
