@@ -470,5 +470,8 @@ bool agent_round(void *self)
     }
     cor_bus_set_cause(agent->service->bus, 0);
     drain_look(agent->drain);
+    if (busy) {
+        cor_service_calm(agent->service);
+    }
     return busy;
 }
