@@ -14,6 +14,8 @@
 #include "services/edged/evict/measurer.h"
 #include "services/edged/gc/gc.h"
 #include "services/edged/logs/logs.h"
+#include "services/edged/manifest/mirrors.h"
+#include "services/edged/manifest/statics.h"
 #include "services/edged/probe/prober.h"
 
 enum { SAFETY_S = 60, OBJECT_MAX = 16 * 1024 * 1024 };
@@ -51,6 +53,8 @@ static const struct cor_conf_row rows[] = {
                      "folder of pods and their volumes"),
     COR_CONF_STR_ROW(struct edged_cfg, pod_log_dir, "pods.log-dir", "/var/log/pods",
                      "folder of containers' logs"),
+    COR_CONF_STR_ROW(struct edged_cfg, static_dir, "pods.static-dir", "",
+                     "folder of static Pods' manifests (YAML, JSON); empty: none"),
     COR_CONF_STR_ROW(struct edged_cfg, cgroup_root, "pods.cgroup-root", "",
                      "cgroup that kubepods is in; empty: at the top"),
     COR_CONF_STRS_ROW(struct edged_cfg, cluster_dns, "pods.dns", "",
@@ -185,6 +189,7 @@ static void on_link(void *self, bool up)
         registrar_link(agent->registrar);
         teller_go_on(agent->teller);
         report_at_once(agent);
+        mirrors_look_at_all(agent->mirrors);
     }
 }
 
@@ -302,6 +307,9 @@ static enum cor_code check(const void *config, struct cor_err *err)
             return cor_err_set(err, COR_INVALID, "%.100s: expected an absolute path", paths[i]);
         }
     }
+    if (cfg->static_dir[0] != '\0' && cfg->static_dir[0] != '/') {
+        return cor_err_set(err, COR_INVALID, "pods.static-dir: expected an absolute path");
+    }
     if (cfg->cgroup_root[0] != '\0' && cfg->cgroup_root[0] != '/') {
         return cor_err_set(err, COR_INVALID, "pods.cgroup-root: expected an absolute path");
     }
@@ -372,6 +380,8 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     agent->gc = gc_new(agent);
     agent->evictor = evictor_new(agent);
     agent->measurer = measurer_new(agent);
+    agent->mirrors = mirrors_new(agent);
+    agent->statics = statics_new(agent);
     agent->hook = cor_hook_new(agent->loop, agent_round, agent);
     agent->safety = cor_timer_new(agent->loop, on_safety, agent);
     cor_timer_repeat(agent->safety, COR_SEC(SAFETY_S));
@@ -403,6 +413,8 @@ static void stop(void *self)
     cor_timer_free(&agent->safety);
     cri_free(&agent->cri);
     meta_close(&agent->meta);
+    statics_free(&agent->statics);
+    mirrors_free(&agent->mirrors);
     logs_free(&agent->logs);
     drain_free(&agent->drain);
     measurer_free(&agent->measurer);

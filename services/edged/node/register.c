@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
 #include "services/edged/evict/evict.h"
+#include "services/edged/manifest/mirrors.h"
 
 enum { RETRY_FIRST_MS = 100, RETRY_LAST_MS = 7000, LEASE_RETRY_MS = 1000, OBJECT_MAX = 4194304 };
 
@@ -176,6 +177,11 @@ static void keep_object(struct registrar *r, struct cor_json *node)
     }
 }
 
+const char *registrar_uid(const struct registrar *r)
+{
+    return r->uid;
+}
+
 const struct cor_json *registrar_object(const struct registrar *r)
 {
     return r == NULL ? NULL : r->object; /* before it is there */
@@ -223,9 +229,10 @@ static void take_uid(struct registrar *r, struct cor_view body)
     if (cor_json_parse(body, OBJECT_MAX, 0, &node, NULL) == COR_OK) {
         keep_object(r, node);
         const char *uid = cor_json_str_at(node, "metadata.uid", "");
-        if (uid[0] != '\0') {
+        if (uid[0] != '\0' && strcmp(uid, r->uid) != 0) {
             cor_free(r->uid);
             r->uid = cor_strdup(uid);
+            mirrors_look_at_all(r->agent->mirrors);
         }
     }
 }

@@ -159,13 +159,20 @@ static void yaml_of_kubernetes(void **state)
         const char *text;
         const char *json;
     } CASES[] = {
-        {"a: 0644", "{\"a\":420}"},         {"a: 0o644", "{\"a\":420}"},
-        {"a: 0x1f", "{\"a\":31}"},          {"a: 0", "{\"a\":0}"},
-        {"a: 089", "{\"a\":89}"},           {"a: '0644'", "{\"a\":\"0644\"}"},
-        {"a: yes", "{\"a\":true}"},         {"a: Off", "{\"a\":false}"},
-        {"a: NULL", "{\"a\":null}"},        {"a: \"on\"", "{\"a\":\"on\"}"},
-        {"a: 0-7", "{\"a\":\"0-7\"}"},      {"---\na: 1\n---\n", "{\"a\":1}"},
-        {"{\"a\": [0.5]}", "{\"a\":[0.5]}"}, {"a: 0x", "{\"a\":\"0x\"}"},
+        {"a: 0644", "{\"a\":420}"},
+        {"a: 0o644", "{\"a\":420}"},
+        {"a: 0x1f", "{\"a\":31}"},
+        {"a: 0", "{\"a\":0}"},
+        {"a: 089", "{\"a\":89}"},
+        {"a: '0644'", "{\"a\":\"0644\"}"},
+        {"a: yes", "{\"a\":true}"},
+        {"a: Off", "{\"a\":false}"},
+        {"a: NULL", "{\"a\":null}"},
+        {"a: \"on\"", "{\"a\":\"on\"}"},
+        {"a: 0-7", "{\"a\":\"0-7\"}"},
+        {"---\na: 1\n---\n", "{\"a\":1}"},
+        {"{\"a\": [0.5]}", "{\"a\":[0.5]}"},
+        {"a: 0x", "{\"a\":\"0x\"}"},
     };
     for (size_t i = 0; i < COR_COUNT(CASES); i++) {
         auto_(cor_json_free) struct cor_json *value = NULL;
@@ -183,9 +190,8 @@ static void yaml_has_one_document(void **state)
     (void)state;
     struct cor_json *value = NULL;
     struct cor_err err = COR_ERR_NONE;
-    assert_int_equal(
-        cor_yaml_parse(COR_VIEW("a: 1\n---\nb: 2\n"), 1000, NULL, NULL, &value, &err),
-        COR_INVALID);
+    assert_int_equal(cor_yaml_parse(COR_VIEW("a: 1\n---\nb: 2\n"), 1000, NULL, NULL, &value, &err),
+                     COR_INVALID);
     assert_null(value);
     assert_string_equal(err.text, "line 3: a second document");
     assert_int_equal(cor_yaml_parse(COR_VIEW("a: 1\n---\n"), 1000, NULL, NULL, &value, &err),

@@ -215,7 +215,7 @@ static bool fits(enum shape_kind kind, enum cor_json_type type)
         [SHAPE_BOOL] = 1u << COR_JSON_BOOL,
         [SHAPE_INT] = 1u << COR_JSON_INT,
         [SHAPE_PORT] = 1u << COR_JSON_INT | 1u << COR_JSON_STRING,
-        [SHAPE_QUANTITY] = 1u << COR_JSON_INT | 1u << COR_JSON_STRING,
+        [SHAPE_QUANTITY] = 1u << COR_JSON_INT | 1u << COR_JSON_REAL | 1u << COR_JSON_STRING,
         [SHAPE_OBJECT] = 1u << COR_JSON_OBJECT,
         [SHAPE_LIST] = 1u << COR_JSON_ARRAY,
         [SHAPE_TEXTS] = 1u << COR_JSON_ARRAY,
