@@ -225,6 +225,7 @@ static void put(struct agent *agent, struct pod *parsed, struct cor_json *status
     } else {
         update(pod, parsed);
     }
+    run_told_status(pod->run, status);
     pod->desired = true;
     pod->mentioned = true;
     pod->cause = cor_bus_cause(agent->service->bus);

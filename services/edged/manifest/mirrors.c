@@ -161,6 +161,8 @@ static void show(const struct mirror *mirror, struct agent_pod *pod)
 {
     bool own = mirror->object != NULL && strcmp(manifest_hash(mirror->object), pod->uid) == 0;
     report_to(pod, own ? mirror->object : NULL);
+    run_told_status(pod->run, own ? cor_json_get(mirror->object, "status") : NULL);
+    agent_touch(pod);
 }
 
 static void look(struct mirror *mirror)

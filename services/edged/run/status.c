@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "gates.h"
 #include "phase.h"
 
 static struct cor_json *time_of(int64_t ns)
@@ -226,8 +227,12 @@ static struct cor_json *conditions(const struct run *run, const char *phase,
     auto_(cor_freep) char *init_text = unready(run, lacks_init, "incomplete");
     struct condition ready = {.type = "Ready"};
     struct condition containers = {.type = "ContainersReady"};
+    auto_(cor_freep) char *gates_text = gates_closed(run->pod, run->gates);
     fill_ready(&ready, phase, main_text);
     fill_ready(&containers, phase, main_text);
+    if (ready.is_true && gates_text[0] != '\0') {
+        ready = (struct condition){ready.type, false, "ReadinessGatesNotReady", gates_text};
+    }
     const struct condition all[] = {
         {"PodReadyToStartContainers", run->sandbox.state == RUN_BOX_READY && run->sandbox.read,
          NULL, NULL},

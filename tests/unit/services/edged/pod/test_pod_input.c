@@ -44,7 +44,8 @@ static const char SAMPLE[] =
     "'sysctls':[{'name':'net.a','value':'1'}],'seccompProfile':{'type':'RuntimeDefault',"
     "'localhostProfile':''},'appArmorProfile':{'type':'Unconfined','localhostProfile':''},"
     "'seLinuxOptions':{'user':'u','role':'r','type':'t','level':'l'}},'hostAliases':[{'ip':"
-    "'1.2.3.4','hostnames':['a']}],'imagePullSecrets':[{'name':'reg'}],'initContainers':"
+    "'1.2.3.4','hostnames':['a']}],'readinessGates':[{'conditionType':'g'}],'imagePullSecrets':[{'"
+    "name':'reg'}],'initContainers':"
     "[" CONTAINER("i") ",'restartPolicy':'Always'}],'containers':[" CONTAINER(
         "c") "}],'ephemeralContainers':[" CONTAINER("d") "}],"
                                                          "'volumes':[{'name':'e','emptyDir':{'"
