@@ -31,6 +31,7 @@ struct edged_cfg {
     char *cluster_domain;
     struct cor_conf_strs cluster_dns;
     struct cor_conf_strs node_labels;
+    struct cor_conf_strs node_annotations;
     struct cor_conf_strs node_taints;
     bool schedulable;
     bool autonomous;

@@ -16,6 +16,7 @@
 #include "services/edged/logs/logs.h"
 #include "services/edged/manifest/mirrors.h"
 #include "services/edged/manifest/statics.h"
+#include "services/edged/node/marks.h"
 #include "services/edged/probe/prober.h"
 
 enum { SAFETY_S = 60, OBJECT_MAX = 16 * 1024 * 1024 };
@@ -28,6 +29,8 @@ static const struct cor_conf_row rows[] = {
                      "address of the node; empty: of the interface with the default route"),
     COR_CONF_STRS_ROW(struct edged_cfg, node_labels, "node.labels", "",
                       "further labels, key=value"),
+    COR_CONF_STRS_ROW(struct edged_cfg, node_annotations, "node.annotations", "",
+                      "further annotations, key=value"),
     COR_CONF_STRS_ROW(struct edged_cfg, node_taints, "node.taints", "",
                       "taints to register with, key=value:Effect"),
     COR_CONF_BOOL_ROW(struct edged_cfg, schedulable, "node.schedulable", "true",
@@ -298,6 +301,11 @@ static char *host_name(void)
 static enum cor_code check(const void *config, struct cor_err *err)
 {
     const struct edged_cfg *cfg = config;
+    enum cor_code code =
+        marks_check(&cfg->node_labels, &cfg->node_annotations, &cfg->node_taints, err);
+    if (code != COR_OK) {
+        return code;
+    }
     const char *const paths[] = {cfg->runtime_socket, cfg->root_dir, cfg->pod_log_dir};
     if (cfg->node_name[0] != '\0' && !cor_is_dns_subdomain(cor_view_of(cfg->node_name))) {
         return cor_err_set(err, COR_INVALID, "node.name: expected a DNS name in lower case");
@@ -325,7 +333,7 @@ static enum cor_code check(const void *config, struct cor_err *err)
     if (cfg->api_listen[0] != '\0' && cfg->api_token_file[0] == '\0') {
         return cor_err_set(err, COR_INVALID, "api.token-file: expected a path");
     }
-    enum cor_code code = logs_rules(cfg, &rotation, err);
+    code = logs_rules(cfg, &rotation, err);
     code = code == COR_OK ? gc_rules(cfg, &images, err) : code;
     return code == COR_OK ? evictor_rules(cfg, &eviction, err) : code;
 }

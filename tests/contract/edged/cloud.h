@@ -38,6 +38,8 @@ struct cloud {
     struct cor_map *statuses; /* key of pod to its status JSON, patched */
     struct cor_json *node;
     struct cor_json *node_status;
+    struct cor_json *node_marks; /* what an update of it says */
+    bool has_node;               /* it was there before edged */
     struct cor_json *lease;
     struct cor_json *events; /* array of Event */
     size_t renewals;
@@ -240,6 +242,12 @@ static inline enum cor_code cloud_on_call(void *self, struct cor_in *in, const v
         cloud_event(cloud, json, in);
     } else if (cor_view_is(key.type, "serviceaccounttoken")) {
         cloud_token(cloud, json, in);
+    } else if (cor_view_is(key.type, "node") && call->verb == PX_VERB_UPDATE) {
+        cor_json_free(&cloud->node_marks);
+        cloud->node_marks = cor_json_ref(json);
+        cloud_reply(in, 200, json);
+    } else if (cor_view_is(key.type, "node") && cloud->has_node) {
+        cloud_reply(in, 409, NULL);
     } else if (cor_view_is(key.type, "node")) {
         cor_json_free(&cloud->node);
         cloud->node = cor_json_ref(json);
@@ -508,6 +516,7 @@ static inline int cloud_tear_down(void **state)
     cor_map_free(&cloud->statuses);
     cor_json_free(&cloud->node);
     cor_json_free(&cloud->node_status);
+    cor_json_free(&cloud->node_marks);
     cor_json_free(&cloud->lease);
     cor_json_free(&cloud->events);
     cor_free(cloud->last_delete);

@@ -59,12 +59,47 @@ static void test_gates(void **state)
     cloud_delete_pods(cloud);
 }
 
+static int with_labels(void **state)
+{
+    return cloud_set_up_with(state, "events: false\nnode.labels: [zone=b]\n");
+}
+
+static bool has_marks(struct cloud *cloud, void *with)
+{
+    (void)with;
+    return cloud->node_marks != NULL;
+}
+
+/* A Node that was there is told what the settings say by now, once. */
+static void test_labels_of_a_known_node(void **state)
+{
+    struct cloud *cloud = *state;
+    cloud_kill_edged(cloud, SIGKILL);
+    cloud->has_node = true;
+    cloud_put(cloud, "null/node/n1",
+              json_of("{'kind':'Node','metadata':{'name':'n1','uid':'node-uid','labels':{'zone':"
+                      "'a','rack':'1','foreign':'x'},'annotations':{'coracle.io/settings':"
+                      "'{\\u0022labels\\u0022:[\\u0022zone\\u0022,\\u0022rack\\u0022]}'}}}"));
+    cor_json_free(&cloud->node_marks);
+    cloud_start_edged(cloud);
+    (void)cloud_await(cloud, has_marks, NULL, PATIENCE, "the Node is updated");
+    const struct cor_json *labels = cor_json_at(cloud->node_marks, "metadata.labels");
+    assert_string_equal(cor_json_as_str(cor_json_get(labels, "zone"), ""), "b");
+    assert_int_equal(cor_json_type(cor_json_get(labels, "rack")), COR_JSON_NULL);
+    assert_non_null(cor_json_get(labels, "rack"));
+    assert_null(cor_json_get(labels, "foreign"));
+    cloud_put_pod(cloud, "one", GATED); /* for the books */
+    (void)cloud_await(cloud, is_closed, CLOUD_NAME("one"), PATIENCE, "it runs");
+    cloud_delete_pods(cloud);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
     be_contained(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_gates, cloud_set_up, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_labels_of_a_known_node, with_labels, cloud_tear_down),
     };
     return cmocka_run_group_tests_name("edged update", tests, NULL, NULL);
 }
