@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "services/edged/admit/admission.h"
 #include "services/edged/drain/drain.h"
+#include "services/edged/hold/hold.h"
 #include "services/edged/hook/hook.h"
 #include "services/edged/manifest/manifest.h"
 #include "services/edged/manifest/mirrors.h"
@@ -221,9 +222,15 @@ static void put(struct agent *agent, struct pod *parsed, struct cor_json *status
         pod->known = cor_json_ref(status);
         run_recall(pod->run, status);
         drop_namesakes(agent, pod);
-        admission_judge(pod, status);
+        pod->run->held = hold_begins(parsed->object, status);
+        if (pod->run->held) { /* whether the node takes it is seen when it is let go */
+            LOGI(agent->log, "edged.pod-held", "pod=%s", pod->key);
+        } else {
+            admission_judge(pod, status);
+        }
     } else {
         update(pod, parsed);
+        hold_updated(pod);
     }
     run_told_status(pod->run, status);
     pod->desired = true;
@@ -451,6 +458,10 @@ static bool step(struct agent_pod *pod)
     struct run_action actions[RUN_ACTIONS_MAX];
     bool busy = false;
     size_t count = 0;
+    if (hold_keeps(pod)) {
+        pod->dirty = false;
+        return false;
+    }
     check_deadline(pod);
     do {
         pod->dirty = false;
@@ -476,7 +487,7 @@ static void set_wake(struct agent_pod *pod)
     if (deadline != INT64_MAX && now.us + deadline < at.us) {
         at.us = now.us + deadline;
     }
-    if (at.us == INT64_MAX) {
+    if (at.us == INT64_MAX || pod->run->held) {
         cor_timer_stop(pod->wake);
     } else {
         cor_timer_start(pod->wake, at.us > now.us ? at.us - now.us : 0);

@@ -13,6 +13,7 @@
 #include "services/edged/evict/evictor.h"
 #include "services/edged/evict/measurer.h"
 #include "services/edged/gc/gc.h"
+#include "services/edged/hold/hold.h"
 #include "services/edged/logs/logs.h"
 #include "services/edged/manifest/mirrors.h"
 #include "services/edged/manifest/statics.h"
@@ -268,6 +269,11 @@ static void add_stats(void *self, struct cor_buf *out)
                 agent->events_sent, agent->events_lost, api_count(agent->api));
 }
 
+static const struct cor_ctl_verb VERBS[] = {
+    {"unhold", "let held Pods go: {\"pod\":\"NS/NAME\"}, {\"node\":\"NAME\"} or {\"all\":true}",
+     hold_ctl},
+};
+
 static void fill_node(struct agent *agent)
 {
     const struct edged_cfg *cfg = agent->cfg;
@@ -394,6 +400,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     agent->safety = cor_timer_new(agent->loop, on_safety, agent);
     cor_timer_repeat(agent->safety, COR_SEC(SAFETY_S));
     cor_bus_stats(service->bus, add_stats, agent);
+    cor_bus_ctl(service->bus, VERBS, COR_COUNT(VERBS), agent);
     teller_node_note(agent, false, "Starting", "Starting kubelet.");
     agent->http = api_http_open(agent);
     cor_service_ready(service);

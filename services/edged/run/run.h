@@ -156,6 +156,7 @@ struct run {
     enum run_verb old_sandbox_op;
     bool cleaning;
     bool cleaned;           /* nothing is left of it on this machine */
+    bool held;              /* waits to be let go: hold/hold.h */
     struct cor_json *gates; /* conditions of readiness gates as the API has them; owned */
     struct run_note notes[RUN_NOTES_MAX];
     size_t note_count;

@@ -93,12 +93,78 @@ static void test_labels_of_a_known_node(void **state)
     cloud_delete_pods(cloud);
 }
 
+static void put_held(struct cloud *cloud, const char *image)
+{
+    cloud_put(cloud, "default/pod/held",
+              json_of("{'kind':'Pod','metadata':{'name':'held','namespace':'default','uid':"
+                      "'uid-held','annotations':{'edge.kubeedge.io/hold-upgrade':'true'}},'spec':{"
+                      "'nodeName':'n1','terminationGracePeriodSeconds':1,'containers':[{'name':"
+                      "'c','image':'%s','command':['sleep','1000']}]}}",
+                      image));
+}
+
+static bool is_held(struct cloud *cloud, void *name)
+{
+    return condition(cloud, name, "HeldUpgrade") != NULL;
+}
+
+static bool is_told_again(struct cloud *cloud, void *before)
+{
+    return cloud->patches > *(size_t *)before;
+}
+
+static bool has_update(struct cloud *cloud, void *image)
+{
+    const char *is = cor_json_str_at(cloud_container(cloud, "held"), "image", "");
+    return strcmp(is, image) == 0;
+}
+
+/* Asks edged to let Pods go. */
+static enum cor_code unhold(struct cloud *cloud, const char *args, struct cor_buf *answer)
+{
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_freep) char *path = cor_sprintf("%s/r/ctl/edged", cloud->dir);
+    return tool_ask(path, "unhold", cor_view_of(args), 3000, answer, &err);
+}
+
+/* It waits, whatever edged goes through; what is started then is what it was updated to. */
+static void test_held_pods(void **state)
+{
+    struct cloud *cloud = *state;
+    auto_(cor_buf_free) struct cor_buf answer = {0};
+    put_held(cloud, "coracle.local/none:1");
+    (void)cloud_await(cloud, is_held, CLOUD_NAME("held"), PATIENCE, "it is held");
+    assert_string_equal(cor_json_str_at(cloud_status(cloud, "held"), "phase", ""), "Pending");
+    assert_string_equal(cor_json_str_at(condition(cloud, "held", "HeldUpgrade"), "reason", ""),
+                        "HoldUpgradeEnabled");
+    size_t patches = cloud->patches;
+    cloud_kill_edged(cloud, SIGKILL);
+    cloud_start_edged(cloud);
+    (void)cloud_await(cloud, is_told_again, &patches, PATIENCE, "it is told again");
+    assert_true(is_held(cloud, CLOUD_NAME("held")));
+    put_held(cloud, "coracle.local/busybox:1");
+    (void)cloud_await(cloud, has_update, CLOUD_NAME("coracle.local/busybox:1"), PATIENCE,
+                      "the update is taken");
+    assert_true(is_held(cloud, CLOUD_NAME("held")));
+    cloud_put_pod(cloud, "other", GATED);
+    (void)cloud_await(cloud, is_closed, CLOUD_NAME("other"), PATIENCE, "another one runs");
+    assert_null(cor_json_get(cloud_container(cloud, "held"), "containerID"));
+    assert_int_equal(unhold(cloud, "{\"pod\":\"default/other\"}", &answer), COR_NOTFOUND);
+    assert_int_equal(unhold(cloud, "{\"pod\":\"held\"}", &answer), COR_INVALID);
+    assert_int_equal(unhold(cloud, "{\"node\":\"n2\"}", &answer), COR_NOTFOUND);
+    assert_int_equal(unhold(cloud, "{\"pod\":\"default/held\"}", &answer), COR_OK);
+    assert_string_equal(answer.data, "{\"released\":[\"default/held\"]}");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("held"), PATIENCE, "it runs");
+    cloud_delete_pods(cloud);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
     be_contained(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_gates, cloud_set_up, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_held_pods, cloud_set_up, cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_labels_of_a_known_node, with_labels, cloud_tear_down),
     };
     return cmocka_run_group_tests_name("edged update", tests, NULL, NULL);
