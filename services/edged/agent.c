@@ -222,10 +222,8 @@ static void put(struct agent *agent, struct pod *parsed, struct cor_json *status
         pod->known = cor_json_ref(status);
         run_recall(pod->run, status);
         drop_namesakes(agent, pod);
-        pod->run->held = hold_begins(parsed->object, status);
-        if (pod->run->held) { /* whether the node takes it is seen when it is let go */
-            LOGI(agent->log, "edged.pod-held", "pod=%s", pod->key);
-        } else {
+        hold_judge(pod, status);
+        if (!pod->run->held) { /* else it is judged when it is let go */
             admission_judge(pod, status);
         }
     } else {

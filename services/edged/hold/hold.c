@@ -2,7 +2,9 @@
 #include "hold.h"
 
 #include <string.h>
+#include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "services/edged/admit/admission.h"
 
@@ -18,6 +20,34 @@ bool hold_begins(const struct cor_json *object, const struct cor_json *status)
     const char *phase = cor_json_str_at(status, "phase", "Pending");
     return hold_is_marked(object) && strcmp(phase, "Pending") == 0 &&
            cor_json_is_null(cor_json_at(object, "metadata.deletionTimestamp"));
+}
+
+/* It goes with the Pod's folder. */
+static char *mark_of(const struct agent_pod *pod)
+{
+    return cor_sprintf("%s/pods/%s/released", pod->agent->cfg->root_dir, pod->uid);
+}
+
+void hold_judge(struct agent_pod *pod, const struct cor_json *status)
+{
+    auto_(cor_freep) char *mark = mark_of(pod);
+    pod->run->held = hold_begins(pod->pod->object, status) && access(mark, F_OK) != 0;
+    if (pod->run->held) {
+        LOGI(pod->agent->log, "edged.pod-held", "pod=%s", pod->key);
+    }
+}
+
+/* Who let it go was told so: it counts for the edged after this one, too. */
+static void remember(const struct agent_pod *pod)
+{
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_freep) char *mark = mark_of(pod);
+    auto_(cor_freep) char *folder = cor_sprintf("%s/pods/%s", pod->agent->cfg->root_dir, pod->uid);
+    if (cor_mkdirs(folder, 0750, &err) != COR_OK ||
+        cor_file_write(mark, COR_VIEW(""), 0600, &err) != COR_OK) {
+        LOGW(pod->agent->log, "edged.release-not-kept", "pod=%s error=%s", pod->key,
+             cor_log_esc(cor_view_of(err.text)));
+    }
 }
 
 static bool was_started(const struct run *run)
@@ -42,6 +72,7 @@ bool hold_keeps(struct agent_pod *pod)
 static void let_go(struct agent_pod *pod)
 {
     pod->run->held = false;
+    remember(pod);
     LOGI(pod->agent->log, "edged.pod-released", "pod=%s", pod->key);
     admission_judge(pod, NULL);
     agent_touch(pod);

@@ -14,6 +14,10 @@ bool hold_is_marked(const struct cor_json *object);
  * NULL). Pure. */
 bool hold_begins(const struct cor_json *object, const struct cor_json *status);
 
+/* Judges a Pod that is new here: is it held? status may be NULL. One that was let go once, by this
+ * edged or one before it, is not: a file in the Pod's folder says so. */
+void hold_judge(struct agent_pod *pod, const struct cor_json *status);
+
 /* Whether nothing is to be done for the Pod now. It is no more when it ends, or when it had been
  * started before this edged was. */
 bool hold_keeps(struct agent_pod *pod);

@@ -154,6 +154,8 @@ static void test_held_pods(void **state)
     assert_int_equal(unhold(cloud, "{\"node\":\"n2\"}", &answer), COR_NOTFOUND);
     assert_int_equal(unhold(cloud, "{\"pod\":\"default/held\"}", &answer), COR_OK);
     assert_string_equal(answer.data, "{\"released\":[\"default/held\"]}");
+    cloud_kill_edged(cloud, SIGKILL); /* what was said counts all the same */
+    cloud_start_edged(cloud);
     (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("held"), PATIENCE, "it runs");
     cloud_delete_pods(cloud);
 }
