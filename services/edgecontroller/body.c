@@ -153,15 +153,31 @@ static void count_ref(void *self, const char *type, const char *name)
     (*(size_t *)self)++;
 }
 
+/* Sources of projected volumes that are not the Pod's own: of those only downwardAPI is. */
+static bool has_foreign_source(const struct cor_json *volume)
+{
+    const struct cor_json *sources = cor_json_at(volume, "projected.sources");
+    for (size_t i = 0; i < cor_json_count(sources); i++) {
+        const struct cor_json *source = cor_json_item(sources, i);
+        if (cor_json_count(source) != 1 || cor_json_get(source, "downwardAPI") == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool has_claim_or_token(const struct cor_json *pod)
 {
-    static const char *const KINDS[] = {"persistentVolumeClaim", "ephemeral", "projected", "csi"};
+    static const char *const KINDS[] = {"persistentVolumeClaim", "ephemeral", "csi"};
     const struct cor_json *volumes = cor_json_at(pod, "spec.volumes");
     for (size_t i = 0; i < cor_json_count(volumes); i++) {
         for (size_t k = 0; k < COR_COUNT(KINDS); k++) {
             if (cor_json_get(cor_json_item(volumes, i), KINDS[k]) != NULL) {
                 return true;
             }
+        }
+        if (has_foreign_source(cor_json_item(volumes, i))) {
+            return true;
         }
     }
     return false;

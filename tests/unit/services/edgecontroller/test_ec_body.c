@@ -114,6 +114,17 @@ static const struct row {
      COR_DENIED, NULL},
     {PX_VERB_CREATE, "a/pod/x",
      "{'metadata':{'name':'x'," MIRROR
+     "},'spec':{'nodeName':'n1','volumes':[{'projected':{'sources':[{'downwardAPI':{},"
+     "'serviceAccountToken':{}}]}}]}}",
+     COR_DENIED, NULL},
+    {PX_VERB_CREATE, "a/pod/x",
+     "{'metadata':{'name':'x'," MIRROR
+     "},'spec':{'nodeName':'n1','volumes':[{'projected':{'sources':[{'downwardAPI':{}}]}}]}}",
+     COR_OK,
+     "{'metadata':{'name':'x'," MIRROR
+     "},'spec':{'nodeName':'n1','volumes':[{'projected':{'sources':[{'downwardAPI':{}}]}}]}}"},
+    {PX_VERB_CREATE, "a/pod/x",
+     "{'metadata':{'name':'x'," MIRROR
      "},'spec':{'nodeName':'n1','volumes':[{'persistentVolumeClaim':{'claimName':'c'}}]}}",
      COR_DENIED, NULL},
     /* .. and go with their Node */
