@@ -26,10 +26,12 @@ struct edged_cfg {
     char *runtime_socket;
     char *root_dir;
     char *pod_log_dir;
+    char *static_dir;
     char *cgroup_root;
     char *cluster_domain;
     struct cor_conf_strs cluster_dns;
     struct cor_conf_strs node_labels;
+    struct cor_conf_strs node_annotations;
     struct cor_conf_strs node_taints;
     bool schedulable;
     bool autonomous;
@@ -94,6 +96,9 @@ struct agent_pod {
     bool deleting;            /* the last delete is under way */
     bool deleted;             /* the API has been told that it is gone */
     bool was_seen;            /* something of it was in the runtime */
+    bool is_static;           /* a file wants it: manifest/ */
+    char *mirror;             /* owned: uid of the mirror that it is reported to; NULL: none */
+    bool remirrored;          /* since the status under way was sent */
     struct cor_timer *report;
     int64_t report_us; /* back-off */
     bool report_waits; /* timer runs after a failure */
@@ -120,6 +125,10 @@ struct measurer;
 struct gc;
 /* logs/logs.h */
 struct logs;
+/* manifest/statics.h */
+struct statics;
+/* manifest/mirrors.h */
+struct mirrors;
 /* api.c */
 struct api;
 /* api_tunnel.c */
@@ -157,6 +166,8 @@ struct agent {
     struct measurer *measurer;
     struct gc *gc;
     struct logs *logs;
+    struct statics *statics;
+    struct mirrors *mirrors;
     struct api *api;
     struct api_tunnel *tunnel;
     struct api_http *http;
@@ -173,6 +184,16 @@ void agent_put_pod(struct agent *agent, struct cor_view key, struct cor_view uid
 
 /* A desired pod is gone; uid may be absent. */
 void agent_drop_pod(struct agent *agent, struct cor_view key, struct cor_view uid);
+
+/* A static Pod is wanted: object (borrowed) is what manifest_read made. None of its name is here.
+ */
+void agent_put_static(struct agent *agent, struct cor_json *object);
+
+/* The static Pod by key, wanted or being ended; NULL. */
+struct agent_pod *agent_find_static(const struct agent *agent, const char *key);
+
+/* It is wanted no more. */
+void agent_drop_static(struct agent *agent, const char *key);
 
 /* A pod of which only the runtime knows: containers by name, so that it can be ended. */
 void agent_adopt_orphan(struct agent *agent, const char *uid, const char *ns, const char *name,
@@ -233,6 +254,9 @@ void clean_strays(struct agent *agent);
 void report(struct agent_pod *pod);
 void report_timer(void *self);
 
+/* report.c: a static Pod is reported to this mirror (borrowed) as the API has it; NULL: to none. */
+void report_to(struct agent_pod *pod, const struct cor_json *mirror);
+
 /* report.c: the link came up: what waited for it is tried at once, and every Pod is reported, for
  * the API may know it no more. */
 void report_at_once(struct agent *agent);
@@ -253,6 +277,8 @@ void registrar_free(struct registrar **registrar);
 void registrar_link(struct registrar *registrar);
 void registrar_runtime(struct registrar *registrar);
 void registrar_node(struct registrar *registrar, struct cor_view body);
+/* The Node's uid; "": not known. Borrowed. */
+const char *registrar_uid(const struct registrar *registrar);
 /* What the node is short of: memory, disk, processes. */
 void registrar_pressure(struct registrar *registrar, const bool *pressure);
 /* The node is shutting down: it is not ready. */

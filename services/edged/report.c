@@ -10,6 +10,12 @@
 /* What changes only conditions or addresses may wait a moment for what follows. */
 enum { SOON_MS = 300, RETRY_FIRST_MS = 500, RETRY_LAST_MS = 10000, INVALID = 422 };
 
+/* Who is reported to. */
+static const char *uid_of(const struct agent_pod *pod)
+{
+    return pod->is_static ? pod->mirror : pod->uid;
+}
+
 static void retry_later(struct agent_pod *pod)
 {
     pod->report_us = pod->report_us == 0 ? COR_MS(RETRY_FIRST_MS) : pod->report_us * 2;
@@ -60,16 +66,60 @@ static bool patch(struct agent_pod *pod, struct cor_json *object, meta_fn fn)
  * more than a Pod can have. False: this was done, or cannot be now. */
 static bool clear_addresses(struct agent_pod *pod)
 {
-    if (pod->cleared || !patch(pod, status_clear(pod->uid), on_cleared)) {
+    if (pod->cleared || !patch(pod, status_clear(uid_of(pod)), on_cleared)) {
         return false;
     }
     pod->cleared = true;
     return true;
 }
 
+void report_to(struct agent_pod *pod, const struct cor_json *mirror)
+{
+    const char *uid = mirror == NULL ? NULL : cor_json_str_at(mirror, "metadata.uid", "");
+    bool same = uid != NULL && pod->mirror != NULL && strcmp(uid, pod->mirror) == 0;
+    if (same || (uid == NULL && pod->mirror == NULL)) {
+        return;
+    }
+    cor_free(pod->mirror);
+    pod->mirror = uid == NULL ? NULL : cor_strdup(uid);
+    pod->remirrored = pod->sending != NULL;
+    if (uid == NULL) {
+        return;
+    }
+    struct cor_json *status = cor_json_copy(cor_json_get(mirror, "status"));
+    struct cor_json *since = cor_json_get(pod->known, "startTime");
+    status = status == NULL ? cor_json_object() : status;
+    if (cor_json_get(status, "startTime") == NULL &&
+        since != NULL) { /* not the mirror's: its own */
+        cor_json_set(status, "startTime", cor_json_ref(since));
+    }
+    cor_json_free(&pod->known);
+    pod->known = status;
+    agent_touch(pod);
+}
+
+/* What was sent to a mirror that is none any more says nothing about the one that is. */
+static bool was_for_another(struct agent_pod *pod)
+{
+    bool other = pod->remirrored;
+    pod->remirrored = false;
+    if (other) {
+        cor_json_free(&pod->sending);
+        pod->report_again = true;
+        agent_release(pod);
+    }
+    return other;
+}
+
 static void on_patched(void *self, int status, struct cor_view body)
 {
     struct agent_pod *pod = self;
+    if (pod->remirrored) {
+        books_ended(pod->agent->books.pods, &pod->status_book, BOOKS_AGAIN);
+    }
+    if (was_for_another(pod)) {
+        return;
+    }
     if (status == INVALID && clear_addresses(pod)) {
         books_ended(pod->agent->books.pods, &pod->status_book, BOOKS_AGAIN);
         return;
@@ -102,7 +152,7 @@ static void send_status(struct agent_pod *pod, struct cor_json *status)
     agent_hold(pod);
     cor_timer_stop(pod->report);
     books_sent(pod->agent->books.pods, &pod->status_book);
-    if (!patch(pod, status_patch(pod->uid, status, pod->known), on_patched)) {
+    if (!patch(pod, status_patch(uid_of(pod), status, pod->known), on_patched)) {
         on_patched(pod, 0, (struct cor_view){0});
     }
 }
@@ -183,6 +233,9 @@ static void report_status(struct agent_pod *pod)
 void report(struct agent_pod *pod)
 {
     bool removed = pod->run->want == RUN_WANT_GONE && pod->run->cleaned;
+    if (pod->is_static && (pod->mirror == NULL || !pod->desired)) {
+        return;
+    }
     if (!pod->desired || pod->sending != NULL || pod->deleting || pod->deleted ||
         pod->report_waits) {
         return;

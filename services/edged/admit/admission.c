@@ -15,7 +15,8 @@ static size_t others_of(const struct agent_pod *pod, const struct pod **out)
     void *value = NULL;
     while (cor_map_next(pod->agent->pods, &at, NULL, &value)) {
         const struct agent_pod *other = value;
-        bool counts = (other->desired && other->run->over == NULL) || run_is_active(other->run);
+        bool counts = (other->desired && other->run->over == NULL && !other->run->held) ||
+                      run_is_active(other->run);
         if (other != pod && counts) {
             out[count++] = other->pod;
         }

@@ -7,6 +7,8 @@
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
 #include "services/edged/evict/evict.h"
+#include "services/edged/manifest/mirrors.h"
+#include "services/edged/node/marks.h"
 
 enum { RETRY_FIRST_MS = 100, RETRY_LAST_MS = 7000, LEASE_RETRY_MS = 1000, OBJECT_MAX = 4194304 };
 
@@ -28,6 +30,7 @@ struct registrar {
     struct cor_mono reported;
     struct cor_mono runtime_seen; /* last time that the runtime was up */
     struct cor_json *lease;       /* as the API has it; NULL: to be asked for */
+    bool marks_due;               /* labels and annotations of a Node that was there */
     bool lease_absent;
     bool lease_busy;
     struct cor_timer *retry;  /* registration */
@@ -176,6 +179,11 @@ static void keep_object(struct registrar *r, struct cor_json *node)
     }
 }
 
+const char *registrar_uid(const struct registrar *r)
+{
+    return r->uid;
+}
+
 const struct cor_json *registrar_object(const struct registrar *r)
 {
     return r == NULL ? NULL : r->object; /* before it is there */
@@ -223,17 +231,43 @@ static void take_uid(struct registrar *r, struct cor_view body)
     if (cor_json_parse(body, OBJECT_MAX, 0, &node, NULL) == COR_OK) {
         keep_object(r, node);
         const char *uid = cor_json_str_at(node, "metadata.uid", "");
-        if (uid[0] != '\0') {
+        if (uid[0] != '\0' && strcmp(uid, r->uid) != 0) {
             cor_free(r->uid);
             r->uid = cor_strdup(uid);
+            mirrors_look_at_all(r->agent->mirrors);
         }
     }
+}
+
+static void on_marked(void *self, int status, struct cor_view body)
+{
+    struct registrar *r = self;
+    r->marks_due = status == 0 || status == 429 || status >= 500; /* when the link is up again */
+    if (!r->marks_due && status / 100 != 2) {
+        LOGW(r->agent->log, "edged.node-labels-refused", "status=%d answer=%s", status,
+             cor_log_esc(body));
+    }
+}
+
+/* What the settings say of a Node that is there already. */
+static void send_marks(struct registrar *r)
+{
+    if (!r->marks_due || !r->agent->link) {
+        return;
+    }
+    auto_(cor_freep) char *key = node_key(r, "node");
+    auto_(cor_json_free) struct cor_json *status = cor_json_object();
+    auto_(cor_json_free) struct cor_json *wanted = node_object(&r->info, status);
+    auto_(cor_json_free) struct cor_json *patch = marks_patch(wanted, r->object);
+    auto_(cor_freep) char *text = cor_json_text(patch);
+    r->marks_due =
+        !meta_call(r->agent->meta, PX_VERB_UPDATE, key, 0, cor_view_of(text), on_marked, r);
 }
 
 static void on_registered(void *self, int status, struct cor_view body)
 {
     struct registrar *r = self;
-    bool exists = status == 409; /* the cloud has put the labels right */
+    bool exists = status == 409;
     if (status / 100 != 2 && !exists) {
         r->stage = NOT_REGISTERED;
         if (status != 0 && status != 503) {
@@ -249,6 +283,8 @@ static void on_registered(void *self, int status, struct cor_view body)
     if (!exists) {
         take_uid(r, body);
     }
+    r->marks_due = exists && r->agent->cfg->register_node;
+    send_marks(r);
     report_status(r, true);
     renew_lease(r);
 }
@@ -352,6 +388,7 @@ void registrar_link(struct registrar *r)
         register_node(r);
         return;
     }
+    send_marks(r);
     report_status(r, true);
     renew_lease(r);
 }
@@ -400,6 +437,8 @@ static void fill_info(struct registrar *r)
         .runtime = r->runtime,
         .labels = (const char *const *)cfg->node_labels.items,
         .label_count = cfg->node_labels.count,
+        .annotations = (const char *const *)cfg->node_annotations.items,
+        .annotation_count = cfg->node_annotations.count,
         .taints = (const char *const *)cfg->node_taints.items,
         .taint_count = cfg->node_taints.count,
         .schedulable = cfg->schedulable,

@@ -424,6 +424,7 @@ static const struct shape aliases[] = {
     {.key = "hostnames", .kind = SHAPE_TEXTS, .wrong = subdomain},
     END,
 };
+static const struct shape gates[] = {NEEDED("conditionType", NULL), END};
 static const struct shape pull_secrets[] = {CHECKED("name", segment), END};
 
 static const struct shape spec[] = {
@@ -447,6 +448,7 @@ static const struct shape spec[] = {
     OBJECT("resources", resources),
     OBJECT("securityContext", pod_security),
     LIST("hostAliases", aliases),
+    LIST("readinessGates", gates),
     LIST("imagePullSecrets", pull_secrets),
     {.key = "initContainers",
      .kind = SHAPE_LIST,
