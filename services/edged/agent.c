@@ -31,7 +31,7 @@ void agent_pod_free(void *value)
     pod_free(&pod->pod);
     refs_free(&pod->refs);
     claims_free(&pod->claims);
-    cor_json_free(&pod->known);
+    cor_free(pod->known);
     cor_json_free(&pod->sending);
     cor_free(pod->volume_sums);
     cor_free(pod->volume_made);
@@ -163,7 +163,7 @@ static void refuse(struct agent *agent, const struct cor_json *object, const str
     int64_t grace = grace_of(stand_in);
     if (pod == NULL) {
         pod = add_pod(agent, stand_in);
-        pod->known = cor_json_ref(cor_json_get(object, "status"));
+        known_set(pod, cor_json_get(object, "status"));
         drop_namesakes(agent, pod);
         run_fail(pod->run, "InvalidPod", err->text);
         run_note(pod->run, true, "InvalidPod", RUN_NO_CONTAINER, "%s", err->text);
@@ -219,7 +219,7 @@ static void put(struct agent *agent, struct pod *parsed, struct cor_json *status
     bool fresh = pod == NULL;
     if (fresh) {
         pod = add_pod(agent, parsed);
-        pod->known = cor_json_ref(status);
+        known_set(pod, status);
         run_recall(pod->run, status);
         drop_namesakes(agent, pod);
         hold_judge(pod, status);
@@ -321,8 +321,9 @@ void agent_put_static(struct agent *agent, struct cor_json *object)
     cor_wall_format(cor_wall_now(), now);
     pod->is_static = true;
     pod->desired = true;
-    pod->known = cor_json_object(); /* until a mirror says more */
-    cor_json_set(pod->known, "startTime", cor_json_str(now));
+    auto_(cor_json_free) struct cor_json *status = cor_json_object();
+    cor_json_set(status, "startTime", cor_json_str(now));
+    known_set(pod, status); /* until a mirror says more */
     admission_judge(pod, NULL);
     begin(agent, pod);
 }
@@ -431,10 +432,13 @@ static void note_if_seen(struct agent_pod *pod)
 static int64_t until_deadline(const struct agent_pod *pod)
 {
     struct cor_wall start;
-    struct cor_view text = cor_json_as_view(cor_json_get(pod->known, "startTime"));
     int64_t seconds = pod->pod->deadline_seconds.n;
     if (!pod->pod->deadline_seconds.given || seconds < 0 || seconds > INT32_MAX ||
-        pod->run->over != NULL || !cor_wall_parse(text, &start)) {
+        pod->run->over != NULL) {
+        return INT64_MAX;
+    }
+    auto_(cor_json_free) struct cor_json *status = known_status(pod);
+    if (!cor_wall_parse(cor_json_as_view(cor_json_get(status, "startTime")), &start)) {
         return INT64_MAX;
     }
     return start.us + COR_SEC(seconds) - cor_wall_now().us;

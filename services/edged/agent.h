@@ -91,7 +91,7 @@ struct agent_pod {
     struct cor_timer *wake;
     uint64_t cause; /* message that last changed it */
     /* report.c */
-    struct cor_json *known;   /* status that the API has, as far as we know; NULL */
+    char *known;              /* owned; known.c: status that the API has, as far as we know */
     struct cor_json *sending; /* status under way */
     bool deleting;            /* the last delete is under way */
     bool deleted;             /* the API has been told that it is gone */
@@ -249,6 +249,12 @@ void clean(struct agent_pod *pod);
 
 /* clean.c: removes the folders of pods that nobody has. */
 void clean_strays(struct agent *agent);
+
+/* known.c: the status that the API has of pod, as far as this node knows. Returns owned; NULL: it
+ * has none that is known. */
+struct cor_json *known_status(const struct agent_pod *pod);
+/* Keeps status (borrowed; NULL: none) as that. */
+void known_set(struct agent_pod *pod, const struct cor_json *status);
 
 /* report.c: tells the API how the pod stands, or that it is gone. */
 void report(struct agent_pod *pod);

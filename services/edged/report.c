@@ -47,7 +47,7 @@ static void on_cleared(void *self, int status, struct cor_view body)
     (void)status; /* what was refused is tried once more in any case */
     (void)body;
     struct agent_pod *pod = self;
-    cor_json_free(&pod->known);
+    known_set(pod, NULL);
     cor_json_free(&pod->sending);
     agent_touch(pod);
     agent_release(pod);
@@ -86,15 +86,15 @@ void report_to(struct agent_pod *pod, const struct cor_json *mirror)
     if (uid == NULL) {
         return;
     }
-    struct cor_json *status = cor_json_copy(cor_json_get(mirror, "status"));
-    struct cor_json *since = cor_json_get(pod->known, "startTime");
+    auto_(cor_json_free) struct cor_json *status = cor_json_copy(cor_json_get(mirror, "status"));
+    auto_(cor_json_free) struct cor_json *known = known_status(pod);
+    struct cor_json *since = cor_json_get(known, "startTime");
     status = status == NULL ? cor_json_object() : status;
     if (cor_json_get(status, "startTime") == NULL &&
         since != NULL) { /* not the mirror's: its own */
         cor_json_set(status, "startTime", cor_json_ref(since));
     }
-    cor_json_free(&pod->known);
-    pod->known = status;
+    known_set(pod, status);
     agent_touch(pod);
 }
 
@@ -135,8 +135,8 @@ static void on_patched(void *self, int status, struct cor_view body)
             LOGW(pod->agent->log, "edged.status-refused", "pod=%s status=%d answer=%s", pod->key,
                  status, cor_log_esc(body));
         }
-        cor_json_free(&pod->known);
-        pod->known = take(&pod->sending);
+        known_set(pod, pod->sending);
+        cor_json_free(&pod->sending);
         pod->report_us = 0;
         pod->cleared = pod->cleared && status / 100 != 2;
         pod->report_again = false;
@@ -152,7 +152,8 @@ static void send_status(struct agent_pod *pod, struct cor_json *status)
     agent_hold(pod);
     cor_timer_stop(pod->report);
     books_sent(pod->agent->books.pods, &pod->status_book);
-    if (!patch(pod, status_patch(uid_of(pod), status, pod->known), on_patched)) {
+    auto_(cor_json_free) struct cor_json *known = known_status(pod);
+    if (!patch(pod, status_patch(uid_of(pod), status, known), on_patched)) {
         on_patched(pod, 0, (struct cor_view){0});
     }
 }
@@ -210,20 +211,21 @@ static void report_status(struct agent_pod *pod)
 {
     struct facts facts;
     (void)prepare_inputs(pod, &facts);
+    auto_(cor_json_free) struct cor_json *known = known_status(pod);
     auto_(cor_json_free) struct cor_json *status =
-        status_build(pod->run, &facts, pod->known, cor_wall_now());
-    if (cor_json_equal(status, pod->known)) {
+        status_build(pod->run, &facts, known, cor_wall_now());
+    if (cor_json_equal(status, known)) {
         if (pod->report_again && pod->agent->link) {
             send_status(pod, take(&status));
         }
         return;
     }
-    if (!is_urgent(pod->known, status) && !pod->report_soon) {
+    if (!is_urgent(known, status) && !pod->report_soon) {
         pod->report_soon = true;
         cor_timer_start(pod->report, COR_MS(SOON_MS));
         return;
     }
-    if (!is_urgent(pod->known, status) && cor_timer_running(pod->report)) {
+    if (!is_urgent(known, status) && cor_timer_running(pod->report)) {
         return;
     }
     pod->report_soon = false;

@@ -32,7 +32,8 @@ static struct cor_json *pod_object(struct agent_pod *pod)
     struct facts facts;
     struct cor_json *object = cor_json_copy(pod->pod->object);
     (void)prepare_inputs(pod, &facts);
-    cor_json_set(object, "status", status_build(pod->run, &facts, pod->known, cor_wall_now()));
+    auto_(cor_json_free) struct cor_json *known = known_status(pod);
+    cor_json_set(object, "status", status_build(pod->run, &facts, known, cor_wall_now()));
     return object;
 }
 
