@@ -38,6 +38,9 @@ enum cor_code cor_grpc_code(int64_t status);
  * end). Control characters become blanks; a broken escape stays as it is. */
 void cor_grpc_text(struct cor_view encoded, char *out, size_t size);
 
+/* Appends text as a grpc-message header: what is not printable ASCII, and '%', as %XX. */
+void cor_grpc_text_encode(const char *text, struct cor_buf *out);
+
 /* Writes the value of the grpc-timeout header for us (> 0) microseconds: at most 8 digits and a
  * unit. */
 void cor_grpc_timeout(int64_t us, char out[COR_GRPC_TIMEOUT_SIZE]);
