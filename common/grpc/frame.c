@@ -52,6 +52,30 @@ enum cor_code cor_grpc_code(int64_t status)
     return codes[status];
 }
 
+const char *cor_grpc_status_name(int status)
+{
+    static const char *const names[] = {
+        "OK",
+        "Canceled",
+        "Unknown",
+        "InvalidArgument",
+        "DeadlineExceeded",
+        "NotFound",
+        "AlreadyExists",
+        "PermissionDenied",
+        "ResourceExhausted",
+        "FailedPrecondition",
+        "Aborted",
+        "OutOfRange",
+        "Unimplemented",
+        "Internal",
+        "Unavailable",
+        "DataLoss",
+        "Unauthenticated",
+    };
+    return status >= 0 && status < (int)COR_COUNT(names) ? names[status] : "Unknown";
+}
+
 static int hex_value(char c)
 {
     if (c >= '0' && c <= '9') {

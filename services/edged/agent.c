@@ -27,6 +27,7 @@ void agent_pod_free(void *value)
     pod_free(&pod->pod);
     refs_free(&pod->refs);
     claims_free(&pod->claims);
+    cor_free(pod->device_error);
     cor_json_free(&pod->known);
     cor_json_free(&pod->sending);
     cor_free(pod->volume_sums);

@@ -63,6 +63,8 @@ struct edged_cfg {
     char *api_socket;
     char *api_listen;
     char *api_token_file;
+    char *devices_dir;
+    int64_t devices_gone_seconds;
 };
 
 struct agent;
@@ -82,6 +84,8 @@ struct agent_pod {
     size_t ops;      /* callbacks under way that point here */
     struct refs refs;
     struct claims claims;
+    size_t device_asks;    /* of plug-ins; device/devices.h */
+    char *device_error;    /* owned; NULL: none */
     uint64_t *volume_sums; /* payload_hash of what is on disk; by volume */
     bool *volume_made;
     struct prober_pod *probes; /* owned; NULL: it has none */
@@ -120,6 +124,8 @@ struct measurer;
 struct gc;
 /* logs/logs.h */
 struct logs;
+/* device/devices.h */
+struct devices;
 /* api.c */
 struct api;
 /* api_tunnel.c */
@@ -157,6 +163,7 @@ struct agent {
     struct measurer *measurer;
     struct gc *gc;
     struct logs *logs;
+    struct devices *devices; /* NULL: no plug-ins */
     struct api *api;
     struct api_tunnel *tunnel;
     struct api_http *http;
@@ -259,6 +266,9 @@ void registrar_pressure(struct registrar *registrar, const bool *pressure);
 void registrar_shutdown(struct registrar *registrar);
 /* Takes images: status.images. */
 void registrar_images(struct registrar *registrar, struct cor_json *images);
+/* Takes what the node has besides its own, by name: "example.com/camera". */
+void registrar_resources(struct registrar *registrar, struct cor_json *capacity,
+                         struct cor_json *allocatable);
 /* The Node as the API has it; NULL: not known. Borrowed. */
 const struct cor_json *registrar_object(const struct registrar *registrar);
 

@@ -9,6 +9,7 @@
 #include "common/base/text.h"
 #include "common/pipe/address.h"
 #include "services/edged/api/api.h"
+#include "services/edged/device/devices.h"
 #include "services/edged/drain/drain.h"
 #include "services/edged/evict/evictor.h"
 #include "services/edged/evict/measurer.h"
@@ -107,6 +108,10 @@ static const struct cor_conf_row rows[] = {
                      "address of the node's API, with a token; empty: none"),
     COR_CONF_STR_ROW(struct edged_cfg, api_token_file, "api.token-file", "edged-api.token",
                      "file with that token, in run-dir; made when there is none"),
+    COR_CONF_STR_ROW(struct edged_cfg, devices_dir, "devices.dir", "device-plugins",
+                     "folder where device plug-ins register, in pods.dir; empty: none may"),
+    COR_CONF_INT_ROW(struct edged_cfg, devices_gone_seconds, "devices.gone-seconds", "300", 0,
+                     86400, "devices of a plug-in that is gone are counted this long"),
 };
 
 /* ---- what metamanager says ---- */
@@ -369,6 +374,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     agent->cri = cri_new(agent->loop, agent->cfg->runtime_socket, &cri_events, agent);
     agent->logs = logs_new(agent);
+    agent->devices = devices_new(agent);
     agent->gc = gc_new(agent);
     agent->evictor = evictor_new(agent);
     agent->measurer = measurer_new(agent);
@@ -402,6 +408,7 @@ static void stop(void *self)
     cor_hook_free(&agent->hook);
     cor_timer_free(&agent->safety);
     cri_free(&agent->cri);
+    devices_free(&agent->devices);
     meta_close(&agent->meta);
     logs_free(&agent->logs);
     drain_free(&agent->drain);

@@ -5,6 +5,7 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
+#include "services/edged/device/devices.h"
 #include "services/edged/disk/disk.h"
 #include "services/edged/pod/payload.h"
 
@@ -118,7 +119,7 @@ static enum cor_code make_volume(struct agent_pod *pod, size_t index, struct cor
 
 static bool is_asking(const struct agent_pod *pod)
 {
-    return refs_are_asked(&pod->refs) || claims_are_asked(&pod->claims);
+    return refs_are_asked(&pod->refs) || claims_are_asked(&pod->claims) || devices_are_asked(pod);
 }
 
 /* All is known: makes the volumes; the first that fails is the one that is told. */
@@ -129,7 +130,13 @@ static void finish(struct agent_pod *pod)
     struct cor_mono now = cor_loop_now(pod->agent->loop);
     const char *logs = crispec_log_dir(arena, &pod->agent->node, pod->pod);
     first_failure(pod, &err);
-    enum cor_code code = err.code != COR_OK ? err.code : claims_apply(pod, &err);
+    enum cor_code code = err.code;
+    if (code == COR_OK) {
+        code = devices_check(pod, &err);
+    }
+    if (code == COR_OK) {
+        code = claims_apply(pod, &err);
+    }
     if (code == COR_OK) {
         code = disk_make_pod(pod->agent->cfg->root_dir, logs, pod->pod, &err);
     }
@@ -269,6 +276,7 @@ void prepare(struct agent_pod *pod)
         }
     }
     claims_ask(pod, go_on);
+    devices_ask(pod, go_on);
     if (!is_asking(pod) && pod->run->preparing) {
         finish(pod);
     }

@@ -4,6 +4,7 @@
 #include "admit.h"
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
+#include "services/edged/device/devices.h"
 #include "services/edged/evict/evictor.h"
 #include "services/edged/evict/rank.h"
 
@@ -23,8 +24,7 @@ static size_t others_of(const struct agent_pod *pod, const struct pod **out)
     return count;
 }
 
-/* reason is constant. */
-static void reject(struct agent_pod *pod, const char *reason, const char *text)
+void admission_reject(struct agent_pod *pod, const char *reason, const char *text)
 {
     auto_(cor_freep) char *message = cor_sprintf("Pod was rejected: %s", text);
     run_fail(pod->run, reason, message);
@@ -49,7 +49,20 @@ static bool pressed(struct agent_pod *pod)
         }
     }
     cor_buf_str(&text, "]. ");
-    reject(pod, "Evicted", text.data);
+    admission_reject(pod, "Evicted", text.data);
+    return true;
+}
+
+/* Whether it was refused because there are not the devices that it asks for. */
+static bool lacks_devices(struct agent_pod *pod)
+{
+    struct cor_err err = COR_ERR_NONE;
+    if (devices_reserve(pod->agent->devices, pod->pod, &err) == COR_OK) {
+        return false;
+    }
+    auto_(cor_freep) char *text =
+        cor_sprintf("Allocate failed due to %s, which is unexpected", err.text);
+    admission_reject(pod, "UnexpectedAdmissionError", text);
     return true;
 }
 
@@ -63,7 +76,7 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
         return;
     }
     if (agent->drain != NULL) {
-        reject(pod, "NodeShutdown", "Pod was rejected as the node is shutting down.");
+        admission_reject(pod, "NodeShutdown", "Pod was rejected as the node is shutting down.");
         return;
     }
     const struct admit_node node = {
@@ -80,11 +93,15 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
     if (pressed(pod)) {
         return;
     }
+    if (lacks_devices(pod)) {
+        return;
+    }
     auto_(cor_freep) const struct pod **others =
         cor_calloc(cor_map_count(agent->pods) + 1, sizeof(*others));
     size_t count = others_of(pod, others);
     if (admit_pod(&node, others, count, pod->pod, &refusal)) {
         return;
     }
-    reject(pod, refusal.reason, refusal.message);
+    devices_release(agent->devices, pod->uid);
+    admission_reject(pod, refusal.reason, refusal.message);
 }

@@ -100,6 +100,12 @@ struct cri_mount {
     int propagation; /* 0 private, 1 host to container, 2 both ways */
 };
 
+struct cri_device {
+    const char *container_path;
+    const char *host_path;
+    const char *permissions; /* of the cgroup: "rwm" */
+};
+
 struct cri_container_config {
     const char *name;
     uint32_t attempt;
@@ -110,6 +116,9 @@ struct cri_container_config {
     struct cri_kvs env;
     const struct cri_mount *mounts;
     size_t mount_count;
+    const struct cri_device *devices;
+    size_t device_count;
+    struct cri_strings cdi; /* names of CDI devices; containerd 1.6 does not know them */
     struct cri_kvs labels;
     struct cri_kvs annotations;
     const char *log_path; /* under the sandbox's log_dir */

@@ -200,6 +200,26 @@ static void mounts(struct cor_arena *arena, const struct cri_container_config *f
     }
 }
 
+static void devices(struct cor_arena *arena, const struct cri_container_config *from,
+                    Runtime__V1__ContainerConfig *to)
+{
+    to->n_devices = from->device_count;
+    to->devices = cri_room(arena, (from->device_count + 1) * sizeof(*to->devices));
+    for (size_t i = 0; i < from->device_count; i++) {
+        Runtime__V1__Device *made = MAKE(arena, Runtime__V1__Device, runtime__v1__device__init);
+        made->container_path = text(from->devices[i].container_path);
+        made->host_path = text(from->devices[i].host_path);
+        made->permissions = text(from->devices[i].permissions);
+        to->devices[i] = made;
+    }
+    to->n_cdi_devices = from->cdi.count;
+    to->cdi_devices = cri_room(arena, (from->cdi.count + 1) * sizeof(*to->cdi_devices));
+    for (size_t i = 0; i < from->cdi.count; i++) {
+        to->cdi_devices[i] = MAKE(arena, Runtime__V1__CdiDevice, runtime__v1__cdi_device__init);
+        to->cdi_devices[i]->name = text(from->cdi.item[i]);
+    }
+}
+
 /* What kubelet passes when procMount is Default (k8s.io/kubernetes pkg/securitycontext/util.go). */
 static const char *const masked[] = {
     "/proc/asound",
@@ -281,6 +301,7 @@ Runtime__V1__ContainerConfig *cri_wire_container(struct cor_arena *arena,
     made->working_dir = text(config->working_dir);
     made->envs = envs(arena, config->env, &made->n_envs);
     mounts(arena, config, made);
+    devices(arena, config, made);
     made->labels = texts(arena, config->labels, &made->n_labels);
     made->annotations = texts(arena, config->annotations, &made->n_annotations);
     made->log_path = text(config->log_path);

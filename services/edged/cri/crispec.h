@@ -53,6 +53,17 @@ const char *crispec_cannot(struct cor_arena *arena, const struct crispec_node *n
 void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,
                      const struct pod *pod, uint32_t attempt, struct cri_sandbox_config *out);
 
+/* What device plug-ins want for a container. Borrowed. */
+struct crispec_devices {
+    struct cri_kvs env; /* the container's own comes after it */
+    const struct cri_mount *mounts;
+    size_t mount_count;
+    const struct cri_device *devices;
+    size_t device_count;
+    struct cri_kvs annotations;
+    struct cri_strings cdi;
+};
+
 /* One attempt at a container of a pod. All borrowed. */
 struct crispec_attempt {
     size_t index; /* as in pod_container */
@@ -60,7 +71,8 @@ struct crispec_attempt {
     const struct env *env;
     const struct crispec_mount *mounts;
     size_t mount_count;
-    const char *target; /* id of the container whose processes it sees; NULL */
+    const char *target;                    /* id of the container whose processes it sees; NULL */
+    const struct crispec_devices *devices; /* NULL: none */
 };
 
 /* Fills the container request. */

@@ -22,7 +22,9 @@ struct registrar {
     char *uid;              /* of the Node object; "" unknown */
     struct cor_json *known; /* status reported last */
     struct cor_json *sending;
-    struct cor_json *images; /* status.images */
+    struct cor_json *images;   /* status.images */
+    struct cor_json *capacity; /* of device plug-ins */
+    struct cor_json *allocatable;
     struct cor_json *object; /* the Node as the API has it; NULL: not known */
     struct books_state book;
     struct cor_mono reported;
@@ -45,9 +47,22 @@ static char *node_key(const struct registrar *r, const char *type)
     return cor_sprintf("null/%s/%s", type, r->agent->cfg->node_name);
 }
 
+static void add_all(struct cor_json *to, const struct cor_json *from)
+{
+    void *at = NULL;
+    const char *name = NULL;
+    struct cor_json *amount = NULL;
+    while (cor_json_each(from, &at, &name, &amount)) {
+        cor_json_set(to, name, cor_json_ref(amount));
+    }
+}
+
 static struct cor_json *status_now(const struct registrar *r)
 {
-    return node_status(&r->info, &r->state, r->known, cor_wall_now());
+    struct cor_json *status = node_status(&r->info, &r->state, r->known, cor_wall_now());
+    add_all(cor_json_get(status, "capacity"), r->capacity);
+    add_all(cor_json_get(status, "allocatable"), r->allocatable);
+    return status;
 }
 
 /* ---- status ---- */
@@ -206,6 +221,16 @@ void registrar_pressure(struct registrar *r, const bool *pressure)
 void registrar_shutdown(struct registrar *r)
 {
     r->state.shutting_down = true;
+    report_status(r, false);
+}
+
+void registrar_resources(struct registrar *r, struct cor_json *capacity,
+                         struct cor_json *allocatable)
+{
+    cor_json_free(&r->capacity);
+    cor_json_free(&r->allocatable);
+    r->capacity = capacity;
+    r->allocatable = allocatable;
     report_status(r, false);
 }
 
@@ -446,6 +471,8 @@ void registrar_free(struct registrar **registrar)
     cor_json_free(&r->sending);
     cor_json_free(&r->lease);
     cor_json_free(&r->images);
+    cor_json_free(&r->capacity);
+    cor_json_free(&r->allocatable);
     cor_json_free(&r->object);
     cor_free(r->uid);
     cor_free(r->runtime);

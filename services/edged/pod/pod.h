@@ -78,6 +78,13 @@ struct pod_amount {
     int64_t n;
 };
 
+/* A resource that is counted in whole units: an extended one ("example.com/camera"), of a device
+ * plug-in or not, or "hugepages-2Mi", in bytes. What is asked for is the limit. */
+struct pod_extra {
+    const char *name;
+    int64_t n;
+};
+
 struct pod_resources { /* cpu in thousandths, memory and storage in bytes */
     struct pod_amount cpu_request;
     struct pod_amount cpu_limit;
@@ -85,6 +92,8 @@ struct pod_resources { /* cpu in thousandths, memory and storage in bytes */
     struct pod_amount memory_limit;
     struct pod_amount storage_request;
     struct pod_amount storage_limit;
+    struct pod_extra *extras;
+    size_t extra_count;
 };
 
 enum pod_profile { POD_PROFILE_DEFAULT, POD_PROFILE_UNCONFINED, POD_PROFILE_LOCALHOST };
