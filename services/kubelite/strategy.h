@@ -94,6 +94,8 @@ void kl_role_check(struct kl_draft *draft);
 void kl_role_binding_check(struct kl_draft *draft);
 void kl_volume_check(struct kl_draft *draft);
 void kl_storage_create(struct kl_draft *draft);
+void kl_runtime_class_check(struct kl_draft *draft);
+void kl_runtime_class_check_update(struct kl_draft *draft);
 void kl_claim_check(struct kl_draft *draft);
 void kl_claim_check_update(struct kl_draft *draft);
 void kl_role_binding_check_update(struct kl_draft *draft);

@@ -43,6 +43,8 @@ struct pod_resources admit_requests(const struct pod *pod)
     sum.cpu_request.n = larger(sum.cpu_request.n, most.cpu_request.n);
     sum.memory_request.n = larger(sum.memory_request.n, most.memory_request.n);
     sum.storage_request.n = larger(sum.storage_request.n, most.storage_request.n);
+    sum.cpu_request.n += pod->overhead_cpu.n;
+    sum.memory_request.n += pod->overhead_memory.n;
     return sum;
 }
 

@@ -33,7 +33,7 @@ bool admit_pod(const struct admit_node *node, const struct pod *const *others, s
                const struct pod *pod, struct admit_refusal *refusal_r);
 
 /* What a Pod asks for in all: sidecars beside its main containers, and the most that an init
- * container needs beside the sidecars before it. Cpu in thousandths. */
+ * container needs beside the sidecars before it; and its runtime's overhead. Cpu in thousandths. */
 struct pod_resources admit_requests(const struct pod *pod);
 
 #endif

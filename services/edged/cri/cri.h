@@ -75,6 +75,7 @@ struct cri_security {
 };
 
 struct cri_sandbox_config {
+    const char *handler; /* of its RuntimeClass; NULL or "": the runtime's default */
     const char *name;
     const char *uid;
     const char *ns;
@@ -202,6 +203,13 @@ struct cri_usage {
     uint64_t layer_inodes;
 };
 
+/* A runtime that RuntimeClasses may name, and what it can. */
+struct cri_handler {
+    const char *name; /* "": the default */
+    bool recursive_readonly;
+    bool user_namespaces;
+};
+
 /* How a call ended. code COR_OK: what the call gives is set, the rest is zero. */
 struct cri_answer {
     enum cor_code code;
@@ -218,7 +226,9 @@ struct cri_answer {
     const char *runtime_version;
     bool runtime_ready;
     bool network_ready;
-    const char *network_text;  /* why it is not ready */
+    const char *network_text;           /* why it is not ready */
+    const struct cri_handler *handlers; /* status; none when the runtime does not tell */
+    size_t handler_count;
     const char *sandbox_image; /* config; NULL when it is not told */
     const char *url;           /* of exec, attach, port-forward: asks there to be upgraded */
     int32_t exit_code;         /* of a command */
@@ -258,7 +268,7 @@ bool cri_is_up(const struct cri *cri);
 /* Version: runtime_name, runtime_version. */
 void cri_version(struct cri *cri, cri_fn fn, void *self);
 
-/* Status: runtime_ready, network_ready, network_text. */
+/* Status: runtime_ready, network_ready, network_text, handlers. */
 void cri_status(struct cri *cri, cri_fn fn, void *self);
 
 /* Status with the runtime's own configuration: sandbox_image. */

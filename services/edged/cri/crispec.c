@@ -210,10 +210,6 @@ const char *crispec_cannot(struct cor_arena *arena, const struct crispec_node *n
     if (pod->user_namespace) {
         return "can't set `spec.hostUsers: false`, runtime does not support user namespaces";
     }
-    if (pod->runtime_class[0] != '\0') {
-        return fmt(arena, "RuntimeClass \"%s\" not found: this node knows no RuntimeClasses",
-                   pod->runtime_class);
-    }
     return "";
 }
 

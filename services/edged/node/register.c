@@ -25,7 +25,8 @@ struct registrar {
     struct cor_json *images;   /* status.images */
     struct cor_json *capacity; /* of device plug-ins */
     struct cor_json *allocatable;
-    struct cor_json *object; /* the Node as the API has it; NULL: not known */
+    struct cor_json *handlers; /* status.runtimeHandlers; NULL: the runtime does not tell */
+    struct cor_json *object;   /* the Node as the API has it; NULL: not known */
     struct books_state book;
     struct cor_mono reported;
     struct cor_mono runtime_seen; /* last time that the runtime was up */
@@ -62,6 +63,9 @@ static struct cor_json *status_now(const struct registrar *r)
     struct cor_json *status = node_status(&r->info, &r->state, r->known, cor_wall_now());
     add_all(cor_json_get(status, "capacity"), r->capacity);
     add_all(cor_json_get(status, "allocatable"), r->allocatable);
+    if (r->handlers != NULL) {
+        cor_json_set(status, "runtimeHandlers", cor_json_ref(r->handlers));
+    }
     return status;
 }
 
@@ -124,6 +128,21 @@ static void report_status(struct registrar *r, bool must)
     }
 }
 
+static void keep_handlers(struct registrar *r, const struct cri_answer *answer)
+{
+    cor_json_free(&r->handlers);
+    for (size_t i = 0; i < answer->handler_count; i++) {
+        const struct cri_handler *handler = &answer->handlers[i];
+        struct cor_json *one = cor_json_object();
+        r->handlers = r->handlers != NULL ? r->handlers : cor_json_array();
+        cor_json_set(one, "name", cor_json_str(handler->name));
+        cor_json_set_at(one, "features.recursiveReadOnlyMounts",
+                        cor_json_bool(handler->recursive_readonly));
+        cor_json_set_at(one, "features.userNamespaces", cor_json_bool(handler->user_namespaces));
+        cor_json_add(r->handlers, one);
+    }
+}
+
 static void on_runtime_status(void *self, const struct cri_answer *answer)
 {
     struct registrar *r = self;
@@ -135,6 +154,9 @@ static void on_runtime_status(void *self, const struct cri_answer *answer)
     cor_free(r->network_text);
     r->network_text = cor_strdup(answer->network_text == NULL ? "" : answer->network_text);
     r->state.network_text = r->network_text;
+    if (answer->code == COR_OK) {
+        keep_handlers(r, answer);
+    }
     report_status(r, false);
 }
 
@@ -473,6 +495,7 @@ void registrar_free(struct registrar **registrar)
     cor_json_free(&r->images);
     cor_json_free(&r->capacity);
     cor_json_free(&r->allocatable);
+    cor_json_free(&r->handlers);
     cor_json_free(&r->object);
     cor_free(r->uid);
     cor_free(r->runtime);

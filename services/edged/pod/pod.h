@@ -256,9 +256,11 @@ struct pod {
     bool host_network;
     bool host_pid;
     bool host_ipc;
-    bool user_namespace; /* hostUsers is false */
-    bool fqdn;           /* setHostnameAsFQDN */
-    const char *runtime_class;
+    bool user_namespace;            /* hostUsers is false */
+    bool fqdn;                      /* setHostnameAsFQDN */
+    const char *runtime_class;      /* ""; its handler: cri/runtimeclass.h */
+    struct pod_amount overhead_cpu; /* what its runtime needs besides the containers */
+    struct pod_amount overhead_memory;
     bool share_pid;
     enum pod_restart restart;
     int64_t grace_seconds;

@@ -143,6 +143,12 @@ static void read_amount(struct pod_reader *reader, const struct cor_json *json, 
     }
 }
 
+void pod_read_overhead(struct pod_reader *reader, const struct cor_json *json, struct pod *out)
+{
+    read_amount(reader, json, "cpu", true, &out->overhead_cpu);
+    read_amount(reader, json, "memory", false, &out->overhead_memory);
+}
+
 /* Whether a resource is counted in whole units: the rest, but for huge pages, has a name of
  * Kubernetes. */
 static bool is_extra(const char *name)

@@ -28,6 +28,8 @@ static const struct row ROWS[] = {
     {TOLERANT CPU("500m"), "", NULL},
     {TOLERANT CPU("501m"), "OutOfcpu",
      "Node didn't have enough resource: cpu, requested: 501, used: 1500, capacity: 2000"},
+    {TOLERANT "'overhead':{'cpu':'1m','memory':'1'}," CPU("500m"), "OutOfcpu",
+     "Node didn't have enough resource: cpu, requested: 501, used: 1500, capacity: 2000"},
     {TOLERANT C ",'resources':{'requests':{'memory':'1000'}}}]", "OutOfmemory",
      "Node didn't have enough resource: memory, requested: 1000, used: 100, capacity: 1000"},
     {TOLERANT C ",'resources':{'requests':{'ephemeral-storage':'11'}}}]", "OutOfephemeral-storage",
