@@ -28,6 +28,7 @@ void agent_pod_free(void *value)
     refs_free(&pod->refs);
     claims_free(&pod->claims);
     cor_free(pod->device_error);
+    cor_free(pod->reason);
     cor_json_free(&pod->known);
     cor_json_free(&pod->sending);
     cor_free(pod->volume_sums);

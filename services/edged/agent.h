@@ -10,6 +10,7 @@
 #include "common/service/service.h"
 #include "kevent.h"
 #include "meta.h"
+#include "services/edged/cgroup/huge.h"
 #include "services/edged/cri/cri.h"
 #include "services/edged/cri/crispec.h"
 #include "services/edged/node/hostinfo.h"
@@ -65,6 +66,7 @@ struct edged_cfg {
     char *api_token_file;
     char *devices_dir;
     int64_t devices_gone_seconds;
+    int64_t pids_limit;
 };
 
 struct agent;
@@ -86,6 +88,7 @@ struct agent_pod {
     struct claims claims;
     size_t device_asks;    /* of plug-ins; device/devices.h */
     char *device_error;    /* owned; NULL: none */
+    char *reason;          /* owned: why the node has not taken it; NULL */
     uint64_t *volume_sums; /* payload_hash of what is on disk; by volume */
     bool *volume_made;
     struct prober_pod *probes; /* owned; NULL: it has none */
@@ -144,6 +147,7 @@ struct agent {
     struct hostinfo host;
     struct facts facts; /* of the node; addresses of pods are filled in per pod */
     struct crispec_node node;
+    struct huge huge; /* pages of the machine */
     struct cri *cri;
     struct meta *meta;
     struct cor_map *pods; /* uid to struct agent_pod, owned */

@@ -60,6 +60,8 @@ static const struct cor_conf_row rows[] = {
                      "domain of the cluster"),
     COR_CONF_STRS_ROW(struct edged_cfg, unsafe_sysctls, "pods.unsafe-sysctls", "",
                       "sysctls that Pods may set besides the safe ones; a* is all that begin so"),
+    COR_CONF_INT_ROW(struct edged_cfg, pids_limit, "pods.pids-limit", "0", 0, 4194304,
+                     "processes and threads that each Pod may have; 0: as many as the machine"),
     COR_CONF_BOOL_ROW(struct edged_cfg, report_events, "events", "true",
                       "report Events of pods and the node"),
     COR_CONF_BOOL_ROW(struct edged_cfg, drain_on_stop, "shutdown.drain", "false",
@@ -87,7 +89,7 @@ static const struct cor_conf_row rows[] = {
     COR_CONF_INT_ROW(struct edged_cfg, evict_measure_seconds, "evict.measure-seconds", "60", 1,
                      3600, "how often is measured what Pods with limits of storage have written"),
     COR_CONF_STR_ROW(struct edged_cfg, evict_root, "evict.root", "",
-                     "before /proc and /sys/fs/cgroup where memory and processes are counted"),
+                     "before /proc and /sys where memory, processes and huge pages are counted"),
     COR_CONF_INT_ROW(struct edged_cfg, images_high_percent, "images.high-percent", "85", 1, 100,
                      "use of the disk at which images go; 100: never"),
     COR_CONF_INT_ROW(struct edged_cfg, images_low_percent, "images.low-percent", "80", 0, 99,
@@ -277,6 +279,7 @@ static void fill_node(struct agent *agent)
         .domain = cfg->cluster_domain,
         .memory = agent->host.memory,
         .resolv = agent->host.resolv,
+        .huge = &agent->huge,
     };
     agent->facts.node = cfg->node_name;
     const char *ip = cfg->node_ip[0] != '\0' ? cfg->node_ip : agent->host.ip;
@@ -361,6 +364,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     books_open(&agent->books, service->bus);
     hostinfo_read(&agent->host, agent->cfg->root_dir);
+    huge_read(agent->cfg->evict_root, &agent->huge);
     fill_node(agent);
     agent->pods = cor_map_new(agent_pod_free);
     agent->unclaimed = cor_map_new(NULL);

@@ -4,6 +4,7 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
+#include "services/edged/cgroup/groupfs.h"
 #include "services/edged/cri/runtimeclass.h"
 #include "services/edged/disk/disk.h"
 #include "services/edged/gc/gc.h"
@@ -217,6 +218,18 @@ static void on_removed(void *self, const struct cri_answer *answer)
     op_free(op);
 }
 
+/* The cgroup of the whole Pod, in which the runtime makes those of its containers. */
+static enum cor_code make_group(const struct agent_pod *pod, struct cor_err *err)
+{
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
+    const struct agent *agent = pod->agent;
+    struct podgroup limits;
+    podgroup_limits(pod->pod, &agent->huge, agent->cfg->pids_limit, &limits);
+    enum cor_code code =
+        groupfs_set("/sys/fs/cgroup", crispec_cgroup(arena, &agent->node, pod->pod), &limits, err);
+    return code == COR_OK ? code : cor_err_wrap(err, "unable to ensure pod container exists");
+}
+
 static void run_sandbox(struct op *op, const char *handler)
 {
     auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
@@ -248,7 +261,8 @@ static void do_sandbox(struct agent_pod *pod, const struct run_action *action)
     struct cor_err err = COR_ERR_NONE;
     const struct agent *agent = pod->agent;
     const char *logs = crispec_log_dir(arena, &agent->node, pod->pod);
-    if (disk_make_pod(agent->cfg->root_dir, logs, pod->pod, &err) != COR_OK) {
+    if (disk_make_pod(agent->cfg->root_dir, logs, pod->pod, &err) != COR_OK ||
+        make_group(pod, &err) != COR_OK) {
         run_sandbox_done(pod->run, NULL, err.text, cor_loop_now(agent->loop));
         agent_touch(pod);
         return;

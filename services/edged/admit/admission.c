@@ -4,9 +4,11 @@
 #include "admit.h"
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
+#include "services/edged/cgroup/huge.h"
 #include "services/edged/device/devices.h"
 #include "services/edged/evict/evictor.h"
 #include "services/edged/evict/rank.h"
+#include "services/edged/pod/quantity.h"
 
 /* Those that count: wanted and not over, or running still. Returns how many. */
 static size_t others_of(const struct agent_pod *pod, const struct pod **out)
@@ -66,6 +68,30 @@ static bool lacks_devices(struct agent_pod *pod)
     return true;
 }
 
+/* What the node has of what the Pod asks for besides the usual: huge pages, and extended resources
+ * that are no plug-in's. Returns owned. */
+static struct pod_extra *extras_of(const struct agent *agent, const struct pod *pod,
+                                   size_t *count_r)
+{
+    const struct cor_json *told =
+        cor_json_at(registrar_object(agent->registrar), "status.allocatable");
+    struct pod_extra *list = NULL;
+    *count_r = 0;
+    for (size_t i = 0; i < pod_main_end(pod); i++) {
+        const struct pod_resources *r = &pod_container(pod, i)->resources;
+        for (size_t k = 0; k < r->extra_count; k++) {
+            struct pod_extra extra = {r->extras[k].name, 0};
+            bool here = huge_find(&agent->huge, extra.name, &extra.n);
+            bool known = here || quantity_json_value(cor_json_get(told, extra.name), &extra.n);
+            if (known && !devices_give(agent->devices, extra.name)) {
+                list = cor_realloc(list, *count_r + 1, sizeof(*list));
+                list[(*count_r)++] = extra;
+            }
+        }
+    }
+    return list;
+}
+
 void admission_judge(struct agent_pod *pod, const struct cor_json *status)
 {
     const struct agent *agent = pod->agent;
@@ -79,6 +105,8 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
         admission_reject(pod, "NodeShutdown", "Pod was rejected as the node is shutting down.");
         return;
     }
+    size_t extra_count = 0;
+    auto_(cor_freep) struct pod_extra *extras = extras_of(agent, pod->pod, &extra_count);
     const struct admit_node node = {
         .name = agent->cfg->node_name,
         .object = registrar_object(agent->registrar),
@@ -86,6 +114,8 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
         .memory = agent->facts.memory,
         .storage = agent->facts.storage,
         .pods = NODE_PODS,
+        .extras = extras,
+        .extra_count = extra_count,
         .apparmor = agent->host.apparmor,
         .sysctls = (const char *const *)agent->cfg->unsafe_sysctls.items,
         .sysctl_count = agent->cfg->unsafe_sysctls.count,
@@ -103,5 +133,6 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
         return;
     }
     devices_release(agent->devices, pod->uid);
-    admission_reject(pod, refusal.reason, refusal.message);
+    pod->reason = cor_strdup(refusal.reason);
+    admission_reject(pod, pod->reason, refusal.message);
 }

@@ -74,6 +74,13 @@ struct cri_security {
     const char *apparmor_name; /* CRI_SECCOMP_LOCALHOST */
 };
 
+/* Of all containers of a Pod together, or of its runtime; for runtimes that make machines. */
+struct cri_amounts {
+    int64_t cpu_shares;
+    int64_t cpu_quota; /* per 100 ms */
+    int64_t memory;
+};
+
 struct cri_sandbox_config {
     const char *handler; /* of its RuntimeClass; NULL or "": the runtime's default */
     const char *name;
@@ -92,6 +99,9 @@ struct cri_sandbox_config {
     struct cri_kvs annotations;
     struct cri_kvs sysctls;
     struct cri_security security;
+    struct cri_amounts amounts;
+    bool has_overhead;
+    struct cri_amounts overhead;
 };
 
 struct cri_mount {
@@ -105,6 +115,11 @@ struct cri_device {
     const char *container_path;
     const char *host_path;
     const char *permissions; /* of the cgroup: "rwm" */
+};
+
+struct cri_huge_limit {
+    const char *page; /* "2MB" */
+    uint64_t bytes;
 };
 
 struct cri_container_config {
@@ -130,6 +145,8 @@ struct cri_container_config {
     int64_t cpu_quota; /* 0: none; per 100 ms */
     int64_t memory_limit;
     int64_t oom_score_adj;
+    const struct cri_huge_limit *huge;
+    size_t huge_count;
     bool readonly_rootfs;
     bool no_new_privs;
     bool default_masks; /* /proc and /sys paths that kubelet hides */

@@ -8,6 +8,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
+#include "services/edged/cgroup/podgroup.h"
 
 enum {
     SHARES_PER_CPU = 1024,
@@ -213,6 +214,18 @@ const char *crispec_cannot(struct cor_arena *arena, const struct crispec_node *n
     return "";
 }
 
+static void fill_amounts(const struct pod *pod, struct cri_sandbox_config *out)
+{
+    static const struct huge no_huge = {.count = 0};
+    struct podgroup group;
+    podgroup_limits(pod, &no_huge, 0, &group);
+    out->amounts = (struct cri_amounts){group.cpu_shares, group.cpu_quota, group.memory};
+    out->has_overhead = pod->overhead_cpu.given || pod->overhead_memory.given;
+    out->overhead =
+        (struct cri_amounts){pod->overhead_cpu.n * SHARES_PER_CPU / 1000,
+                             pod->overhead_cpu.n * PERIOD_US / 1000, pod->overhead_memory.n};
+}
+
 void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,
                      const struct pod *pod, uint32_t attempt, struct cri_sandbox_config *out)
 {
@@ -243,6 +256,7 @@ void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,
     for (size_t i = 0; i < pod_container_count(pod); i++) {
         out->security.privileged |= pod_container(pod, i)->security.privileged;
     }
+    fill_amounts(pod, out);
     fill_dns(arena, node, pod, out);
     fill_ports(arena, pod, out);
 }
@@ -354,6 +368,21 @@ static void fill_security(struct cor_arena *arena, const struct crispec_node *no
     out->drop_capabilities = (struct cri_strings){from->drop.item, from->drop.count};
 }
 
+/* Of each size that the machine has: what the container does not ask for it may not use. */
+static void fill_huge(struct cor_arena *arena, const struct crispec_node *node,
+                      const struct pod_container *spec, struct cri_container_config *out)
+{
+    size_t count = node->huge == NULL ? 0 : node->huge->count;
+    struct cri_huge_limit *list = room(arena, (count + 1) * sizeof(*list));
+    for (size_t i = 0; i < count; i++) {
+        const struct huge_size *size = &node->huge->sizes[i];
+        list[i] = (struct cri_huge_limit){size->page,
+                                          (uint64_t)huge_limit(&spec->resources, size->resource)};
+    }
+    out->huge = list;
+    out->huge_count = count;
+}
+
 void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
                        const struct pod *pod, const struct crispec_attempt *attempt,
                        struct cri_container_config *out)
@@ -386,6 +415,7 @@ void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
     };
     fill_mounts(arena, attempt, devices, out);
     fill_security(arena, node, pod, spec, out);
+    fill_huge(arena, node, spec, out);
     if (attempt->target != NULL && out->security.pid == CRI_NS_CONTAINER) {
         out->security.pid = CRI_NS_TARGET;
         out->security.target = attempt->target;

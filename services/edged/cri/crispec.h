@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "cri.h"
+#include "services/edged/cgroup/huge.h"
 #include "services/edged/node/resolv.h"
 #include "services/edged/pod/env.h"
 #include "services/edged/pod/pod.h"
@@ -21,6 +22,7 @@ struct crispec_node {
     const char *domain;          /* cluster domain */
     int64_t memory;              /* of the machine */
     const struct resolv *resolv; /* the machine's; NULL: unknown */
+    const struct huge *huge;     /* NULL: none */
 };
 
 /* A mount of a container whose place on the host is found. */

@@ -15,6 +15,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "disk_private.h"
+#include "services/edged/cgroup/huge.h"
 
 enum { FOLDER = 0750, PUBLIC = 0755, EMPTY_DIR = 0777 };
 
@@ -96,12 +97,28 @@ static enum cor_code own(const char *path, const struct pod *pod, mode_t mode, s
     return COR_OK;
 }
 
+static enum cor_code mount_huge(const char *path, const struct pod *pod,
+                                const struct pod_volume *volume, struct cor_err *err)
+{
+    const char *size = "";
+    enum cor_code code = huge_medium(pod, volume, &size, err);
+    auto_(cor_freep) char *options = cor_sprintf("pagesize=%s", size);
+    if (code != COR_OK || disk_is_mounted(path) ||
+        mount("nodev", path, "hugetlbfs", 0, options) == 0) {
+        return code;
+    }
+    return cor_err_sys(err, COR_IO, errno, "mounting huge pages of %s at %s", size, path);
+}
+
 static enum cor_code make_empty_dir(const char *path, const struct pod *pod,
                                     const struct pod_volume *volume, struct cor_err *err)
 {
     enum cor_code code = cor_mkdirs(path, FOLDER, err);
     if (code == COR_OK && volume->memory) {
         code = disk_mount_tmpfs(path, volume->size.n, err);
+    }
+    if (code == COR_OK && volume->huge) {
+        code = mount_huge(path, pod, volume, err);
     }
     return code == COR_OK ? own(path, pod, EMPTY_DIR, err) : code;
 }

@@ -58,11 +58,31 @@ static void add_all(struct cor_json *to, const struct cor_json *from)
     }
 }
 
+/* Huge pages are memory that nobody else can have. */
+static void add_huge(const struct agent *agent, struct cor_json *status)
+{
+    static const char *const lists[] = {"capacity", "allocatable"};
+    for (size_t i = 0; i < agent->huge.count; i++) {
+        const struct huge_size *size = &agent->huge.sizes[i];
+        int64_t bytes = size->bytes * size->pages;
+        for (size_t k = 0; k < COR_COUNT(lists); k++) {
+            cor_json_set(cor_json_get(status, lists[k]), size->resource,
+                         bytes == 0 ? cor_json_str("0")
+                                    : cor_json_fmt("%lldKi", (long long)(bytes / 1024)));
+        }
+    }
+    if (huge_total(&agent->huge) > 0) {
+        cor_json_set_at(status, "allocatable.memory",
+                        cor_json_fmt("%lldKi", (long long)(agent->facts.memory / 1024)));
+    }
+}
+
 static struct cor_json *status_now(const struct registrar *r)
 {
     struct cor_json *status = node_status(&r->info, &r->state, r->known, cor_wall_now());
     add_all(cor_json_get(status, "capacity"), r->capacity);
     add_all(cor_json_get(status, "allocatable"), r->allocatable);
+    add_huge(r->agent, status);
     if (r->handlers != NULL) {
         cor_json_set(status, "runtimeHandlers", cor_json_ref(r->handlers));
     }
@@ -461,7 +481,8 @@ static void fill_info(struct registrar *r)
         r->info.ips[i] = agent->facts.host_ips[i];
     }
     agent->facts.cpu_milli = r->info.cpus * 1000;
-    agent->facts.memory = node_memory_allocatable(&r->info);
+    agent->facts.memory = node_memory_allocatable(&r->info) - huge_total(&agent->huge);
+    agent->facts.memory = agent->facts.memory > 0 ? agent->facts.memory : 0;
     agent->facts.storage = node_storage_allocatable(&r->info);
 }
 

@@ -221,7 +221,9 @@ struct pod_volume {
     struct pod_source *sources;
     size_t source_count;
     int default_mode;
+    const char *medium;     /* of emptyDir: "", "Memory", "HugePages", "HugePages-2Mi" */
     bool memory;            /* emptyDir on tmpfs */
+    bool huge;              /* emptyDir on huge pages */
     struct pod_amount size; /* emptyDir sizeLimit */
     const char *path;       /* hostPath; of a claim once it is known: volume/claims.h */
     const char *path_type;  /* hostPath type; the same */

@@ -96,7 +96,9 @@ static void read_empty_dir(struct pod_reader *reader, const struct cor_json *jso
 {
     const struct cor_json *size = cor_json_get(json, "sizeLimit");
     out->type = POD_VOLUME_EMPTY_DIR;
-    out->memory = strcmp(pod_text(json, "medium"), "Memory") == 0;
+    out->medium = pod_text(json, "medium");
+    out->memory = strcmp(out->medium, "Memory") == 0;
+    out->huge = strncmp(out->medium, "HugePages", strlen("HugePages")) == 0;
     out->size.given = quantity_json_value(size, &out->size.n);
     if (!cor_json_is_null(size) && !out->size.given) {
         (void)pod_bad(reader, COR_INVALID, "volume %s: sizeLimit is no quantity", out->name);

@@ -199,8 +199,6 @@ static void test_cannot(void **state)
         {"'hostUsers':true", "", "web"},
         {"'hostUsers':false",
          "can't set `spec.hostUsers: false`, runtime does not support user namespaces", "web"},
-        {"'runtimeClassName':'gvisor'",
-         "RuntimeClass \"gvisor\" not found: this node knows no RuntimeClasses", "web"},
         {"'setHostnameAsFQDN':true", "", "web"},
         {"'setHostnameAsFQDN':true,'subdomain':'s'", "", "web.s.default.svc.cluster.local"},
         {"'setHostnameAsFQDN':true,'subdomain':"
@@ -277,6 +275,36 @@ static void test_devices(void **state)
     assert_string_equal(c.cdi.item[0], "example.com/class=one");
 }
 
+/* Huge pages of each size that the machine has; what the whole Pod has, for runtimes that ask. */
+static void test_amounts(void **state)
+{
+    (void)state;
+    static const struct huge huge = {
+        .sizes = {{"hugepages-2Mi", "2MB", 2 << 20, 1}, {"hugepages-1Gi", "1GB", 1 << 30, 0}},
+        .count = 2};
+    struct crispec_node with_pages = node;
+    with_pages.huge = &huge;
+    auto_(made_free) struct made made =
+        make("{'overhead':{'cpu':'250m','memory':'1Mi'},'containers':[{'name':'c','image':'i:1',"
+             "'resources':{'limits':{'cpu':'500m','memory':'1Mi','hugepages-2Mi':'4Mi'}}}]}");
+    struct env env = {.count = 0};
+    struct cri_container_config c;
+    struct cri_sandbox_config s;
+    crispec_container(made.arena, &with_pages, made.pod, &(struct crispec_attempt){.env = &env},
+                      &c);
+    crispec_sandbox(made.arena, &with_pages, made.pod, 0, &s);
+    assert_int_equal(c.huge_count, 2);
+    assert_string_equal(c.huge[0].page, "2MB");
+    assert_int_equal(c.huge[0].bytes, 4 << 20);
+    assert_int_equal(c.huge[1].bytes, 0);
+    assert_int_equal(s.amounts.cpu_shares, 768);
+    assert_int_equal(s.amounts.cpu_quota, 75000);
+    assert_int_equal(s.amounts.memory, 2 << 20);
+    assert_true(s.has_overhead);
+    assert_int_equal(s.overhead.cpu_quota, 25000);
+    assert_int_equal(s.overhead.memory, 1 << 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_container),    cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_own_resolver), cmocka_unit_test(test_cannot),
         cmocka_unit_test(test_profiles),     cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_amounts),
     };
     return cmocka_run_group_tests_name("crispec", tests, NULL, NULL);
 }
