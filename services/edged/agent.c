@@ -24,6 +24,7 @@ void agent_pod_free(void *value)
     prober_pod_free(&pod->probes);
     hooks_free(pod);
     run_free(&pod->run);
+    externals_free(pod);
     pod_free(&pod->pod);
     refs_free(&pod->refs);
     claims_free(&pod->claims);

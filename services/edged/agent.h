@@ -19,6 +19,7 @@
 #include "services/edged/pod/refs.h"
 #include "services/edged/run/run.h"
 #include "services/edged/volume/claims.h"
+#include "services/edged/volume/external.h"
 
 struct edged_cfg {
     struct cor_service_cfg common;
@@ -66,6 +67,7 @@ struct edged_cfg {
     char *api_token_file;
     char *devices_dir;
     int64_t devices_gone_seconds;
+    bool csi_enabled;
     int64_t pids_limit;
 };
 
@@ -86,6 +88,7 @@ struct agent_pod {
     size_t ops;      /* callbacks under way that point here */
     struct refs refs;
     struct claims claims;
+    struct externals externals;
     size_t device_asks;    /* of plug-ins; device/devices.h */
     char *device_error;    /* owned; NULL: none */
     char *reason;          /* owned: why the node has not taken it; NULL */
@@ -129,6 +132,8 @@ struct gc;
 struct logs;
 /* device/devices.h */
 struct devices;
+/* csi/csi.h */
+struct csi;
 /* api.c */
 struct api;
 /* api_tunnel.c */
@@ -168,6 +173,7 @@ struct agent {
     struct gc *gc;
     struct logs *logs;
     struct devices *devices; /* NULL: no plug-ins */
+    struct csi *csi;         /* NULL: no CSI drivers */
     struct api *api;
     struct api_tunnel *tunnel;
     struct api_http *http;

@@ -9,6 +9,7 @@
 #include "common/base/text.h"
 #include "common/pipe/address.h"
 #include "services/edged/api/api.h"
+#include "services/edged/csi/csi.h"
 #include "services/edged/device/devices.h"
 #include "services/edged/drain/drain.h"
 #include "services/edged/evict/evictor.h"
@@ -114,6 +115,8 @@ static const struct cor_conf_row rows[] = {
                      "folder where device plug-ins register, in pods.dir; empty: none may"),
     COR_CONF_INT_ROW(struct edged_cfg, devices_gone_seconds, "devices.gone-seconds", "300", 0,
                      86400, "devices of a plug-in that is gone are counted this long"),
+    COR_CONF_BOOL_ROW(struct edged_cfg, csi_enabled, "csi.enabled", "false",
+                      "CSI drivers may register, in plugins_registry in pods.dir"),
 };
 
 /* ---- what metamanager says ---- */
@@ -379,6 +382,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     agent->cri = cri_new(agent->loop, agent->cfg->runtime_socket, &cri_events, agent);
     agent->logs = logs_new(agent);
     agent->devices = devices_new(agent);
+    agent->csi = csi_new(agent);
     agent->gc = gc_new(agent);
     agent->evictor = evictor_new(agent);
     agent->measurer = measurer_new(agent);
@@ -414,6 +418,7 @@ static void stop(void *self)
     cri_free(&agent->cri);
     devices_free(&agent->devices);
     meta_close(&agent->meta);
+    csi_free(&agent->csi); /* answers of metamanager may begin something */
     logs_free(&agent->logs);
     drain_free(&agent->drain);
     measurer_free(&agent->measurer);

@@ -50,6 +50,12 @@ enum cor_code disk_make_pod(const char *root, const char *log_dir, const struct 
     return COR_OK;
 }
 
+bool disk_is_mounted(const char *path)
+{
+    (void)path;
+    return false;
+}
+
 char *disk_volume_path(const char *root, const struct pod *pod, const struct pod_volume *volume)
 {
     return cor_sprintf("%s/pods/%s/volumes/%s", root, pod->uid, volume->name);

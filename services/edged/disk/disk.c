@@ -48,19 +48,26 @@ enum cor_code disk_make_pod(const char *root, const char *log_dir, const struct 
 /* The machine's own folder, not one of the pod. */
 static bool is_on_host(const struct pod_volume *volume)
 {
-    return volume->type == POD_VOLUME_HOST_PATH || volume->type == POD_VOLUME_CLAIM;
+    return volume->type == POD_VOLUME_HOST_PATH ||
+           (volume->type == POD_VOLUME_CLAIM && volume->external == POD_EXTERNAL_NONE);
 }
 
 char *disk_volume_path(const char *root, const struct pod *pod, const struct pod_volume *volume)
 {
     static const char *const kinds[] = {
-        [POD_VOLUME_EMPTY_DIR] = "empty-dir",   [POD_VOLUME_HOST_PATH] = "host-path",
-        [POD_VOLUME_CONFIGMAP] = "configmap",   [POD_VOLUME_SECRET] = "secret",
-        [POD_VOLUME_DOWNWARD] = "downward-api", [POD_VOLUME_PROJECTED] = "projected",
-        [POD_VOLUME_CLAIM] = "local-volume",    [POD_VOLUME_UNSUPPORTED] = "unsupported",
+        [POD_VOLUME_EMPTY_DIR] = "empty-dir",     [POD_VOLUME_HOST_PATH] = "host-path",
+        [POD_VOLUME_CONFIGMAP] = "configmap",     [POD_VOLUME_SECRET] = "secret",
+        [POD_VOLUME_DOWNWARD] = "downward-api",   [POD_VOLUME_PROJECTED] = "projected",
+        [POD_VOLUME_CLAIM] = "local-volume",      [POD_VOLUME_EXTERNAL] = "external",
+        [POD_VOLUME_UNSUPPORTED] = "unsupported",
     };
     if (is_on_host(volume)) {
         return cor_strdup(volume->path);
+    }
+    if (volume->external != POD_EXTERNAL_NONE) {
+        bool csi = volume->external == POD_EXTERNAL_CSI;
+        return cor_sprintf("%s/pods/%s/volumes/kubernetes.io~%s/%s%s", root, pod->uid,
+                           csi ? "csi" : "nfs", volume->name, csi ? "/mount" : "");
     }
     return cor_sprintf("%s/pods/%s/volumes/kubernetes.io~%s/%s", root, pod->uid,
                        kinds[volume->type], volume->name);

@@ -189,8 +189,12 @@ enum pod_volume_type {
     POD_VOLUME_DOWNWARD,
     POD_VOLUME_PROJECTED,
     POD_VOLUME_CLAIM,
+    POD_VOLUME_EXTERNAL,
     POD_VOLUME_UNSUPPORTED,
 };
+
+/* Volumes that something else than edged mounts. */
+enum pod_external { POD_EXTERNAL_NONE, POD_EXTERNAL_NFS, POD_EXTERNAL_CSI };
 
 struct pod_item { /* items of configMap, secret; of downwardAPI: key is the fieldPath or resource */
     const char *key;
@@ -221,14 +225,17 @@ struct pod_volume {
     struct pod_source *sources;
     size_t source_count;
     int default_mode;
-    const char *medium;     /* of emptyDir: "", "Memory", "HugePages", "HugePages-2Mi" */
-    bool memory;            /* emptyDir on tmpfs */
-    bool huge;              /* emptyDir on huge pages */
-    struct pod_amount size; /* emptyDir sizeLimit */
-    const char *path;       /* hostPath; of a claim once it is known: volume/claims.h */
-    const char *path_type;  /* hostPath type; the same */
-    const char *claim;      /* persistentVolumeClaim */
-    bool readonly;          /* persistentVolumeClaim */
+    const char *medium;                /* of emptyDir: "", "Memory", "HugePages", "HugePages-2Mi" */
+    bool memory;                       /* emptyDir on tmpfs */
+    bool huge;                         /* emptyDir on huge pages */
+    struct pod_amount size;            /* emptyDir sizeLimit */
+    const char *path;                  /* hostPath; of a claim once it is known: volume/claims.h */
+    const char *path_type;             /* hostPath type; the same */
+    const char *claim;                 /* persistentVolumeClaim */
+    bool readonly;                     /* persistentVolumeClaim, or POD_VOLUME_EXTERNAL */
+    enum pod_external external;        /* also of a claim once it is known */
+    const struct cor_json *source;     /* of that: the member nfs or csi */
+    const struct cor_json *persistent; /* the PersistentVolume it is of; NULL */
 };
 
 struct pod_alias {

@@ -13,61 +13,12 @@ import signal
 import sys
 import threading
 import time
-from concurrent import futures
 
+sys.dont_write_bytecode = True
 import grpc
+from grpc_peer import field, fields, identity, same, serve, stream, texts, unary
 
 API = "v1beta1"
-
-
-def varint(n):
-    out = b""
-    while n > 127:
-        out += bytes([n & 127 | 128])
-        n >>= 7
-    return out + bytes([n])
-
-
-def field(number, value):
-    """A field of bytes, text or a small integer."""
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    data = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(data)) + data
-
-
-def fields(data):
-    """The length-delimited and varint fields of a message, as (number, value)."""
-    at, out = 0, []
-
-    def number():
-        nonlocal at
-        n = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            n |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return n
-
-    while at < len(data):
-        key = number()
-        if key & 7 == 0:
-            out.append((key >> 3, number()))
-        else:
-            size = number()
-            out.append((key >> 3, data[at:at + size]))
-            at += size
-    return out
-
-
-def texts(data, number):
-    return [value.decode() for n, value in fields(data) if n == number]
-
-
-def same(data):
-    return data
 
 
 class Plugin:
@@ -117,21 +68,14 @@ class Plugin:
         return b""
 
     def serve(self, endpoint):
-        unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
         options = field(1, 1) + field(2, 1)
-        handlers = {
-            "GetDevicePluginOptions": unary(lambda _r, _c: options, same, same),
-            "ListAndWatch": stream(self.list_and_watch, same, same),
-            "GetPreferredAllocation": unary(self.preferred, same, same),
-            "Allocate": unary(self.allocate, same, same),
-            "PreStartContainer": unary(self.pre_start, same, same),
-        }
-        server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(API + ".DevicePlugin", handlers),))
-        server.add_insecure_port("unix://" + os.path.join(self.folder, endpoint))
-        server.start()
-        return server
+        return serve(os.path.join(self.folder, endpoint), {API + ".DevicePlugin": {
+            "GetDevicePluginOptions": unary(lambda _r, _c: options),
+            "ListAndWatch": stream(self.list_and_watch),
+            "GetPreferredAllocation": unary(self.preferred),
+            "Allocate": unary(self.allocate),
+            "PreStartContainer": unary(self.pre_start),
+        }})
 
 
 def register(folder, message):
@@ -142,15 +86,6 @@ def register(folder, message):
 
 def request(version, endpoint, resource):
     return field(1, version) + field(2, endpoint) + field(3, resource)
-
-
-def identity(path):
-    """Of the file: a number of an inode alone may come again."""
-    try:
-        found = os.stat(path)
-        return found.st_ino, found.st_ctime_ns
-    except FileNotFoundError:
-        return None
 
 
 def run_bad(folder, log):

@@ -72,11 +72,32 @@ static void test_pods(void **state)
     assert_non_null(strstr(f->text.data, "{\"key\":\"kata\",\"operator\":\"Exists\"}"));
 }
 
+#define DRIVERS "/apis/storage.k8s.io/v1/csidrivers"
+
+static void test_drivers(void **state)
+{
+    struct fixture *f = *state;
+    call(f, "POST", DRIVERS,
+         "{'metadata':{'name':'bad.example.com'},'spec':{'volumeLifecycleModes':['Odd']}}");
+    assert_int_equal(f->status, 422);
+    call(f, "POST", DRIVERS, "{'metadata':{'name':'d.example.com'},'spec':{}}");
+    assert_int_equal(f->status, 201);
+    assert_non_null(strstr(f->text.data, "\"attachRequired\":true"));
+    assert_non_null(strstr(f->text.data, "\"volumeLifecycleModes\":[\"Persistent\"]"));
+    assert_string_equal(at(f, "spec.fsGroupPolicy"), "ReadWriteOnceWithFSType");
+    send_ask(f, &(struct ask){.method = "PATCH",
+                              .path = DRIVERS "/d.example.com",
+                              .body = "{'spec':{'attachRequired':false}}",
+                              .type = "application/merge-patch+json"});
+    assert_int_equal(f->status, 422);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_classes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pods, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drivers, setup, teardown),
     };
     return cmocka_run_group_tests_name("kubelite class", tests, NULL, NULL);
 }
