@@ -92,6 +92,7 @@ struct agent_pod {
     size_t device_asks;    /* of plug-ins; device/devices.h */
     char *device_error;    /* owned; NULL: none */
     char *reason;          /* owned: why the node has not taken it; NULL */
+    bool judged;           /* it is new here, and the node has taken it */
     uint64_t *volume_sums; /* payload_hash of what is on disk; by volume */
     bool *volume_made;
     struct prober_pod *probes; /* owned; NULL: it has none */

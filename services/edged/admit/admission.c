@@ -130,6 +130,7 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
         cor_calloc(cor_map_count(agent->pods) + 1, sizeof(*others));
     size_t count = others_of(pod, others);
     if (admit_pod(&node, others, count, pod->pod, &refusal)) {
+        pod->judged = true;
         return;
     }
     devices_release(agent->devices, pod->uid);

@@ -248,6 +248,7 @@ void devices_free(struct devices **devices)
         return;
     }
     struct devices *d = *devices;
+    d->closing = true;
     cor_grpc_server_free(&d->server);
     COR_LIST_EACH (link, &d->slots) {
         COR_LIST_OBJECT(link, struct devices_slot, link)->dead = true;

@@ -39,8 +39,8 @@ void devices_ask(struct agent_pod *pod, void (*done)(struct agent_pod *pod));
 /* Whether any answer is awaited. */
 bool devices_are_asked(const struct agent_pod *pod);
 
-/* How that ended. A Pod of which nothing was started is refused (and that is COR_OK); another one
- * is tried again. */
+/* How that ended. A Pod that is new here and of which nothing was started is refused (and that is
+ * COR_OK); another one is tried again. */
 COR_NODISCARD enum cor_code devices_check(struct agent_pod *pod, struct cor_err *err);
 
 /* A container is about to be made: the plug-ins that want to know are told. fn is called once,

@@ -76,7 +76,7 @@ static void asking_end(struct asking *asking, const char *error)
         pod->device_error = cor_strdup(error);
     }
     pod->device_asks--;
-    if (pod->device_asks == 0) {
+    if (pod->device_asks == 0 && !pod->agent->devices->closing) {
         asking->done(pod);
     }
     agent_release(pod);
@@ -182,9 +182,10 @@ bool devices_are_asked(const struct agent_pod *pod)
     return pod->device_asks > 0;
 }
 
+/* One that was taken before, or of which something was started, stays. */
 static bool has_begun(const struct agent_pod *pod)
 {
-    bool begun = pod->run->sandbox.id != NULL;
+    bool begun = !pod->judged || pod->run->sandbox.id != NULL;
     for (size_t i = 0; i < pod->run->count; i++) {
         begun = begun || pod->run->containers[i].id != NULL;
     }

@@ -25,6 +25,7 @@ struct devices {
     struct cor_link slots;
     struct cor_timer *bury;
     struct cor_timer *expire;
+    bool closing;
 };
 
 /* The live plug-in for resource; NULL. */

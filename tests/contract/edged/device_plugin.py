@@ -55,6 +55,8 @@ class Plugin:
     def allocate(self, request, _context):
         ids = ",".join(texts(fields(request)[0][1], 1))
         self.log("allocate " + ids)
+        while os.path.exists(self.log_path + ".hang"):
+            time.sleep(0.05)
         if os.path.exists(self.log_path + ".refuse"):
             raise RuntimeError("it burns")
         entry = field(1, field(1, "PROBE_IDS") + field(2, ids))

@@ -220,6 +220,8 @@ static void test_claim(void **state)
     (void)cloud_await(cloud, is_registered_twice, NULL, PATIENCE, "registered again");
     (void)cloud_await(cloud, has_no_containers, NULL, PATIENCE, "two has ended");
     assert_true(is_mounted_somewhere(cloud));
+    cloud_kill_edged(cloud, SIGTERM); /* it may be stopped meanwhile, too */
+    cloud_start_edged(cloud);
     assert_int_equal(unlink(refuse), 0);
     (void)cloud_await(cloud, is_logged, CLOUD_NAME("unstage vol-1\n"), PATIENCE, "given back");
     (void)cloud_await(cloud, is_clean, NULL, PATIENCE, "nothing is left");

@@ -220,6 +220,21 @@ static void test_loss(void **state)
     cloud_delete_pods(cloud);
 }
 
+static bool is_asked_again(struct cloud *cloud, void *with)
+{
+    (void)cloud;
+    (void)with;
+    auto_(cor_buf_free) struct cor_buf log = {0};
+    size_t count = 0;
+    if (cor_file_read(test.log, 65536, &log, NULL) != COR_OK) {
+        return false;
+    }
+    for (const char *at = log.data; (at = strstr(at, "\nallocate dev-0\n")) != NULL; at++) {
+        count++;
+    }
+    return count == 3;
+}
+
 /* The plug-in cannot give: the Pod fails. Registrations that break a rule are refused. */
 static void test_refusals(void **state)
 {
@@ -236,6 +251,20 @@ static void test_refusals(void **state)
     assert_int_equal(unlink(refuse), 0);
     put_taker(cloud, "two", 1);
     await_file(cloud, "two", "ids=dev-0 own=mine data=gift dev=here\n");
+    cloud_delete_pods(cloud);
+
+    /* one that does not answer holds up nobody, and edged may be stopped meanwhile */
+    auto_(cor_freep) char *hang = cor_sprintf("%s.hang", test.log);
+    must(cor_file_write(hang, COR_VIEW(""), 0644, &err) == COR_OK);
+    put_taker(cloud, "slow", 1);
+    (void)cloud_await(cloud, is_asked_again, NULL, PATIENCE, "it is asked");
+    put_taker(cloud, "quick", 0);
+    await_file(cloud, "quick", "ids= own=mine data= dev=none\n");
+    cloud_kill_edged(cloud, SIGTERM);
+    assert_int_equal(unlink(hang), 0);
+    cloud_start_edged(cloud);
+    await_file(cloud, "slow", "ids=dev-0 own=mine data=gift dev=here\n");
+
     auto_(cor_freep) char *dir = plugins_dir(cloud);
     pid_t bad = fork();
     if (bad == 0) {
