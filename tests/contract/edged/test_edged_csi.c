@@ -276,6 +276,60 @@ static void test_nfs(void **state)
     cloud_delete_pods(cloud);
 }
 
+/* Edged finds a mount(8) here that binds a folder in place of a server's. */
+static int set_up_mount(void **state)
+{
+    struct cor_err err = COR_ERR_NONE;
+    const char *dir = getenv("TEST_DIR");
+    auto_(cor_freep) char *bin = cor_sprintf("%s/bin", dir);
+    auto_(cor_freep) char *served = cor_sprintf("%s/served", dir);
+    auto_(cor_freep) char *program = cor_sprintf("%s/mount", bin);
+    auto_(cor_freep) char *path = cor_sprintf("%s:%s", bin, getenv("PATH"));
+    auto_(cor_freep) char *script =
+        cor_sprintf("#!/bin/sh\necho \"$*\" >> %s/mounts\nfor last; do :; done\n"
+                    "exec /bin/mount --bind %s \"$last\"\n",
+                    dir, served);
+    must(cor_mkdirs(bin, 0755, &err) == COR_OK && cor_mkdirs(served, 0777, &err) == COR_OK);
+    must(cor_file_write(program, cor_view_of(script), 0755, &err) == COR_OK);
+    must(setenv("PATH", path, 1) == 0);
+    return cloud_set_up(state);
+}
+
+static bool is_served(struct cloud *cloud, void *text)
+{
+    (void)cloud;
+    auto_(cor_freep) char *path = cor_sprintf("%s/served/said", getenv("TEST_DIR"));
+    auto_(cor_buf_free) struct cor_buf found = {0};
+    return cor_file_read(path, 256, &found, NULL) == COR_OK && strcmp(found.data, text) == 0;
+}
+
+/* A claim of an NFS volume is mounted once for each Pod with the volume's options; the mount goes
+ * with the Pod, what is on the server stays. */
+static void test_nfs_claim(void **state)
+{
+    struct cloud *cloud = *state;
+    cloud_put(cloud, "null/persistentvolume/pv1",
+              json_of("{'metadata':{'name':'pv1'},'spec':{'claimRef':{'uid':'claim-1'},"
+                      "'mountOptions':['nfsvers=4.1','hard'],'nfs':{'server':'nas.example.com',"
+                      "'path':'/export'}}}"));
+    cloud_put(cloud, "default/persistentvolumeclaim/data",
+              json_of("{'metadata':{'name':'data','namespace':'default','uid':'claim-1'},'spec':{"
+                      "'volumeName':'pv1'},'status':{'phase':'Bound'}}"));
+    cloud_put_pod(cloud, "near", POD("echo near >> /data/said", CLAIM));
+    (void)cloud_await(cloud, is_served, CLOUD_NAME("near\n"), PATIENCE, "it has written");
+    auto_(cor_freep) char *log = cor_sprintf("%s/mounts", getenv("TEST_DIR"));
+    auto_(cor_freep) char *target =
+        cor_sprintf("%s/kubelet/pods/uid-near/volumes/kubernetes.io~nfs/data", cloud->dir);
+    auto_(cor_freep) char *line =
+        cor_sprintf("-t nfs -o nfsvers=4.1,hard nas.example.com:/export %s\n", target);
+    auto_(cor_buf_free) struct cor_buf said = {0};
+    assert_int_equal(cor_file_read(log, 65536, &said, NULL), COR_OK);
+    assert_string_equal(said.data, line);
+    cloud_delete_pods(cloud);
+    assert_int_equal(access(target, F_OK), -1);
+    assert_true(is_served(cloud, CLOUD_NAME("near\n")));
+}
+
 /* Without the setting a Pod is told so. */
 static void test_off(void **state)
 {
@@ -296,6 +350,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_inline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nfs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_off, cloud_set_up, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_nfs_claim, set_up_mount, cloud_tear_down),
     };
     return cmocka_run_group_tests_name("edged csi", tests, NULL, NULL);
 }
