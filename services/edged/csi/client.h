@@ -4,11 +4,10 @@
 #ifndef EDGED_CSI_CLIENT_H
 #define EDGED_CSI_CLIENT_H
 
-#include <protobuf-c/protobuf-c.h>
-
 #include "common/base/err.h"
 #include "common/base/view.h"
 #include "common/loop/loop.h"
+#include "services/edged/csi/csi.pb-c.h"
 
 struct csi_client;
 
