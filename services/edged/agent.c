@@ -28,9 +28,12 @@ void agent_pod_free(void *value)
     prober_pod_free(&pod->probes);
     hooks_free(pod);
     run_free(&pod->run);
+    externals_free(pod);
     pod_free(&pod->pod);
     refs_free(&pod->refs);
     claims_free(&pod->claims);
+    cor_free(pod->device_error);
+    cor_free(pod->reason);
     cor_free(pod->known);
     cor_json_free(&pod->sending);
     cor_free(pod->volume_sums);

@@ -10,6 +10,7 @@
 #include "common/service/service.h"
 #include "kevent.h"
 #include "meta.h"
+#include "services/edged/cgroup/huge.h"
 #include "services/edged/cri/cri.h"
 #include "services/edged/cri/crispec.h"
 #include "services/edged/node/hostinfo.h"
@@ -18,6 +19,7 @@
 #include "services/edged/pod/refs.h"
 #include "services/edged/run/run.h"
 #include "services/edged/volume/claims.h"
+#include "services/edged/volume/external.h"
 
 struct edged_cfg {
     struct cor_service_cfg common;
@@ -65,6 +67,10 @@ struct edged_cfg {
     char *api_socket;
     char *api_listen;
     char *api_token_file;
+    char *devices_dir;
+    int64_t devices_gone_seconds;
+    bool csi_enabled;
+    int64_t pids_limit;
 };
 
 struct agent;
@@ -84,6 +90,11 @@ struct agent_pod {
     size_t ops;      /* callbacks under way that point here */
     struct refs refs;
     struct claims claims;
+    struct externals externals;
+    size_t device_asks;    /* of plug-ins; device/devices.h */
+    char *device_error;    /* owned; NULL: none */
+    char *reason;          /* owned: why the node has not taken it; NULL */
+    bool judged;           /* it is new here, and the node has taken it */
     uint64_t *volume_sums; /* payload_hash of what is on disk; by volume */
     bool *volume_made;
     struct prober_pod *probes; /* owned; NULL: it has none */
@@ -129,6 +140,10 @@ struct logs;
 struct statics;
 /* manifest/mirrors.h */
 struct mirrors;
+/* device/devices.h */
+struct devices;
+/* csi/csi.h */
+struct csi;
 /* api.c */
 struct api;
 /* api_tunnel.c */
@@ -147,6 +162,7 @@ struct agent {
     struct hostinfo host;
     struct facts facts; /* of the node; addresses of pods are filled in per pod */
     struct crispec_node node;
+    struct huge huge; /* pages of the machine */
     struct cri *cri;
     struct meta *meta;
     struct cor_map *pods; /* uid to struct agent_pod, owned */
@@ -168,6 +184,8 @@ struct agent {
     struct logs *logs;
     struct statics *statics;
     struct mirrors *mirrors;
+    struct devices *devices; /* NULL: no plug-ins */
+    struct csi *csi;         /* NULL: no CSI drivers */
     struct api *api;
     struct api_tunnel *tunnel;
     struct api_http *http;
@@ -291,6 +309,9 @@ void registrar_pressure(struct registrar *registrar, const bool *pressure);
 void registrar_shutdown(struct registrar *registrar);
 /* Takes images: status.images. */
 void registrar_images(struct registrar *registrar, struct cor_json *images);
+/* Takes what the node has besides its own, by name: "example.com/camera". */
+void registrar_resources(struct registrar *registrar, struct cor_json *capacity,
+                         struct cor_json *allocatable);
 /* The Node as the API has it; NULL: not known. Borrowed. */
 const struct cor_json *registrar_object(const struct registrar *registrar);
 

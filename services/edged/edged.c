@@ -9,6 +9,8 @@
 #include "common/base/text.h"
 #include "common/pipe/address.h"
 #include "services/edged/api/api.h"
+#include "services/edged/csi/csi.h"
+#include "services/edged/device/devices.h"
 #include "services/edged/drain/drain.h"
 #include "services/edged/evict/evictor.h"
 #include "services/edged/evict/measurer.h"
@@ -67,6 +69,8 @@ static const struct cor_conf_row rows[] = {
                      "domain of the cluster"),
     COR_CONF_STRS_ROW(struct edged_cfg, unsafe_sysctls, "pods.unsafe-sysctls", "",
                       "sysctls that Pods may set besides the safe ones; a* is all that begin so"),
+    COR_CONF_INT_ROW(struct edged_cfg, pids_limit, "pods.pids-limit", "0", 0, 4194304,
+                     "processes and threads that each Pod may have; 0: as many as the machine"),
     COR_CONF_BOOL_ROW(struct edged_cfg, report_events, "events", "true",
                       "report Events of pods and the node"),
     COR_CONF_BOOL_ROW(struct edged_cfg, drain_on_stop, "shutdown.drain", "false",
@@ -94,7 +98,7 @@ static const struct cor_conf_row rows[] = {
     COR_CONF_INT_ROW(struct edged_cfg, evict_measure_seconds, "evict.measure-seconds", "60", 1,
                      3600, "how often is measured what Pods with limits of storage have written"),
     COR_CONF_STR_ROW(struct edged_cfg, evict_root, "evict.root", "",
-                     "before /proc and /sys/fs/cgroup where memory and processes are counted"),
+                     "before /proc and /sys where memory, processes and huge pages are counted"),
     COR_CONF_INT_ROW(struct edged_cfg, images_high_percent, "images.high-percent", "85", 1, 100,
                      "use of the disk at which images go; 100: never"),
     COR_CONF_INT_ROW(struct edged_cfg, images_low_percent, "images.low-percent", "80", 0, 99,
@@ -115,6 +119,12 @@ static const struct cor_conf_row rows[] = {
                      "address of the node's API, with a token; empty: none"),
     COR_CONF_STR_ROW(struct edged_cfg, api_token_file, "api.token-file", "edged-api.token",
                      "file with that token, in run-dir; made when there is none"),
+    COR_CONF_STR_ROW(struct edged_cfg, devices_dir, "devices.dir", "device-plugins",
+                     "folder where device plug-ins register, in pods.dir; empty: none may"),
+    COR_CONF_INT_ROW(struct edged_cfg, devices_gone_seconds, "devices.gone-seconds", "300", 0,
+                     86400, "devices of a plug-in that is gone are counted this long"),
+    COR_CONF_BOOL_ROW(struct edged_cfg, csi_enabled, "csi.enabled", "false",
+                      "CSI drivers may register, in plugins_registry in pods.dir"),
 };
 
 /* ---- what metamanager says ---- */
@@ -286,6 +296,7 @@ static void fill_node(struct agent *agent)
         .domain = cfg->cluster_domain,
         .memory = agent->host.memory,
         .resolv = agent->host.resolv,
+        .huge = &agent->huge,
     };
     agent->facts.node = cfg->node_name;
     const char *ip = cfg->node_ip[0] != '\0' ? cfg->node_ip : agent->host.ip;
@@ -378,6 +389,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     books_open(&agent->books, service->bus);
     hostinfo_read(&agent->host, agent->cfg->root_dir);
+    huge_read(agent->cfg->evict_root, &agent->huge);
     fill_node(agent);
     agent->pods = cor_map_new(agent_pod_free);
     agent->unclaimed = cor_map_new(NULL);
@@ -391,6 +403,8 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     agent->cri = cri_new(agent->loop, agent->cfg->runtime_socket, &cri_events, agent);
     agent->logs = logs_new(agent);
+    agent->devices = devices_new(agent);
+    agent->csi = csi_new(agent);
     agent->gc = gc_new(agent);
     agent->evictor = evictor_new(agent);
     agent->measurer = measurer_new(agent);
@@ -427,9 +441,11 @@ static void stop(void *self)
     cor_hook_free(&agent->hook);
     cor_timer_free(&agent->safety);
     cri_free(&agent->cri);
+    devices_free(&agent->devices);
     meta_close(&agent->meta);
     statics_free(&agent->statics);
     mirrors_free(&agent->mirrors);
+    csi_free(&agent->csi); /* answers of metamanager may begin something */
     logs_free(&agent->logs);
     drain_free(&agent->drain);
     measurer_free(&agent->measurer);

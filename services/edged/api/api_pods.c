@@ -125,6 +125,7 @@ void api_configz(struct api_call *call)
     cor_json_set(config, "cgroupRoot", cor_json_str(cfg->cgroup_root));
     cor_json_set(config, "cgroupDriver", cor_json_str("cgroupfs"));
     cor_json_set(config, "maxPods", cor_json_int(NODE_PODS));
+    cor_json_set(config, "podPidsLimit", cor_json_int(cfg->pids_limit > 0 ? cfg->pids_limit : -1));
     cor_json_set(config, "podLogsDir", cor_json_str(cfg->pod_log_dir));
     cor_json_set(config, "containerRuntimeEndpoint",
                  cor_json_fmt("unix://%s", cfg->runtime_socket));

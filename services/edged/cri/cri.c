@@ -227,6 +227,7 @@ void cri_run_sandbox(struct cri *cri, const struct cri_sandbox_config *config, c
     auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
     Runtime__V1__RunPodSandboxRequest request = RUNTIME__V1__RUN_POD_SANDBOX_REQUEST__INIT;
     request.config = cri_wire_sandbox(arena, config);
+    request.runtime_handler = text(config->handler == NULL ? "" : config->handler);
     start(cri, RUN_SANDBOX, &request.base, 0, fn, self);
 }
 

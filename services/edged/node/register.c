@@ -24,8 +24,11 @@ struct registrar {
     char *uid;              /* of the Node object; "" unknown */
     struct cor_json *known; /* status reported last */
     struct cor_json *sending;
-    struct cor_json *images; /* status.images */
-    struct cor_json *object; /* the Node as the API has it; NULL: not known */
+    struct cor_json *images;   /* status.images */
+    struct cor_json *capacity; /* of device plug-ins */
+    struct cor_json *allocatable;
+    struct cor_json *handlers; /* status.runtimeHandlers; NULL: the runtime does not tell */
+    struct cor_json *object;   /* the Node as the API has it; NULL: not known */
     struct books_state book;
     struct cor_mono reported;
     struct cor_mono runtime_seen; /* last time that the runtime was up */
@@ -48,9 +51,45 @@ static char *node_key(const struct registrar *r, const char *type)
     return cor_sprintf("null/%s/%s", type, r->agent->cfg->node_name);
 }
 
+static void add_all(struct cor_json *to, const struct cor_json *from)
+{
+    void *at = NULL;
+    const char *name = NULL;
+    struct cor_json *amount = NULL;
+    while (cor_json_each(from, &at, &name, &amount)) {
+        cor_json_set(to, name, cor_json_ref(amount));
+    }
+}
+
+/* Huge pages are memory that nobody else can have. */
+static void add_huge(const struct agent *agent, struct cor_json *status)
+{
+    static const char *const lists[] = {"capacity", "allocatable"};
+    for (size_t i = 0; i < agent->huge.count; i++) {
+        const struct huge_size *size = &agent->huge.sizes[i];
+        int64_t bytes = size->bytes * size->pages;
+        for (size_t k = 0; k < COR_COUNT(lists); k++) {
+            cor_json_set(cor_json_get(status, lists[k]), size->resource,
+                         bytes == 0 ? cor_json_str("0")
+                                    : cor_json_fmt("%lldKi", (long long)(bytes / 1024)));
+        }
+    }
+    if (huge_total(&agent->huge) > 0) {
+        cor_json_set_at(status, "allocatable.memory",
+                        cor_json_fmt("%lldKi", (long long)(agent->facts.memory / 1024)));
+    }
+}
+
 static struct cor_json *status_now(const struct registrar *r)
 {
-    return node_status(&r->info, &r->state, r->known, cor_wall_now());
+    struct cor_json *status = node_status(&r->info, &r->state, r->known, cor_wall_now());
+    add_all(cor_json_get(status, "capacity"), r->capacity);
+    add_all(cor_json_get(status, "allocatable"), r->allocatable);
+    add_huge(r->agent, status);
+    if (r->handlers != NULL) {
+        cor_json_set(status, "runtimeHandlers", cor_json_ref(r->handlers));
+    }
+    return status;
 }
 
 /* ---- status ---- */
@@ -112,6 +151,21 @@ static void report_status(struct registrar *r, bool must)
     }
 }
 
+static void keep_handlers(struct registrar *r, const struct cri_answer *answer)
+{
+    cor_json_free(&r->handlers);
+    for (size_t i = 0; i < answer->handler_count; i++) {
+        const struct cri_handler *handler = &answer->handlers[i];
+        struct cor_json *one = cor_json_object();
+        r->handlers = r->handlers != NULL ? r->handlers : cor_json_array();
+        cor_json_set(one, "name", cor_json_str(handler->name));
+        cor_json_set_at(one, "features.recursiveReadOnlyMounts",
+                        cor_json_bool(handler->recursive_readonly));
+        cor_json_set_at(one, "features.userNamespaces", cor_json_bool(handler->user_namespaces));
+        cor_json_add(r->handlers, one);
+    }
+}
+
 static void on_runtime_status(void *self, const struct cri_answer *answer)
 {
     struct registrar *r = self;
@@ -123,6 +177,9 @@ static void on_runtime_status(void *self, const struct cri_answer *answer)
     cor_free(r->network_text);
     r->network_text = cor_strdup(answer->network_text == NULL ? "" : answer->network_text);
     r->state.network_text = r->network_text;
+    if (answer->code == COR_OK) {
+        keep_handlers(r, answer);
+    }
     report_status(r, false);
 }
 
@@ -214,6 +271,16 @@ void registrar_pressure(struct registrar *r, const bool *pressure)
 void registrar_shutdown(struct registrar *r)
 {
     r->state.shutting_down = true;
+    report_status(r, false);
+}
+
+void registrar_resources(struct registrar *r, struct cor_json *capacity,
+                         struct cor_json *allocatable)
+{
+    cor_json_free(&r->capacity);
+    cor_json_free(&r->allocatable);
+    r->capacity = capacity;
+    r->allocatable = allocatable;
     report_status(r, false);
 }
 
@@ -453,7 +520,8 @@ static void fill_info(struct registrar *r)
         r->info.ips[i] = agent->facts.host_ips[i];
     }
     agent->facts.cpu_milli = r->info.cpus * 1000;
-    agent->facts.memory = node_memory_allocatable(&r->info);
+    agent->facts.memory = node_memory_allocatable(&r->info) - huge_total(&agent->huge);
+    agent->facts.memory = agent->facts.memory > 0 ? agent->facts.memory : 0;
     agent->facts.storage = node_storage_allocatable(&r->info);
 }
 
@@ -485,6 +553,9 @@ void registrar_free(struct registrar **registrar)
     cor_json_free(&r->sending);
     cor_json_free(&r->lease);
     cor_json_free(&r->images);
+    cor_json_free(&r->capacity);
+    cor_json_free(&r->allocatable);
+    cor_json_free(&r->handlers);
     cor_json_free(&r->object);
     cor_free(r->uid);
     cor_free(r->runtime);

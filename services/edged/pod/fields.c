@@ -380,6 +380,13 @@ static const struct shape nfs[] = {
     BOOL("readOnly"),
     END,
 };
+static const struct shape csi[] = {
+    NEEDED("driver", subdomain),
+    BOOL("readOnly"),
+    TEXT("fsType"),
+    {.key = "volumeAttributes", .kind = SHAPE_TEXT_MAP},
+    END,
+};
 static const struct shape volumes[] = {
     NEEDED("name", label),
     OBJECT("emptyDir", empty_dir),
@@ -390,6 +397,7 @@ static const struct shape volumes[] = {
     OBJECT("projected", projected),
     OBJECT("persistentVolumeClaim", claim),
     OBJECT("nfs", nfs),
+    OBJECT("csi", csi),
     END,
 };
 

@@ -301,6 +301,8 @@ static void volumes_are_their_claimants(void **state)
         {"a/volumeattachment/x", "{\"spec\":{\"nodeName\":\"n1\"}}", true},
         {"a/volumeattachment/x", "{\"spec\":{\"nodeName\":\"n2\"}}", false},
         {"a/volumeattachment/x", "[]", false},
+        {"null/runtimeclass/x", "{}", true},
+        {"null/csidriver/x", "{}", true},
         {"a/configmap/x", "{}", true},
         {"a/pod/x", "{\"spec\":{\"nodeName\":\"n1\"}}", true},
         {"a/pod/x", "{\"spec\":{}}", false},

@@ -91,7 +91,11 @@ static const char SAMPLE[] =
                                                          "{'name':'v','persistentVolumeClaim':{'"
                                                          "claimName':'data','readOnly':true}},"
                                                          "{'name':'n','nfs':{'server':'10.0.0.1','"
-                                                         "path':'/x','readOnly':true}}]}}";
+                                                         "path':'/"
+                                                         "x','readOnly':true}},{'name':'x','csi':{'"
+                                                         "driver':'d.example.com','"
+                                                         "readOnly':true,'fsType':'ext4','"
+                                                         "volumeAttributes':{'a':'b'}}}]}}";
 
 /* ---- what is made of a Pod that is read ---- */
 
