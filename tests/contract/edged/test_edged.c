@@ -47,7 +47,9 @@ static bool is_absent(struct cloud *cloud, void *path)
     return access(path, F_OK) != 0;
 }
 
-#define WEB "{'containers':[{'name':'web','image':'coracle.local/web:1'}]}"
+#define WEB                                                                                        \
+    "{'containers':[{'name':'web','image':'coracle.local/web:1',"                                  \
+    "'readinessProbe':{'tcpSocket':{'port':80},'periodSeconds':1}}]}"
 
 static bool node_is_ready(struct cloud *cloud, void *with)
 {
@@ -95,6 +97,13 @@ static void expect_http(const char *ip)
     assert_non_null(strstr(answer, "hello from the edge"));
 }
 
+/* It listens, and not only runs. */
+static bool is_served(struct cloud *cloud, void *name)
+{
+    const struct cor_json *container = cloud_container(cloud, name);
+    return cor_json_as_bool(cor_json_get(container, "ready"), false);
+}
+
 static void test_a_web_pod(void **state)
 {
     struct cloud *cloud = *state;
@@ -104,6 +113,7 @@ static void test_a_web_pod(void **state)
     int64_t us =
         cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "web", PATIENCE, "web runs");
     print_message("from the object to Running: %lld ms\n", (long long)(us / 1000));
+    (void)cloud_await(cloud, is_served, (void *)(uintptr_t) "web", PATIENCE, "web is ready");
     expect_http(cor_json_str_at(cloud_status(cloud, "web"), "podIP", ""));
     auto_(cor_freep) char *id =
         cor_strdup(cor_json_str_at(cloud_container(cloud, "web"), "containerID", ""));
