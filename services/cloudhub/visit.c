@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cloudstream.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/httpd/passage.h"
@@ -17,15 +18,18 @@ struct visit {
     struct hub *hub;
     size_t *count;
     struct cor_passage *passage; /* the client's side; until the visit ends */
-    struct tunnel *tunnel;       /* the node's; NULL: not yet, or no more */
-    bool routing;                /* edgecontroller has been asked */
+    const struct way *way;       /* to the node; NULL: not yet, or no more */
+    void *lane;
+    bool routing; /* edgecontroller has been asked */
 };
 
 static void free_visit(struct visit *visit)
 {
     cor_list_del(&visit->link);
     (*visit->count)--;
-    tunnel_close(&visit->tunnel, "the client is gone");
+    if (visit->way != NULL) {
+        visit->way->close(visit->lane, "the client is gone");
+    }
     if (visit->routing) {
         cor_calls_forget(visit->hub->port, visit);
     }
@@ -43,21 +47,21 @@ static void answer(struct visit *visit, int status, const char *text)
 static void on_took(void *self, size_t bytes)
 {
     struct visit *visit = self;
-    if (visit->tunnel != NULL) {
-        tunnel_took(visit->tunnel, bytes);
+    if (visit->way != NULL) {
+        visit->way->took(visit->lane, bytes);
     }
 }
 
 static size_t client_room(void *self)
 {
     const struct visit *visit = self;
-    return visit->tunnel == NULL ? 0 : tunnel_room(visit->tunnel);
+    return visit->way == NULL ? 0 : visit->way->room(visit->lane);
 }
 
 static void on_client_bytes(void *self, struct cor_view bytes)
 {
     struct visit *visit = self;
-    tunnel_send(visit->tunnel, bytes, false);
+    visit->way->send(visit->lane, bytes, false);
     cor_passage_room(visit->passage);
 }
 
@@ -111,12 +115,12 @@ static void on_room(void *self)
 static void on_end(void *self, const char *error)
 {
     struct visit *visit = self;
-    visit->tunnel = NULL;
+    visit->way = NULL;
     cor_passage_end(visit->passage, error);
     free_visit(visit);
 }
 
-static const struct tunnel_ops TUNNEL_OPS = {on_head, on_data, on_room, on_end};
+static const struct way_ops WAY_OPS = {on_head, on_data, on_room, on_end};
 
 /* ---- which node ---- */
 
@@ -156,6 +160,11 @@ static void audit(const struct visit *visit, const struct session *session)
     }
 }
 
+static int status_of(enum cor_code code)
+{
+    return code == COR_BUSY ? 429 : code == COR_INVALID ? 400 : code == COR_RETRY ? 503 : 501;
+}
+
 static void open_tunnel(struct visit *visit, struct session *session)
 {
     struct header_list list = {.count = 0};
@@ -172,9 +181,12 @@ static void open_tunnel(struct visit *visit, struct session *session)
     struct px_stream_open open = {.method = cor_view_of(cor_exchange_method(exchange)),
                                   .target = cor_buf_as_view(&target),
                                   .headers = {.items = list.items, .count = list.count}};
-    if (tunnel_open(session, &open, &TUNNEL_OPS, visit, &visit->tunnel, &err) != COR_OK) {
-        answer(visit, err.code == COR_BUSY ? 429 : 501, err.text);
+    bool kubeedge = session->coracle == NULL && session->hub->cloudstream != NULL;
+    const struct way *way = kubeedge ? &CLOUDSTREAM_WAY : &TUNNEL_WAY;
+    if (way->open(session, &open, &WAY_OPS, visit, &visit->lane, &err) != COR_OK) {
+        answer(visit, status_of(err.code), err.text);
     } else {
+        visit->way = way;
         audit(visit, session);
     }
 }

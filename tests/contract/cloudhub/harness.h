@@ -113,6 +113,9 @@ void hub_enrol(struct set *set, const char *node, struct identity *identity);
 struct cor_cert *hub_sign(const struct set *set, const struct cor_key *key, int64_t from_s,
                           int64_t until_s);
 
+/* Writes it to hub-ca.pem, n1.pem, n1.key. */
+void hub_write_identity(const struct set *set, const struct identity *identity);
+
 /* For auto_(). */
 void hub_identity_free(struct identity *identity);
 
