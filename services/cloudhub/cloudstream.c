@@ -56,6 +56,7 @@ struct ask {
     struct cor_body body;
     bool joined; /* bytes pass both ways */
     bool full;
+    struct cor_mono full_at;
     size_t held; /* bytes that the client has not taken */
 };
 
@@ -119,6 +120,7 @@ static void set_full(struct ask *ask, bool full)
         return;
     }
     ask->full = full;
+    ask->full_at = cor_loop_now(tunnel->stream->hub->service->loop);
     tunnel->full = full ? tunnel->full + 1 : tunnel->full - 1;
     if (tunnel->full == (full ? 1 : 0) && tunnel->conn != NULL) {
         cor_ws_pause(tunnel->conn, full);
@@ -173,6 +175,7 @@ static void on_impatient(void *self)
 static void on_stuck(void *self)
 {
     struct ke_tunnel *tunnel = self;
+    struct cor_mono now = cor_loop_now(tunnel->stream->hub->service->loop);
     size_t at = 0;
     void *value = NULL;
     if (tunnel->broken) {
@@ -181,9 +184,13 @@ static void on_stuck(void *self)
     }
     enter(tunnel);
     while (cor_map_next(tunnel->asks, &at, NULL, &value)) {
-        if (((struct ask *)value)->full) {
+        const struct ask *ask = value;
+        if (ask->full && cor_mono_since(now, ask->full_at) >= COR_SEC(STUCK_S)) {
             break_off(value, "the client does not take it");
         }
+    }
+    if (tunnel->full > 0) {
+        cor_timer_start(tunnel->stuck, COR_SEC(STUCK_S));
     }
     leave(tunnel);
 }

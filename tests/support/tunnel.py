@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """KubeEdge's stream tunnel as its own programs speak it (pkg/stream): frames in text messages of a WebSocket, both
 ends. Written on its own, so that it shares no mistake with what is tested."""
-import json, socket, ssl, struct
+import base64, hashlib, json, socket, ssl, struct
 
 LOGS, EXEC, METRICS, DATA, REMOVE, CLOSE, ATTACH = range(7)
 PATH = "/v1/kubeedge/connect"
@@ -120,3 +120,30 @@ def dial(port, node, pem, key, ca, patience=20):
     if " 101 " not in status:
         raise EOFError(status)
     return tunnel
+
+
+class Listener:
+    """As a CloudCore's tunnel server."""
+
+    def __init__(self, port, pem, key, ca):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(pem, key)
+        self.context.load_verify_locations(ca)
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.sock = socket.create_server(("127.0.0.1", port))
+        self.sock.settimeout(20)
+
+    def accept(self):
+        """A tunnel, whose headers and certificate are kept."""
+        sock = self.context.wrap_socket(self.sock.accept()[0], server_side=True)
+        sock.settimeout(20)
+        tunnel = Tunnel(sock, False)
+        lines = tunnel.head().split("\r\n")
+        tunnel.line = lines[0]
+        tunnel.headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:] if line)}
+        tunnel.peer = dict(pair[0] for pair in sock.getpeercert()["subject"])["commonName"]
+        said = tunnel.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        key = base64.b64encode(hashlib.sha1(said.encode()).digest()).decode()
+        sock.sendall(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     f"Sec-WebSocket-Accept: {key}\r\n\r\n".encode())
+        return tunnel
