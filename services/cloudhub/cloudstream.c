@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every request goes down as KubeEdge's EXEC (or ATTACH), a log too, which CloudCore asks for with
-// LOGS: of EXEC the whole answer of HTTP comes back, so that who asks sees its status and type. Of
-// LOGS and METRICS an EdgeCore passes on the body alone, and of METRICS no line over 64 KiB.
 #include "cloudstream.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "common/base/mem.h"
 #include "common/httpd/body.h"
@@ -409,45 +405,6 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
 
 /* ---- requests ---- */
 
-static bool is_hop(struct cor_view name)
-{
-    static const char *const NAMES[] = {"Connection", "Keep-Alive", "Proxy-Connection", "TE",
-                                        "Trailer"};
-    for (size_t i = 0; i < COR_COUNT(NAMES); i++) {
-        if (name.len == strlen(NAMES[i]) && strncasecmp(name.ptr, NAMES[i], name.len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool wants_upgrade(const struct px_stream_open *open)
-{
-    const struct px_header *said = open->headers.items;
-    for (size_t i = 0; i < open->headers.count; i++) {
-        if (said[i].name.len == 7 && strncasecmp(said[i].name.ptr, "Upgrade", 7) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void write_ask(uint64_t id, const struct px_stream_open *open, struct cor_buf *out)
-{
-    struct px_header headers[HEADERS_MAX] = {
-        {COR_VIEW("Connection"), wants_upgrade(open) ? COR_VIEW("Upgrade") : COR_VIEW("close")}};
-    const struct px_header *said = open->headers.items;
-    struct px_tunnel_ask ask = {
-        .method = open->method, .target = open->target, .headers = headers, .header_count = 1};
-    for (size_t i = 0; i < open->headers.count && ask.header_count < HEADERS_MAX; i++) {
-        if (!is_hop(said[i].name)) {
-            headers[ask.header_count++] = said[i];
-        }
-    }
-    bool attach = cor_view_starts(open->target, "/attach/");
-    px_tunnel_ask_write(id, attach ? PX_TUNNEL_ATTACH : PX_TUNNEL_EXEC, &ask, out);
-}
-
 static enum cor_code open_ask(struct session *session, struct px_stream_open *open,
                               const struct way_ops *ops, void *self, void **lane_r,
                               struct cor_err *err)
@@ -468,7 +425,7 @@ static enum cor_code open_ask(struct session *session, struct px_stream_open *op
         return cor_err_set(err, COR_INVALID, "the path is not percent-encoded UTF-8");
     }
     uint64_t id = ++tunnel->last_id;
-    write_ask(id, open, &frame);
+    cloudstream_write_ask(id, open, &frame);
     if (cor_ws_send(tunnel->conn, cor_buf_as_view(&frame)) != COR_OK) {
         return cor_err_set(err, COR_BUSY, "node %s does not take what is sent", session->node);
     }

@@ -29,6 +29,9 @@ int cloudstream_port(const struct cloudstream *stream);
 size_t cloudstream_count(const struct cloudstream *stream);
 size_t cloudstream_requests(const struct cloudstream *stream);
 
+/* cloudstream_ask.c: appends the frame that asks for it. */
+void cloudstream_write_ask(uint64_t id, const struct px_stream_open *open, struct cor_buf *out);
+
 /* Requests in tunnels. */
 extern const struct way CLOUDSTREAM_WAY;
 
