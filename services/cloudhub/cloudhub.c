@@ -13,6 +13,7 @@
 #include "front.h"
 #include "hub.h"
 #include "kubelet.h"
+#include "peers.h"
 #include "proto/link/frame.h"
 #include "reports.h"
 #include "tokenctl.h"
@@ -111,6 +112,7 @@ struct cloudhub {
     struct hub *hub;
     struct kubelet *kubelet;
     struct cloudstream *cloudstream;
+    struct peers *peers;
     bool has_authority, has_revoked;
     bool ready;
 };
@@ -325,6 +327,11 @@ static void serve_streams(struct cloudhub *s)
                                    .first_port = (int)s->cfg->first_node_port,
                                    .ports = (int)s->cfg->node_ports};
     struct hub_address tunnel = {s->cfg->tunnel_address, (int)s->cfg->tunnel_port, 0};
+    struct cor_err err = COR_ERR_NONE;
+    if (peers_new(s->hub, &s->peers, &err) != COR_OK) {
+        LOGW(s->service->log, "hub.replica.none", "reason=%s", cor_log_esc(cor_view_of(err.text)));
+    }
+    s->hub->peers = s->peers;
     s->kubelet = kubelet_new(&kubelet);
     if (tunnel.address[0] != '\0') {
         s->cloudstream = cloudstream_new(s->hub, &tunnel);
@@ -368,6 +375,9 @@ static void on_authority_changed(void *self)
     if (s->ready && !(front_renew(s->front) && trust_changed(s->hub) &&
                       (s->cloudstream == NULL || cloudstream_renew(s->cloudstream)))) {
         LOGE(s->service->log, "hub.cert.bad", "the new certificate and its key do not fit");
+    }
+    if (s->peers != NULL) {
+        peers_renew(s->peers);
     }
     cactl_followed(s->ca);
 }
@@ -478,6 +488,7 @@ static void stop(void *self)
 {
     struct cloudhub *s = self;
     kubelet_free(&s->kubelet);
+    peers_free(&s->peers);
     vault_free(&s->vault);
     tokenctl_free(&s->tokens);
     cactl_free(&s->ca);

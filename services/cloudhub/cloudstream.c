@@ -4,17 +4,15 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/httpd/body.h"
-#include "common/httpd/head.h"
 #include "proto/kubeedge/tunnel.h"
 #include "proto/stream/credit.h"
+#include "reply.h"
 
 enum {
     ANSWER_S = 30, /* an EdgeCore that cannot reach its own API says nothing at all */
     STUCK_S = 30,  /* a client that takes nothing holds up all others of the node */
     RETRY_S = 5,
-    QUEUE_MAX = 256 << 10,
-    HEADERS_MAX = PX_TUNNEL_HEADERS_MAX
+    QUEUE_MAX = 256 << 10
 };
 
 struct cloudstream {
@@ -48,9 +46,7 @@ struct ask {
     const struct way_ops *ops;
     void *self;
     struct cor_timer *patience; /* for the head */
-    struct cor_head head;
-    struct cor_body body;
-    bool joined; /* bytes pass both ways */
+    struct reply reply;
     bool full;
     struct cor_mono full_at;
     size_t held; /* bytes that the client has not taken */
@@ -139,7 +135,7 @@ static void forget(struct ask *ask)
     (void)cor_map_del(ask->tunnel->asks, key_of(&ask->id));
     ask->tunnel->stream->requests--;
     cor_timer_free(&ask->patience);
-    cor_head_free(&ask->head);
+    reply_free(&ask->reply);
     cor_free(ask);
 }
 
@@ -211,87 +207,39 @@ static void give(struct ask *ask, struct cor_view bytes)
     }
 }
 
-static void take_body(struct ke_tunnel *tunnel, uint64_t id, struct cor_view bytes)
-{
-    struct ask *ask = NULL;
-    while ((ask = find(tunnel, id)) != NULL) {
-        struct cor_view part;
-        enum cor_code code = cor_body_next(&ask->body, &bytes, &part);
-        if (code == COR_INVALID) {
-            break_off(ask, "malformed chunks");
-            return;
-        }
-        if (part.len > 0) {
-            give(ask, part);
-            ask = find(tunnel, id);
-        }
-        if (code == COR_OK && ask != NULL) {
-            break_off(ask, NULL);
-        }
-        if (code == COR_OK || bytes.len == 0) {
-            return;
-        }
-    }
-}
-
 static void tell_head(struct ask *ask)
 {
-    struct px_header headers[HEADERS_MAX];
-    struct px_stream_head head = {.status = (uint64_t)ask->head.status,
-                                  .headers = {.items = headers}};
-    size_t at = 0;
-    struct cor_view name;
-    struct cor_view value;
-    while (head.headers.count < HEADERS_MAX && cor_head_next(&ask->head, &at, &name, &value)) {
-        headers[head.headers.count++] = (struct px_header){name, value};
-    }
-    ask->ops->head(ask->self, &head);
-}
-
-static void take_head(struct ask *ask, struct cor_view bytes)
-{
-    struct ke_tunnel *tunnel = ask->tunnel;
-    uint64_t id = ask->id;
-    struct cor_err err = COR_ERR_NONE;
-    enum cor_code code = cor_head_add(&ask->head, &bytes, &err);
-    while (code == COR_OK && ask->head.status == 100) {
-        cor_head_free(&ask->head);
-        code = cor_head_add(&ask->head, &bytes, &err);
-    }
-    if (code == COR_RETRY) {
-        return;
-    }
-    ask->joined = code == COR_OK && ask->head.status == 101;
-    if (code != COR_OK || (!ask->joined && cor_body_begin(&ask->body, &ask->head) != COR_OK)) {
-        break_off(ask, "the node's answer is no HTTP");
-        return;
-    }
+    struct px_header headers[REPLY_HEADERS_MAX];
+    struct px_stream_head head = reply_head(&ask->reply, headers);
     cor_timer_stop(ask->patience);
-    tell_head(ask);
-    ask = find(tunnel, id);
-    if (ask != NULL && ask->joined && bytes.len > 0) {
-        give(ask, bytes);
-    } else if (ask != NULL && !ask->joined) {
-        take_body(tunnel, id, bytes);
-    }
+    ask->ops->head(ask->self, &head);
 }
 
 static void take_data(struct ask *ask, struct cor_view bytes)
 {
-    if (ask->joined) {
-        give(ask, bytes);
-    } else if (cor_head_is_done(&ask->head)) {
-        take_body(ask->tunnel, ask->id, bytes);
-    } else {
-        take_head(ask, bytes);
+    struct ke_tunnel *tunnel = ask->tunnel;
+    uint64_t id = ask->id;
+    while (ask != NULL) {
+        struct cor_view part;
+        enum reply_event event = reply_next(&ask->reply, &bytes, &part);
+        if (event == REPLY_HEAD) {
+            tell_head(ask);
+        } else if (event == REPLY_PART) {
+            give(ask, part);
+        } else if (event != REPLY_MORE) {
+            break_off(ask, event == REPLY_DONE ? NULL : "the node's answer is no HTTP");
+            return;
+        } else {
+            return;
+        }
+        ask = find(tunnel, id);
     }
 }
 
 static void take_end(struct ask *ask, struct cor_view bytes)
 {
     (void)bytes;
-    bool whole = ask->joined || (cor_head_is_done(&ask->head) && cor_body_may_end(&ask->body));
-    end(ask, whole ? NULL : "the node has broken it off");
+    end(ask, reply_may_end(&ask->reply) ? NULL : "the node has broken it off");
 }
 
 static void take_frame(struct ke_tunnel *tunnel, const struct px_tunnel_frame *frame)
@@ -349,7 +297,7 @@ static void on_drained(void *self)
     enter(tunnel);
     while (cor_map_next(tunnel->asks, &at, NULL, &value)) {
         const struct ask *ask = value;
-        if (ask->joined) {
+        if (ask->reply.joined) {
             ask->ops->room(ask->self);
         }
     }
@@ -454,7 +402,7 @@ static size_t room_of(const void *lane)
     const struct ask *ask = lane;
     const struct cor_ws_conn *conn = ask->tunnel->conn;
     size_t queued = conn == NULL ? QUEUE_MAX : cor_ws_queued(conn);
-    return ask->joined && queued < QUEUE_MAX ? QUEUE_MAX - queued : 0;
+    return ask->reply.joined && queued < QUEUE_MAX ? QUEUE_MAX - queued : 0;
 }
 
 static void send_bytes(void *lane, struct cor_view bytes, bool last)

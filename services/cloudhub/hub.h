@@ -72,6 +72,8 @@ struct hub {
     const struct revoked *revoked;     /* borrowed */
     const struct authority *authority; /* borrowed; from hub_listen on */
     struct census *census;             /* borrowed */
+    struct peers *peers;               /* other replicas; borrowed; NULL: none */
+    int streams_port;                  /* of API servers, at each replica; 0: not yet */
     struct cloudstream *cloudstream;   /* tunnels of KubeEdge nodes; borrowed; NULL: none */
     const char *ca_pem; /* of the Kubernetes API, for nodes that ask; borrowed, may be NULL */
     bool wants_leases;  /* the last controller was one of v0.1.0 */
@@ -85,6 +87,7 @@ struct hub {
 };
 
 struct cloudstream;
+struct peers;
 struct coracle;
 struct relay;
 struct tunnels;

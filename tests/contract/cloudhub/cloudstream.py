@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An EdgeCore in front of a cloudhub, and who asks at the kubelet's port: cloudstream.py LINK-PORT KUBELET-PORT
 TUNNEL-PORT, in a folder with hub-ca.pem, n1.pem, n1.key and client.pem, client.key. Prints a line for each check."""
-import json, os, socket, ssl, sys
+import json, os, socket, ssl, sys, threading, time
 
 sys.path.insert(0, os.environ["SUPPORT"])
 from tunnel import ATTACH, DATA, EXEC, GONE, REMOVE, Tunnel, dial  # noqa: E402
@@ -18,11 +18,12 @@ def check(name, got, want):
           flush=True)
 
 
-def tls(port, pem, key):
+def tls(port, pem, key, address="127.0.0.1"):
     context = ssl.create_default_context(cafile="hub-ca.pem")
     context.check_hostname = False
-    context.load_cert_chain(pem, key)
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), 20))
+    if pem:
+        context.load_cert_chain(pem, key)
+    return context.wrap_socket(socket.create_connection((address, port), 20))
 
 
 def link():
@@ -33,13 +34,19 @@ def link():
                  b"Node_id: n1\r\nProject_id: p\r\nConnectionuse: msg\r\n\r\n")
     held = Tunnel(sock, True)
     assert " 101 " in held.head()
-    beat(held)
+    threading.Thread(target=beat, args=(held,), daemon=True).start()
     return held
 
 
 def beat(held):
-    held.message(1, b'{"header":{"msg_id":"1"},"route":{"source":"websocket","group":"resource","operation":"keepalive",'
-                    b'"resource":"node"},"content":"ping"}')
+    """The hub's patience with nodes is 1.5 s here, and this machine may be slow."""
+    try:
+        while True:
+            held.message(1, b'{"header":{"msg_id":"1"},"route":{"source":"websocket","group":"resource",'
+                            b'"operation":"keepalive","resource":"node"},"content":"ping"}')
+            time.sleep(0.3)
+    except GONE:
+        pass
 
 
 def edge(node="n1"):
@@ -47,8 +54,8 @@ def edge(node="n1"):
 
 
 class Client:
-    def __init__(self, target, method="GET", headers=""):
-        self.sock = tls(KUBELET, "client.pem", "client.key")
+    def __init__(self, target, method="GET", headers="", address="127.0.0.1", known=True):
+        self.sock = tls(KUBELET, "client.pem" if known else None, "client.key", address)
         self.sock.sendall(f"{method} {target} HTTP/1.1\r\nHost: n1\r\nAuthorization: Bearer secret\r\n{headers}\r\n".encode())
         self.rest = b""
 
@@ -289,7 +296,6 @@ def slow():
         while sent < total:
             tunnel.say(number, DATA, block[:total - sent])
             sent += min(len(block), total - sent)
-            beat(held)
     except socket.timeout:
         pass
     check("the node is held back", sent < total // 2, True)
@@ -308,11 +314,49 @@ def many():
     tunnel.say(number, DATA, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (12 << 20))
     for _ in range(12 << 4):
         tunnel.say(number, DATA, b"x" * 65536)
-        beat(held)
     check("over, all of it", tunnel.hear(), (number, REMOVE, b""))
     check("12 MiB arrive", os.wait()[1], 0)
     tunnel.close()
     held.close()
+
+
+def replicas():
+    """The node is at the other replica, 127.0.0.2, whose links and tunnels are at LINK and TUNNEL."""
+    held, tunnel = link(), edge()
+    client = Client(LOG + "?follow=true")
+    number, kind, data = tunnel.hear()
+    asked = json.loads(data)
+    check("goes to the other one", (kind, asked["url"]["RawQuery"]), (EXEC, "follow=true"))
+    check("without its mark", [name for name in asked["header"] if "coracle" in name.lower()], [])
+    tunnel.say(number, DATA, HTTP + b"3\r\nabc\r\n")
+    check("and back", (client.head(), client.more(3 + 5)[3:6]), (200, b"abc"))
+    client.close()
+    check("a killed client ends it there", tunnel.hear(), (number, REMOVE, b""))
+    client = Client("/exec/default/p/c", "POST", SPDY)
+    number = tunnel.hear()[0]
+    tunnel.say(number, DATA, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: SPDY/3.1\r\n\r\nfirst")
+    check("upgraded", (client.head(), client.more(5)), (101, b"first"))
+    client.sock.sendall(b"\x00\xff up")
+    check("up", tunnel.hear(), (number, DATA, b"\x00\xff up"))
+    tunnel.say(number, DATA, b"x" * 900000)
+    check("down", client.more(900000) == b"x" * 900000, True)
+    tunnel.say(number, REMOVE)
+    check("the node ends it", client.ended(), True)
+    client = Client("/stats/summary")
+    number = tunnel.hear()[0]
+    tunnel.say(number, DATA, b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone")
+    check("its status", client.answer(), (404, b"none"))
+    check("over", tunnel.hear(), (number, REMOVE, b""))
+    now = int(time.time())
+    for mark in ("", "n1", "n1 %d" % now, "n1 %d " % now, "n1 %d %s" % (now, "0" * 64), "n1 x y", " ", "n1 99999999999999999999 z"):
+        check("mark %r" % mark, Client(LOG, "GET", "X-Coracle-Replica: %s\r\n" % mark, "127.0.0.2", False).answer()[0], 401)
+    tunnel.close()
+    check("without a tunnel", Client(LOG).answer()[0], 503)
+    held.close()
+    deadline = time.time() + 10
+    while time.time() < deadline and b"not connected" not in Client(LOG).answer()[1]:
+        time.sleep(0.05)
+    check("at neither", b"not connected" in Client(LOG).answer()[1], True)
 
 
 for part in sys.argv[4:]:

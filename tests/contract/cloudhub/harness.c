@@ -121,11 +121,12 @@ static enum cor_code on_upload(void *self, struct cor_in *in, const void *body, 
 static enum cor_code on_route(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
     const struct px_stream_route *route = body;
+    const struct set *set = self;
     bool denied = cor_view_starts(route->path, "/denied");
     struct px_stream_routed reply = {.status = denied ? 403 : 200,
                                      .node = denied ? COR_VIEW("") : COR_VIEW("n1"),
-                                     .text = denied ? COR_VIEW("Forbidden") : COR_VIEW("")};
-    (void)self;
+                                     .text = denied ? COR_VIEW("Forbidden") : COR_VIEW(""),
+                                     .replica = cor_view_of(set->replica)};
     (void)err;
     cor_reply(in, &reply);
     return COR_OK;
@@ -218,7 +219,7 @@ static void start_processes(struct set *set)
     write_pem(set);
     test_process_start(&set->kube, argv, log, line, sizeof(line));
     auto_(cor_freep) char *config = cor_sprintf(
-        "run-dir: %s/run\nkubeconfig: %s/kubeconfig\nnames: [127.0.0.1]\n"
+        "run-dir: %s/run\nkubeconfig: %s/kubeconfig\nnames: [127.0.0.1, 127.0.0.2]\n"
         "streams: {listen: \"127.0.0.1:0\", client-ca: %s/ca.pem, tunnel-address: 127.0.0.1, "
         "tunnel-port: 0}\n"
         "listen: {address: 127.0.0.1, port: 0}\nenrol: {address: 127.0.0.1, port: 0}\n"

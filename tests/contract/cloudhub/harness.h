@@ -56,6 +56,7 @@ struct set {
     struct cor_buf watches; /* of what was told last: "group_version plural ns labels\n" */
     int watches_told;
     uint64_t call_cause;
+    const char *replica; /* that STREAM_ROUTE says has the node; NULL: this one */
     uint64_t reply_status;
     const char *reply_body;
     int report_refusals; /* so many reports are answered with "not yet" */

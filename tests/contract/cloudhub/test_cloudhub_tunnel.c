@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A cloudhub between an EdgeCore's edgestream and an API server: cloudstream.py plays both.
+#include <signal.h>
+
 #include "tests/contract/cloudhub/harness.h"
 #include "tests/support/script.h"
 #include "tools/ctl/ctl.h"
@@ -27,6 +29,60 @@ static bool is_idle(void *arg)
 static bool is_listening(void *arg)
 {
     return stat_of(arg, "streams_port") > 0;
+}
+
+/* Ports of the other hub, as its log says them. */
+struct other_log {
+    struct set *set;
+    int link;
+    int tunnel;
+};
+
+static bool serves(void *arg)
+{
+    struct other_log *at = arg;
+    auto_(cor_freep) char *log = test_read(at->set->dir, "log2");
+    const char *tunnel = strstr(log, "hub.tunnel.listening");
+    at->link = (int)test_number(log, "link");
+    at->tunnel = tunnel == NULL ? 0 : atoi(strstr(tunnel, "port=") + 5);
+    return at->link > 0 && at->tunnel > 0 && strstr(log, "hub.kubelet.listening") != NULL;
+}
+
+/* The set's hub is told that 127.0.0.2 has the node; there another one listens at the same port,
+ * with the same CA, and nobody tells it anything. */
+static void a_node_at_another_replica_is_reached(void **state)
+{
+    struct set *set = *state;
+    struct test_process other = {0};
+    char line[64];
+    auto_(hub_identity_free) struct identity n1 = {0};
+    hub_wait(set, is_listening, set);
+    auto_(cor_freep) char *text = cor_sprintf(
+        "run-dir: %s/run2\nkubeconfig: %s/kubeconfig\nnames: [127.0.0.1, 127.0.0.2]\n"
+        "streams: {listen: \"127.0.0.2:%d\", client-ca: %s/ca.pem, tunnel-address: 127.0.0.1, "
+        "tunnel-port: 0}\n"
+        "listen: {address: 127.0.0.1, port: 0}\nenrol: {address: 127.0.0.1, port: 0}\n"
+        "link: {keepalive-ms: 1500}\n",
+        set->dir, set->dir, (int)stat_of(set, "streams_port"), set->dir);
+    auto_(cor_freep) char *config = cor_sprintf("%s/hub2.yaml", set->dir);
+    auto_(cor_freep) char *log_path = cor_sprintf("%s/log2", set->dir);
+    const char *const argv[] = {
+        CORACLE_BINARY_DIR "/bin/cloudhub", "--config", config, "--ready-fd", "READY-FD", NULL};
+    test_write(set->dir, "hub2.yaml", text);
+    test_process_start(&other, argv, log_path, line, sizeof(line));
+    set->replica = "127.0.0.2";
+    hub_enrol(set, "n1", &n1);
+    hub_write_identity(set, &n1);
+    struct other_log at = {.set = set};
+    hub_wait(set, serves, &at);
+    auto_(cor_freep) char *command = cor_sprintf(
+        "env SUPPORT=%s/tests/support python3 %s/tests/contract/cloudhub/cloudstream.py %d %d %d "
+        "replicas",
+        CORACLE_SOURCE_DIR, CORACLE_SOURCE_DIR, at.link, (int)stat_of(set, "streams_port"),
+        at.tunnel);
+    test_script(set->loop, set->dir, "replicas", PATIENCE_S, command);
+    hub_wait(set, is_idle, set);
+    (void)test_process_stop(&other, SIGTERM);
 }
 
 static void play(struct set *set, const char *part)
@@ -86,6 +142,7 @@ int main(void)
         T(bad_frames_end_the_tunnel),
         T(slow_clients_hold_the_node_back),
         T(long_answers_come_whole),
+        T(a_node_at_another_replica_is_reached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
