@@ -45,6 +45,7 @@ struct request {
     uint64_t asked; /* number of its stream */
     bool raw;       /* EXEC, ATTACH: HTTP's own words go up */
     bool headed;    /* they have begun */
+    bool chunked;   /* the answer has no length */
     bool full;
     struct cor_mono full_at;
     struct px_credit credit; /* of edged */
@@ -87,8 +88,10 @@ static void say_over(struct edgestream *stream, uint64_t id)
 /* An answer of our own to an EXEC or ATTACH. */
 static void say_fault(struct edgestream *stream, uint64_t id, const char *text)
 {
-    auto_(cor_freep) char *answer = cor_sprintf(
-        "HTTP/1.1 503 Error\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n%s\n", text);
+    auto_(cor_freep) char *answer =
+        cor_sprintf("HTTP/1.1 503 Error\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+                    "Content-Length: %zu\r\n\r\n%s",
+                    strlen(text), text);
     say(stream, id, PX_TUNNEL_DATA, cor_view_of(answer));
 }
 
@@ -157,8 +160,7 @@ static void on_stuck(void *self)
 
 static bool is_hop(struct cor_view name)
 {
-    static const char *const NAMES[] = {"Connection", "Keep-Alive", "Content-Length",
-                                        "Transfer-Encoding"};
+    static const char *const NAMES[] = {"Connection", "Keep-Alive", "Transfer-Encoding"};
     for (size_t i = 0; i < COR_COUNT(NAMES); i++) {
         if (name.len == strlen(NAMES[i]) && strncasecmp(name.ptr, NAMES[i], name.len) == 0) {
             return true;
@@ -167,7 +169,20 @@ static bool is_hop(struct cor_view name)
     return false;
 }
 
-static void write_head(const struct px_stream_head *head, struct cor_buf *out)
+static bool has_length(const struct px_stream_head *head)
+{
+    static const char NAME[] = "Content-Length";
+    const struct px_header *headers = head->headers.items;
+    for (size_t i = 0; i < head->headers.count; i++) {
+        struct cor_view name = headers[i].name;
+        if (name.len == sizeof(NAME) - 1 && strncasecmp(name.ptr, NAME, name.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void write_head(const struct px_stream_head *head, bool chunked, struct cor_buf *out)
 {
     const struct px_header *headers = head->headers.items;
     const char *words = head->status == 101  ? "Switching Protocols"
@@ -181,7 +196,7 @@ static void write_head(const struct px_stream_head *head, struct cor_buf *out)
                         COR_VIEW_ARG(headers[i].value));
         }
     }
-    cor_buf_str(out, "\r\n");
+    cor_buf_str(out, chunked ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");
 }
 
 /* Of a log or metrics nobody is told the status: what is said up is the text of an error then. */
@@ -192,7 +207,8 @@ static void on_head(void *self, const struct px_stream_head *head)
     px_credit_gain(&request->credit, head->credit);
     if (request->raw && !request->headed) {
         request->headed = true;
-        write_head(head, &out);
+        request->chunked = head->status != 101 && !has_length(head);
+        write_head(head, request->chunked, &out);
         say(request->stream, request->id, PX_TUNNEL_DATA, cor_buf_as_view(&out));
     }
 }
@@ -207,11 +223,25 @@ static void settle(struct request *request)
     }
 }
 
+/* A CloudCore does not end the connection before who asks does: how long an answer is must be in
+ * it. */
+static void say_bytes(struct request *request, struct cor_view bytes)
+{
+    auto_(cor_buf_free) struct cor_buf chunk = {0};
+    if (request->chunked) {
+        cor_buf_fmt(&chunk, "%zx\r\n", bytes.len);
+        cor_buf_view(&chunk, bytes);
+        cor_buf_str(&chunk, "\r\n");
+        bytes = cor_buf_as_view(&chunk);
+    }
+    say(request->stream, request->id, PX_TUNNEL_DATA, bytes);
+}
+
 static void on_data(void *self, struct cor_view bytes)
 {
     struct request *request = self;
     if (bytes.len > 0) {
-        say(request->stream, request->id, PX_TUNNEL_DATA, bytes);
+        say_bytes(request, bytes);
         request->owed += bytes.len;
         settle(request);
     }
@@ -243,6 +273,9 @@ static void on_end(void *self, const char *error)
     struct edgestream *stream = request->stream;
     if (request->raw && !request->headed) {
         say_fault(stream, request->id, error == NULL ? "there was no answer" : error);
+    }
+    if (request->chunked && error == NULL) {
+        say(stream, request->id, PX_TUNNEL_DATA, COR_VIEW("0\r\n\r\n"));
     }
     say_over(stream, request->id);
     forget(request);

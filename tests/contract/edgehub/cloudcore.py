@@ -66,7 +66,11 @@ def logs():
     check("text of an error", whole(tunnel, 2), b"none")
     tunnel.ask(3, EXEC, url("/missing"), {}, "GET")
     check("all of HTTP", whole(tunnel, 3),
-          b"HTTP/1.1 404 Error\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\nnone")
+          b"HTTP/1.1 404 Error\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nnone")
+    tunnel.ask(3, EXEC, url("/unmeasured"), {}, "GET")
+    check("an answer of no length", whole(tunnel, 3),
+          b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+          b"6\r\nhello\n\r\n0\r\n\r\n")
     tunnel.ask(4, LOGS, url("/broken"), {})
     check("broken off", whole(tunnel, 4), b"hello\n")
     tunnel.ask(5, EXEC, url("/nothing"), {}, "GET")

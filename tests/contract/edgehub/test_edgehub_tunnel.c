@@ -71,12 +71,13 @@ static void say_head(struct one *one, uint64_t status)
         {COR_VIEW("Upgrade"), COR_VIEW("SPDY/3.1")},
         {COR_VIEW("X-Stream-Protocol-Version"), COR_VIEW("v4.channel.k8s.io")}};
     bool is_open = status == 101;
-    struct px_stream_head head = {
-        .id = one->id,
-        .status = status,
-        .headers = {.items = is_open ? UPGRADED : PLAIN,
-                    .count = is_open ? COR_COUNT(UPGRADED) : COR_COUNT(PLAIN)},
-        .credit = is_open ? PX_STREAM_WINDOW : 0};
+    struct px_stream_head head = {.id = one->id,
+                                  .status = status,
+                                  .headers = {.items = is_open ? UPGRADED : PLAIN,
+                                              .count = is_open         ? COR_COUNT(UPGRADED)
+                                                       : status == 404 ? COR_COUNT(PLAIN)
+                                                                       : 1},
+                                  .credit = is_open ? PX_STREAM_WINDOW : 0};
     say(one, PX_stream_head, &head);
 }
 
@@ -150,9 +151,9 @@ static void stalled(struct one *one)
 static const struct {
     const char *path;
     void (*fn)(struct one *one);
-} PATHS[] = {{"/containerLogs/", hello}, {"/missing", missing}, {"/broken", broken},
-             {"/nothing", nothing},      {"/silent", silent},   {"/large", large},
-             {"/exec/", open_both},      {"/stalled", stalled}};
+} PATHS[] = {{"/containerLogs/", hello}, {"/unmeasured", hello}, {"/missing", missing},
+             {"/broken", broken},        {"/nothing", nothing},  {"/silent", silent},
+             {"/large", large},          {"/exec/", open_both},  {"/stalled", stalled}};
 
 /* ---- what edgehub says ---- */
 
@@ -352,6 +353,24 @@ static void bytes_go_both_ways(void **state)
     edged_goes(&edged);
 }
 
+/* A CloudCore writes its port into the Node when it has the tunnel. */
+static void its_port_stays_in_the_node(void **state)
+{
+    struct set *set = *state;
+    auto_(px_kubeedge_in_free) struct px_kubeedge_in in = {0};
+    struct px_api_call call = {.verb = PX_VERB_PATCH,
+                               .key = COR_VIEW("null/node/n1"),
+                               .body = COR_VIEW("{\"status\":{\"phase\":\"x\",\"daemonEndpoints\":"
+                                                "{\"kubeletEndpoint\":{\"Port\":10350}}}}")};
+    set->tunnel_port = test_free_port();
+    edge_start(set, NULL);
+    edge_connected(set, 1);
+    edge_call(set, META, PX_api_call, &call);
+    edge_frame(set, 0, &in);
+    assert_string_equal(in.resource, "null/nodepatch/n1");
+    assert_string_equal(cor_json_as_str(in.content, ""), "{\"status\":{\"phase\":\"x\"}}");
+}
+
 /* CVE-2022-31079 */
 static void bad_frames_end_the_tunnel(void **state)
 {
@@ -374,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(answers_go_up),
         T(bytes_go_both_ways),
+        T(its_port_stays_in_the_node),
         T(bad_frames_end_the_tunnel),
         T(slow_programs_hold_the_cloud_back),
     };
