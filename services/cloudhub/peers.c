@@ -156,7 +156,9 @@ static void write_ask(const struct peers *peers, struct cor_view address, struct
     cor_buf_fmt(out, "%.*s %.*s HTTP/1.1\r\nHost: %.*s\r\nConnection: %s\r\n" PEERS_MARK ": ",
                 COR_VIEW_ARG(open->method), COR_VIEW_ARG(open->target), COR_VIEW_ARG(address),
                 wants_upgrade(open) ? "Upgrade" : "close");
-    peers_mark(peers->hub, node, open->method, open->target, out);
+    auto_(cor_freep) char *method = cor_view_dup(open->method);
+    struct mark_of of = peers_mark(peers->hub, method, open->target);
+    mark_write(&of, node, out);
     cor_buf_str(out, "\r\n");
     for (size_t i = 0; i < open->headers.count; i++) {
         if (is_told(headers[i].name)) {
@@ -230,6 +232,13 @@ static void took(void *lane, size_t bytes)
 const struct way PEERS_WAY = {NULL, close_hop, room_of, send_bytes, took};
 
 /* ---- the service ---- */
+
+struct mark_of peers_mark(const struct hub *hub, const char *method, struct cor_view target)
+{
+    struct cor_view secret = {(const char *)authority_tickets(hub->authority),
+                              COR_TICKET_SECRET_LEN};
+    return (struct mark_of){secret, cor_wall_now(), cor_view_of(method), target};
+}
 
 static struct cor_http_spec trust_of(const struct peers *peers)
 {

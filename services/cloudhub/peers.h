@@ -7,6 +7,7 @@
 #define CLOUDHUB_PEERS_H
 
 #include "hub.h"
+#include "mark.h"
 #include "way.h"
 
 struct peers;
@@ -33,13 +34,7 @@ extern const struct way PEERS_WAY;
 /* Name of the header with the mark. */
 #define PEERS_MARK "X-Coracle-Replica"
 
-/* Whether mark (NULL: none) says that another replica has judged this request for a node.
- * *node_r: which one; borrowed from mark. */
-bool peers_vouch(const struct hub *hub, const char *mark, struct cor_view method,
-                 struct cor_view target, struct cor_view *node_r);
-
-/* peers_mark.c: appends the mark of a request at now. */
-void peers_mark(const struct hub *hub, struct cor_view node, struct cor_view method,
-                struct cor_view target, struct cor_buf *out);
+/* What a mark of a request is made of, now. */
+struct mark_of peers_mark(const struct hub *hub, const char *method, struct cor_view target);
 
 #endif

@@ -302,8 +302,9 @@ static void begin_vouched(struct visit *visit, const char *mark)
     auto_(cor_buf_free) struct cor_buf target = {0};
     struct cor_view node;
     write_target(exchange, &target);
-    visit->vouched = peers_vouch(visit->hub, mark, cor_view_of(cor_exchange_method(exchange)),
-                                 cor_buf_as_view(&target), &node);
+    struct mark_of of =
+        peers_mark(visit->hub, cor_exchange_method(exchange), cor_buf_as_view(&target));
+    visit->vouched = mark_vouches(&of, mark, &node);
     if (!visit->vouched) {
         LOGW(visit->hub->service->log, "hub.replica.refused", "mark=%s",
              cor_log_esc(cor_view_of(mark)));
