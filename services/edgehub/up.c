@@ -149,7 +149,8 @@ static bool leave_port(const struct hub *hub, const struct px_api_call *call, st
     struct px_key key;
     auto_(cor_json_free) struct cor_json *patch = NULL;
     if (hub->edgestream == NULL || (enum px_verb)call->verb != PX_VERB_PATCH ||
-        !px_key_parse(call->key, &key) || !cor_view_is(key.type, "node") ||
+        !px_key_parse(call->key, &key) ||
+        !cor_view_starts(key.type, "node") || /* node, nodepatch */
         cor_json_parse(call->body, PX_KUBEEDGE_MAX, 0, &patch, NULL) != COR_OK ||
         cor_json_at(patch, "status.daemonEndpoints") == NULL) {
         return false;

@@ -359,7 +359,7 @@ static void its_port_stays_in_the_node(void **state)
     struct set *set = *state;
     auto_(px_kubeedge_in_free) struct px_kubeedge_in in = {0};
     struct px_api_call call = {.verb = PX_VERB_PATCH,
-                               .key = COR_VIEW("null/node/n1"),
+                               .key = COR_VIEW("null/nodepatch/n1"), /* as edged names it */
                                .body = COR_VIEW("{\"status\":{\"phase\":\"x\",\"daemonEndpoints\":"
                                                 "{\"kubeletEndpoint\":{\"Port\":10350}}}}")};
     set->tunnel_port = test_free_port();
