@@ -51,6 +51,23 @@ static int64_t replicas_of(struct kl_api *api, const struct cor_json *pod)
     return 0;
 }
 
+/* As they will be when what is under way is committed: of evictions that come at once each counts.
+ * Returns owned; the objects in it are not to be changed. */
+static struct cor_json *newest_pods(struct kl_api *api, const char *ns)
+{
+    auto_(cor_json_free) struct cor_json *committed =
+        kl_storage_objects(api->storage, kl_builtin(KL_POD), ns);
+    struct cor_json *out = cor_json_array();
+    for (size_t i = 0; i < cor_json_count(committed); i++) {
+        const char *name = kl_meta_str(cor_json_item(committed, i), "name");
+        struct cor_json *pod = kl_storage_look(api->storage, kl_builtin(KL_POD), ns, name);
+        if (pod != NULL) {
+            cor_json_add(out, pod);
+        }
+    }
+    return out;
+}
+
 static enum cor_code put_off(struct kl_fail *fail, const struct cor_json *budget,
                              const struct kl_budget *count)
 {
@@ -87,8 +104,7 @@ static enum cor_code ask_budgets(struct kl_api *api, const struct cor_json *pod,
     if (found == NULL || kl_budget_exempts(pod)) {
         return COR_OK;
     }
-    auto_(cor_json_free) struct cor_json *pods =
-        kl_storage_objects(api->storage, kl_builtin(KL_POD), ns);
+    auto_(cor_json_free) struct cor_json *pods = newest_pods(api, ns);
     struct kl_budget count = kl_budget_count(found, pods, replicas_of(api, pod));
     /* One that is not healthy goes when the healthy ones are enough without it. */
     int64_t left = count.healthy - (kl_budget_is_healthy(pod) ? 1 : 0);
