@@ -28,8 +28,9 @@ struct hop {
     struct reply reply;
     const struct way_ops *ops;
     void *self;
-    size_t held; /* bytes that the client has not taken */
-    bool *gone;  /* set when it is freed; NULL: nobody waits for that */
+    size_t held;          /* bytes that the client has not taken */
+    bool opening, failed; /* while it is opened nobody is told */
+    bool *gone;           /* set when it is freed; NULL: nobody waits for that */
 };
 
 static void hop_free(struct hop *hop)
@@ -115,8 +116,12 @@ static void on_end(void *self)
 
 static void on_closed(void *self, const struct cor_err *err)
 {
+    struct hop *hop = self;
     auto_(cor_freep) char *text = cor_sprintf("the other replica: %s", err->text);
-    end(self, text);
+    hop->failed = true;
+    if (!hop->opening) {
+        end(hop, text);
+    }
 }
 
 static void on_impatient(void *self)
@@ -195,7 +200,13 @@ enum cor_code peers_open(struct peers *peers, struct cor_view address, struct co
         hop_free(hop);
         return cor_err_set(err, COR_INVALID, "the request is too long");
     }
+    hop->opening = true;
     cor_http_pipe(peers->http, url, hop->pipe);
+    hop->opening = false;
+    if (hop->failed) {
+        hop_free(hop);
+        return cor_err_set(err, COR_RETRY, "the other replica cannot be asked");
+    }
     cor_pipe_read(hop->pipe, true);
     *lane_r = hop;
     return COR_OK;

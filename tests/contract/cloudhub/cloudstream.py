@@ -359,6 +359,13 @@ def replicas():
     check("at neither", b"not connected" in Client(LOG).answer()[1], True)
 
 
+def nowhere():
+    """Nobody listens at the other replica's address."""
+    status, text = Client(LOG).answer()
+    check("the other replica is away", (status, text.startswith(b"the other replica: ")), (503, True))
+    check("and an exec", Client("/exec/default/p/c", "POST", SPDY).answer()[0], 503)
+
+
 for part in sys.argv[4:]:
     globals()[part]()
 sys.exit(failed > 0)

@@ -100,6 +100,12 @@ static void play(struct set *set, const char *part)
     hub_wait(set, is_idle, set); /* nothing is left of what was asked */
 }
 
+static void a_replica_that_is_away_is_told(void **state)
+{
+    ((struct set *)*state)->replica = "127.0.0.3";
+    play(*state, "nowhere");
+}
+
 static void tunnels_are_of_nodes(void **state)
 {
     play(*state, "identities");
@@ -143,6 +149,7 @@ int main(void)
         T(slow_clients_hold_the_node_back),
         T(long_answers_come_whole),
         T(a_node_at_another_replica_is_reached),
+        T(a_replica_that_is_away_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
