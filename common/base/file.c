@@ -96,6 +96,33 @@ enum cor_code cor_file_write(const char *path, struct cor_view content, mode_t m
     return COR_OK;
 }
 
+static bool is_made(const char *path, mode_t mode)
+{
+    return mkdir(path, mode) == 0 || errno == EEXIST;
+}
+
+/* From its end: mostly all but the last folders are there. What is cut off ends in zeros. */
+static bool make_all(char *path, mode_t mode)
+{
+    size_t full = strlen(path), at = full;
+    while (!is_made(path, mode)) {
+        char *slash = errno == ENOENT ? strrchr(path, '/') : NULL;
+        if (slash == NULL || slash == path) {
+            return false;
+        }
+        *slash = '\0';
+        at = (size_t)(slash - path);
+    }
+    while (at < full) {
+        path[at] = '/';
+        at += strlen(path + at);
+        if (!is_made(path, mode)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum cor_code cor_mkdirs(const char *path, mode_t mode, struct cor_err *err)
 {
     struct stat st;
@@ -103,19 +130,8 @@ enum cor_code cor_mkdirs(const char *path, mode_t mode, struct cor_err *err)
         return COR_OK;
     }
     auto_(cor_freep) char *partial = cor_strdup(path);
-    for (char *c = partial + 1; *partial != '\0'; c++) {
-        if (*c != '/' && *c != '\0') {
-            continue;
-        }
-        char end = *c;
-        *c = '\0';
-        if (mkdir(partial, mode) != 0 && errno != EEXIST) {
-            return cor_err_sys(err, COR_IO, errno, "%s", partial);
-        }
-        *c = end;
-        if (end == '\0') {
-            break;
-        }
+    if (!make_all(partial, mode)) {
+        return cor_err_sys(err, COR_IO, errno, "%s", partial);
     }
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
         return cor_err_set(err, COR_IO, "%s: not a folder", path);

@@ -16,6 +16,7 @@ struct reading {
     yaml_document_t *doc;
     cor_yaml_line_fn lines;
     void *self;
+    bool old; /* scalars as in YAML 1.1 */
     struct cor_err *err;
 };
 
@@ -51,10 +52,57 @@ static struct cor_json *plain(struct cor_view text)
     return cor_json_view(text);
 }
 
-static struct cor_json *scalar_value(const yaml_node_t *node)
+static bool is_word(struct cor_view text, const char *const *words)
+{
+    while (*words != NULL && !cor_view_is(text, *words)) {
+        words++;
+    }
+    return *words != NULL;
+}
+
+/* Digits of a base other than ten, which the text's beginning names. */
+static bool based_number(struct cor_view text, int64_t *out_r)
+{
+    char digits[32] = "";
+    char *end = NULL;
+    int base = 8;
+    size_t skip = 1;
+    if (text.len < 2 || text.len >= sizeof(digits) || text.ptr[0] != '0') {
+        return false;
+    }
+    if (text.ptr[1] == 'x' || text.ptr[1] == 'o') {
+        base = text.ptr[1] == 'x' ? 16 : 8;
+        skip = 2;
+    }
+    memcpy(digits, text.ptr + skip, text.len - skip);
+    errno = 0;
+    *out_r = strtoll(digits, &end, base);
+    return errno == 0 && digits[0] != '-' && digits[0] != '+' && end != digits && *end == '\0';
+}
+
+/* What YAML 1.1 and Kubernetes' reader (sigs.k8s.io/yaml) take for more than a text. */
+static struct cor_json *plain_old(struct cor_view text)
+{
+    static const char *const yes[] = {"yes", "Yes", "YES", "on", "On", "ON", "True", "TRUE", NULL};
+    static const char *const no[] = {"no", "No", "NO", "off", "Off", "OFF", "False", "FALSE", NULL};
+    static const char *const nothing[] = {"Null", "NULL", NULL};
+    int64_t number = 0;
+    if (is_word(text, yes) || is_word(text, no)) {
+        return cor_json_bool(is_word(text, yes));
+    }
+    if (is_word(text, nothing)) {
+        return cor_json_null();
+    }
+    return based_number(text, &number) ? cor_json_int(number) : plain(text);
+}
+
+static struct cor_json *scalar_value(const struct reading *r, const yaml_node_t *node)
 {
     struct cor_view text = {(const char *)node->data.scalar.value, node->data.scalar.length};
-    return node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? plain(text) : cor_json_view(text);
+    if (node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE) {
+        return cor_json_view(text);
+    }
+    return r->old ? plain_old(text) : plain(text);
 }
 
 static struct cor_json *sequence_value(struct reading *r, yaml_node_t *node, const char *path,
@@ -126,7 +174,7 @@ static struct cor_json *node_value(struct reading *r, yaml_node_t *node, const c
     }
     switch (node->type) {
     case YAML_SCALAR_NODE:
-        return scalar_value(node);
+        return scalar_value(r, node);
     case YAML_SEQUENCE_NODE:
         return sequence_value(r, node, path, depth);
     case YAML_MAPPING_NODE:
@@ -193,20 +241,52 @@ static enum cor_code read_document(yaml_parser_t *parser, struct reading *r,
     return *out_r == NULL ? COR_INVALID : COR_OK;
 }
 
-enum cor_code cor_yaml_parse(struct cor_view text, size_t max, cor_yaml_line_fn lines, void *self,
-                             struct cor_json **out_r, struct cor_err *err)
+/* What follows the first document is not to be ignored in silence. */
+static enum cor_code read_end(yaml_parser_t *parser, struct cor_err *err)
+{
+    yaml_document_t doc;
+    if (!went(parser, yaml_parser_load(parser, &doc))) {
+        return cor_err_set(err, COR_INVALID, "line %zu: %s", parser->problem_mark.line + 1,
+                           parser->problem);
+    }
+    const yaml_node_t *root = yaml_document_get_root_node(&doc);
+    bool more = root != NULL && !(root->type == YAML_SCALAR_NODE && root->data.scalar.length == 0);
+    size_t line = more ? root->start_mark.line + 1 : 0;
+    yaml_document_delete(&doc);
+    return more ? cor_err_set(err, COR_INVALID, "line %zu: a second document", line) : COR_OK;
+}
+
+static enum cor_code parse(struct cor_view text, size_t max, struct reading *r,
+                           struct cor_json **out_r)
 {
     *out_r = NULL;
     if (text.len > max) {
-        return cor_err_set(err, COR_TOOBIG, "YAML of %zu bytes, at most %zu", text.len, max);
+        return cor_err_set(r->err, COR_TOOBIG, "YAML of %zu bytes, at most %zu", text.len, max);
     }
-    if (text.ptr == NULL || has_alias(text, err)) {
-        return text.ptr == NULL ? cor_err_set(err, COR_INVALID, "no text") : COR_INVALID;
+    if (text.ptr == NULL || has_alias(text, r->err)) {
+        return text.ptr == NULL ? cor_err_set(r->err, COR_INVALID, "no text") : COR_INVALID;
     }
     yaml_parser_t parser;
     begin(&parser, text);
-    struct reading r = {.lines = lines, .self = self, .err = err};
-    enum cor_code code = read_document(&parser, &r, out_r);
+    enum cor_code code = read_document(&parser, r, out_r);
+    code = code == COR_OK ? read_end(&parser, r->err) : code;
+    if (code != COR_OK) {
+        cor_json_free(out_r);
+    }
     yaml_parser_delete(&parser);
     return code;
+}
+
+enum cor_code cor_yaml_parse(struct cor_view text, size_t max, cor_yaml_line_fn lines, void *self,
+                             struct cor_json **out_r, struct cor_err *err)
+{
+    struct reading r = {.lines = lines, .self = self, .err = err};
+    return parse(text, max, &r, out_r);
+}
+
+enum cor_code cor_yaml_parse_kube(struct cor_view text, size_t max, struct cor_json **out_r,
+                                  struct cor_err *err)
+{
+    struct reading r = {.old = true, .err = err};
+    return parse(text, max, &r, out_r);
 }

@@ -2,6 +2,7 @@
 #include "common/grpc/frame.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "common/base/must.h"
@@ -51,6 +52,30 @@ enum cor_code cor_grpc_code(int64_t status)
     return codes[status];
 }
 
+const char *cor_grpc_status_name(int status)
+{
+    static const char *const names[] = {
+        "OK",
+        "Canceled",
+        "Unknown",
+        "InvalidArgument",
+        "DeadlineExceeded",
+        "NotFound",
+        "AlreadyExists",
+        "PermissionDenied",
+        "ResourceExhausted",
+        "FailedPrecondition",
+        "Aborted",
+        "OutOfRange",
+        "Unimplemented",
+        "Internal",
+        "Unavailable",
+        "DataLoss",
+        "Unauthenticated",
+    };
+    return status >= 0 && status < (int)COR_COUNT(names) ? names[status] : "Unknown";
+}
+
 static int hex_value(char c)
 {
     if (c >= '0' && c <= '9') {
@@ -89,6 +114,18 @@ void cor_grpc_text(struct cor_view encoded, char *out, size_t size)
         out[used++] = byte < 0x20 || byte == 0x7f ? ' ' : (char)byte;
     }
     out[used] = '\0';
+}
+
+void cor_grpc_text_encode(const char *text, struct cor_buf *out)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        bool plain = *c >= 0x20 && *c < 0x7f && *c != '%';
+        if (plain) {
+            cor_buf_add(out, c, 1);
+        } else {
+            cor_buf_fmt(out, "%%%02X", (unsigned)(unsigned char)*c);
+        }
+    }
 }
 
 void cor_grpc_timeout(int64_t us, char out[COR_GRPC_TIMEOUT_SIZE])

@@ -34,9 +34,17 @@ COR_NODISCARD enum cor_code cor_grpc_unframe(struct cor_view in, size_t max,
 /* The class of a grpc-status number; unknown numbers are COR_INTERNAL. */
 enum cor_code cor_grpc_code(int64_t status);
 
+/* The name of a grpc-status number, as Go writes it ("Unavailable"); others are "Unknown".
+ * Constant.
+ */
+const char *cor_grpc_status_name(int status);
+
 /* Writes the percent-decoded text of a grpc-message header into out (size bytes, cut, NUL at the
  * end). Control characters become blanks; a broken escape stays as it is. */
 void cor_grpc_text(struct cor_view encoded, char *out, size_t size);
+
+/* Appends text as a grpc-message header: what is not printable ASCII, and '%', as %XX. */
+void cor_grpc_text_encode(const char *text, struct cor_buf *out);
 
 /* Writes the value of the grpc-timeout header for us (> 0) microseconds: at most 8 digits and a
  * unit. */

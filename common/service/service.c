@@ -28,7 +28,8 @@ struct cor_runner {
     struct cor_signal *term;
     struct cor_signal *interrupt;
     struct cor_timer *drain;
-    struct cor_timer *trim; /* once, when the start is over */
+    struct cor_timer *trim; /* when the start is over, and after much work */
+    bool started;           /* trimmed once */
     int ready_fd;           /* -1: told, or nobody to tell */
     int exit_code;
     bool draining;
@@ -143,8 +144,13 @@ static void on_drain_over(void *self)
 
 static void on_trim(void *self)
 {
-    (void)self;
-    cor_trim();
+    struct cor_runner *r = self;
+    if (r->started) {
+        (void)malloc_trim(0);
+    } else {
+        cor_trim();
+    }
+    r->started = true;
 }
 
 static void on_stop_signal(void *self, int number)
@@ -171,6 +177,14 @@ void cor_service_ready(struct cor_service *service)
     }
     cor_timer_start(r->trim, COR_MS(TRIM_MS));
     LOGI(service->log, "service.ready", "version=%s", CORACLE_VERSION);
+}
+
+void cor_service_calm(struct cor_service *service)
+{
+    struct cor_timer *trim = service->runner->trim;
+    if (!cor_timer_running(trim)) {
+        cor_timer_start(trim, COR_MS(TRIM_MS));
+    }
 }
 
 void cor_service_drained(struct cor_service *service)

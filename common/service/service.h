@@ -72,6 +72,10 @@ int cor_service_main(int argc, char **argv, const struct cor_service_spec *spec)
 /* The service is ready: tells the supervisor, once. Called by start() or later. */
 void cor_service_ready(struct cor_service *service);
 
+/* Much came at once, and is done with: 5 s after the first such call what is free goes back to the
+ * machine, which takes some hundred microseconds. */
+void cor_service_calm(struct cor_service *service);
+
 /* The drain is over. */
 void cor_service_drained(struct cor_service *service);
 

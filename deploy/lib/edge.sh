@@ -72,6 +72,7 @@ node_options() {
             echo "runtime.socket=\"$NODE_RUN/containers/containerd.sock\""
             echo "pods.dir=\"$NODE_KUBELET\""
             echo "pods.log-dir=\"$NODE_PODLOGS\""
+            echo "pods.static-dir=\"$NODE_ETC/manifests\""
             [ -z "$NODE_CGROUP" ] || echo "pods.cgroup-root=\"$NODE_CGROUP\""
             ;;
         metamanager) echo "database=\"$NODE_STATE/metamanager/meta.db\"" ;;

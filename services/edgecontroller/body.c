@@ -153,9 +153,22 @@ static void count_ref(void *self, const char *type, const char *name)
     (*(size_t *)self)++;
 }
 
+/* Sources of projected volumes that are not the Pod's own: of those only downwardAPI is. */
+static bool has_foreign_source(const struct cor_json *volume)
+{
+    const struct cor_json *sources = cor_json_at(volume, "projected.sources");
+    for (size_t i = 0; i < cor_json_count(sources); i++) {
+        const struct cor_json *source = cor_json_item(sources, i);
+        if (cor_json_count(source) != 1 || cor_json_get(source, "downwardAPI") == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool has_claim_or_token(const struct cor_json *pod)
 {
-    static const char *const KINDS[] = {"persistentVolumeClaim", "ephemeral", "projected", "csi"};
+    static const char *const KINDS[] = {"persistentVolumeClaim", "ephemeral", "csi"};
     const struct cor_json *volumes = cor_json_at(pod, "spec.volumes");
     for (size_t i = 0; i < cor_json_count(volumes); i++) {
         for (size_t k = 0; k < COR_COUNT(KINDS); k++) {
@@ -163,21 +176,26 @@ static bool has_claim_or_token(const struct cor_json *pod)
                 return true;
             }
         }
-    }
-    return false;
-}
-
-static bool is_owned_by_others(const struct ec_said *said, const struct cor_json *pod)
-{
-    const struct cor_json *owners = cor_json_at(pod, "metadata.ownerReferences");
-    for (size_t i = 0; i < cor_json_count(owners); i++) {
-        const struct cor_json *owner = cor_json_item(owners, i);
-        if (strcmp(cor_json_str_at(owner, "kind", ""), "Node") != 0 ||
-            strcmp(cor_json_str_at(owner, "name", ""), said->node) != 0) {
+        if (has_foreign_source(cor_json_item(volumes, i))) {
             return true;
         }
     }
     return false;
+}
+
+/* The one owner is the Node, so that the mirror goes with it. */
+static bool is_owned_by_node(const struct ec_said *said, const struct cor_json *pod)
+{
+    const struct cor_json *owners = cor_json_at(pod, "metadata.ownerReferences");
+    const struct cor_json *owner = cor_json_item(owners, 0);
+    const char *uid = cor_json_str_at(owner, "uid", "");
+    return cor_json_count(owners) == 1 && cor_json_is_array(owners) &&
+           strcmp(cor_json_str_at(owner, "apiVersion", ""), "v1") == 0 &&
+           strcmp(cor_json_str_at(owner, "kind", ""), "Node") == 0 &&
+           strcmp(cor_json_str_at(owner, "name", ""), said->node) == 0 &&
+           (said->node_uid == NULL || strcmp(uid, said->node_uid) == 0) &&
+           cor_json_bool_at(owner, "controller", false) &&
+           !cor_json_bool_at(owner, "blockOwnerDeletion", false);
 }
 
 /* Only the mirror of a static Pod is made by a node: it runs there already, and opens no door to
@@ -196,7 +214,10 @@ static enum cor_code make_pod(const struct ec_said *said, struct cor_json *in,
         strcmp(ec_node_of(in), said->node) != 0) {
         return deny(err, "make another Pod than the mirror of one that it runs");
     }
-    if (refs > 0 || has_claim_or_token(in) || is_owned_by_others(said, in) ||
+    if (!is_owned_by_node(said, in)) {
+        return deny(err, "make a Pod that is not owned by its Node");
+    }
+    if (refs > 0 || has_claim_or_token(in) ||
         !is_or_empty(in, "spec.serviceAccountName", COR_VIEW("")) ||
         !is_or_empty(in, "spec.serviceAccount", COR_VIEW(""))) {
         return deny(err, "make a Pod that names Secrets, ConfigMaps, claims or accounts");

@@ -14,6 +14,7 @@
 struct ec_said {
     const struct ec_bound *pods;
     const char *node;
+    const char *node_uid; /* of its Node; NULL: not known */
     enum px_verb verb;
     const struct px_key *key;
     struct cor_view body;

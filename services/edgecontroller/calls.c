@@ -407,6 +407,12 @@ static void refuse_call(struct ec *ec, struct cor_in *in, const struct px_node_c
     }
 }
 
+/* NULL: not known. */
+static const char *node_uid(struct ec *ec, const char *node)
+{
+    return cor_json_str_at(ec_get(ec, EC_NODES, "", node), "metadata.uid", NULL);
+}
+
 enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
     struct ec *ec = self;
@@ -438,6 +444,7 @@ enum cor_code ec_on_call(void *self, struct cor_in *in, const void *body, struct
     }
     struct ec_said said = {.pods = ec->pods,
                            .node = node,
+                           .node_uid = node_uid(ec, node),
                            .verb = (enum px_verb)call->verb,
                            .key = &key,
                            .body = call->body};

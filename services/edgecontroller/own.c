@@ -67,6 +67,8 @@ bool ec_is_own(const struct ec_bound *pods, const char *node, const struct px_ke
         {"persistentvolume", anything},
         {"persistentvolumeclaim", claimed},
         {"volumeattachment", anything},
+        {"runtimeclass", anything},
+        {"csidriver", anything},
     };
     for (size_t i = 0; i < COR_COUNT(RULES); i++) {
         if (cor_view_is(key->type, RULES[i].type)) {

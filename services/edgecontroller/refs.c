@@ -117,10 +117,37 @@ static bool same_but(const struct cor_json *a, const struct cor_json *b, const c
     return same;
 }
 
+/* The status of the condition that a gate names; "": there is none. */
+static const char *gate_status(const struct cor_json *pod, const struct cor_json *gate)
+{
+    const struct cor_json *all = cor_json_at(pod, "status.conditions");
+    const char *type = cor_json_str_at(gate, "conditionType", "");
+    for (size_t i = 0; i < cor_json_count(all); i++) {
+        const struct cor_json *condition = cor_json_item(all, i);
+        if (strcmp(cor_json_str_at(condition, "type", ""), type) == 0) {
+            return cor_json_str_at(condition, "status", "");
+        }
+    }
+    return "";
+}
+
+/* Whether the gates of a, which b has too, stand as they do in b. */
+static bool same_gates(const struct cor_json *a, const struct cor_json *b)
+{
+    const struct cor_json *gates = cor_json_at(a, "spec.readinessGates");
+    bool same = true;
+    for (size_t i = 0; same && i < cor_json_count(gates); i++) {
+        const struct cor_json *gate = cor_json_item(gates, i);
+        same = strcmp(gate_status(a, gate), gate_status(b, gate)) == 0;
+    }
+    return same;
+}
+
 bool ec_differs(const struct cor_json *a, const struct cor_json *b)
 {
     return !same_but(a, b, APART) ||
-           !same_but(cor_json_get(a, "metadata"), cor_json_get(b, "metadata"), NOISE);
+           !same_but(cor_json_get(a, "metadata"), cor_json_get(b, "metadata"), NOISE) ||
+           !same_gates(a, b);
 }
 
 /* Depth is bounded by the reader. NOLINTNEXTLINE(misc-no-recursion) */
@@ -166,12 +193,25 @@ static uint64_t hash_but(const struct cor_json *object, const char *const *list)
     return cor_hash_mix(h);
 }
 
+/* Of how the gates stand; 0: there are none. */
+static uint64_t hash_gates(const struct cor_json *pod)
+{
+    const struct cor_json *gates = cor_json_at(pod, "spec.readinessGates");
+    uint64_t h = 0;
+    for (size_t i = 0; i < cor_json_count(gates); i++) {
+        const char *status = gate_status(pod, cor_json_item(gates, i));
+        h = cor_hash_mix(cor_hash(h + 1, cor_view_of(status)));
+    }
+    return h;
+}
+
 uint64_t ec_content(const struct cor_json *object)
 {
     /* Items of lists have neither kind nor apiVersion. */
     static const char *const REST[] = {"metadata", "status", "kind", "apiVersion", NULL};
     uint64_t h =
         cor_hash_mix(hash_but(object, REST) ^ hash_but(cor_json_get(object, "metadata"), NOISE));
+    h ^= hash_gates(object);
     return h == 0 ? 1 : h;
 }
 

@@ -19,7 +19,8 @@ void ec_pod_refs(const struct cor_json *pod, ec_ref_fn fn, void *self);
 bool ec_pod_has_ref(const struct cor_json *pod, const char *type, const char *name);
 
 /* Whether two states of one object differ in more than status, resourceVersion, generation and
- * managedFields: what KubeEdge's edgecontroller passes on. */
+ * managedFields: what KubeEdge's edgecontroller passes on. Of a Pod's status the conditions count
+ * that its readiness gates name: others set them, and the node goes by them. */
 bool ec_differs(const struct cor_json *a, const struct cor_json *b);
 
 /* Hash of what ec_differs looks at, whatever the order of members; never 0. */

@@ -34,6 +34,8 @@ static const struct kind {
     {"persistentvolume", "v1", "persistentvolumes", false, NULL, GET},
     {"persistentvolumeclaim", "v1", "persistentvolumeclaims", true, NULL, GET},
     {"volumeattachment", "storage.k8s.io/v1", "volumeattachments", false, NULL, GET},
+    {"csidriver", "storage.k8s.io/v1", "csidrivers", false, NULL, GET},
+    {"runtimeclass", "node.k8s.io/v1", "runtimeclasses", false, NULL, GET},
     {"serviceaccounttoken", "v1", "serviceaccounts", true, NULL, GET | CREATE},
     {"device", "devices.kubeedge.io/v1beta1", "devices", true, NULL, 0},
     {"devicemodel", "devices.kubeedge.io/v1beta1", "devicemodels", true, NULL, 0},

@@ -7,7 +7,11 @@
 #include "common/base/mem.h"
 #include "services/edged/admit/admission.h"
 #include "services/edged/drain/drain.h"
+#include "services/edged/hold/hold.h"
 #include "services/edged/hook/hook.h"
+#include "services/edged/manifest/manifest.h"
+#include "services/edged/manifest/mirrors.h"
+#include "services/edged/manifest/statics.h"
 #include "services/edged/probe/prober.h"
 #include "services/edged/run/status.h"
 
@@ -24,10 +28,13 @@ void agent_pod_free(void *value)
     prober_pod_free(&pod->probes);
     hooks_free(pod);
     run_free(&pod->run);
+    externals_free(pod);
     pod_free(&pod->pod);
     refs_free(&pod->refs);
     claims_free(&pod->claims);
-    cor_json_free(&pod->known);
+    cor_free(pod->device_error);
+    cor_free(pod->reason);
+    cor_free(pod->known);
     cor_json_free(&pod->sending);
     cor_free(pod->volume_sums);
     cor_free(pod->volume_made);
@@ -35,6 +42,7 @@ void agent_pod_free(void *value)
     cor_free(pod->key);
     cor_free(pod->patch_key);
     cor_free(pod->next);
+    cor_free(pod->mirror);
     cor_free(pod);
 }
 
@@ -132,7 +140,8 @@ static void drop_namesakes(struct agent *agent, const struct agent_pod *pod)
     void *value = NULL;
     while (cor_map_next(agent->pods, &at, NULL, &value)) {
         struct agent_pod *other = value;
-        if (other != pod && other->desired && strcmp(other->key, pod->key) == 0) {
+        if (other != pod && other->desired && !other->is_static &&
+            strcmp(other->key, pod->key) == 0) {
             other->desired = false;
             run_end_pod(other->run, RUN_WANT_GONE, grace_of(other->pod));
             agent_touch(other);
@@ -157,7 +166,7 @@ static void refuse(struct agent *agent, const struct cor_json *object, const str
     int64_t grace = grace_of(stand_in);
     if (pod == NULL) {
         pod = add_pod(agent, stand_in);
-        pod->known = cor_json_ref(cor_json_get(object, "status"));
+        known_set(pod, cor_json_get(object, "status"));
         drop_namesakes(agent, pod);
         run_fail(pod->run, "InvalidPod", err->text);
         run_note(pod->run, true, "InvalidPod", RUN_NO_CONTAINER, "%s", err->text);
@@ -213,13 +222,18 @@ static void put(struct agent *agent, struct pod *parsed, struct cor_json *status
     bool fresh = pod == NULL;
     if (fresh) {
         pod = add_pod(agent, parsed);
-        pod->known = cor_json_ref(status);
+        known_set(pod, status);
         run_recall(pod->run, status);
         drop_namesakes(agent, pod);
-        admission_judge(pod, status);
+        hold_judge(pod, status);
+        if (!pod->run->held) { /* else it is judged when it is let go */
+            admission_judge(pod, status);
+        }
     } else {
         update(pod, parsed);
+        hold_updated(pod);
     }
+    run_told_status(pod->run, status);
     pod->desired = true;
     pod->mentioned = true;
     pod->cause = cor_bus_cause(agent->service->bus);
@@ -262,6 +276,11 @@ void agent_put_pod(struct agent *agent, struct cor_view key, struct cor_view uid
         cor_json_free(&object);
         return;
     }
+    if (manifest_is_mirror(object)) {
+        mirrors_put(agent->mirrors, key, object);
+        cor_json_free(&object);
+        return;
+    }
     auto_(cor_json_free) struct cor_json *status = cor_json_ref(cor_json_get(object, "status"));
     auto_(cor_json_free) struct cor_json *raw = cor_json_ref(object);
     struct agent_pod *old = agent_find(agent, cor_json_str_at(object, "metadata.uid", ""));
@@ -278,11 +297,56 @@ void agent_put_pod(struct agent *agent, struct cor_view key, struct cor_view uid
     put(agent, parsed, status);
 }
 
+struct agent_pod *agent_find_static(const struct agent *agent, const char *key)
+{
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(agent->pods, &at, NULL, &value)) {
+        struct agent_pod *pod = value;
+        if (pod->is_static && strcmp(pod->key, key) == 0) {
+            return pod;
+        }
+    }
+    return NULL;
+}
+
+void agent_put_static(struct agent *agent, struct cor_json *object)
+{
+    char now[COR_RFC3339_SIZE];
+    struct pod *parsed = NULL;
+    struct cor_err err = COR_ERR_NONE;
+    if (pod_parse(cor_json_copy(object), &parsed, &err) != COR_OK) {
+        LOGW(agent->log, "edged.static-pod-refused", "error=%s",
+             cor_log_esc(cor_view_of(err.text)));
+        return;
+    }
+    struct agent_pod *pod = add_pod(agent, parsed);
+    cor_wall_format(cor_wall_now(), now);
+    pod->is_static = true;
+    pod->desired = true;
+    auto_(cor_json_free) struct cor_json *status = cor_json_object();
+    cor_json_set(status, "startTime", cor_json_str(now));
+    known_set(pod, status); /* until a mirror says more */
+    admission_judge(pod, NULL);
+    begin(agent, pod);
+}
+
+void agent_drop_static(struct agent *agent, const char *key)
+{
+    struct agent_pod *pod = agent_find_static(agent, key);
+    if (pod != NULL && pod->desired) {
+        pod->desired = false;
+        run_end_pod(pod->run, RUN_WANT_GONE, grace_of(pod->pod));
+        agent_touch(pod);
+    }
+}
+
 void agent_session_begin(struct agent *agent)
 {
     size_t at = 0;
     void *value = NULL;
     agent->desired_known = false;
+    mirrors_session_begin(agent->mirrors);
     while (cor_map_next(agent->pods, &at, NULL, &value)) {
         struct agent_pod *pod = value;
         pod->mentioned = false;
@@ -300,10 +364,11 @@ void agent_session_done(struct agent *agent)
     agent->desired_known = true;
     while (cor_map_next(agent->pods, &at, NULL, &value)) {
         struct agent_pod *pod = value;
-        if (pod->desired && !pod->mentioned) {
+        if (pod->desired && !pod->mentioned && !pod->is_static) {
             agent_drop_pod(agent, cor_view_of(pod->key), cor_view_of(pod->uid));
         }
     }
+    mirrors_session_done(agent->mirrors);
     if (agent->listed) {
         relist_start(agent); /* now it is known what nobody wants */
     }
@@ -313,9 +378,10 @@ void agent_drop_pod(struct agent *agent, struct cor_view key, struct cor_view ui
 {
     size_t at = 0;
     void *value = NULL;
+    mirrors_gone(agent->mirrors, key, uid);
     while (cor_map_next(agent->pods, &at, NULL, &value)) {
         struct agent_pod *pod = value;
-        if (!pod->desired || !cor_view_is(key, pod->key) ||
+        if (!pod->desired || pod->is_static || !cor_view_is(key, pod->key) ||
             (uid.len > 0 && !cor_view_is(uid, pod->uid))) {
             continue;
         }
@@ -369,10 +435,13 @@ static void note_if_seen(struct agent_pod *pod)
 static int64_t until_deadline(const struct agent_pod *pod)
 {
     struct cor_wall start;
-    struct cor_view text = cor_json_as_view(cor_json_get(pod->known, "startTime"));
     int64_t seconds = pod->pod->deadline_seconds.n;
     if (!pod->pod->deadline_seconds.given || seconds < 0 || seconds > INT32_MAX ||
-        pod->run->over != NULL || !cor_wall_parse(text, &start)) {
+        pod->run->over != NULL) {
+        return INT64_MAX;
+    }
+    auto_(cor_json_free) struct cor_json *status = known_status(pod);
+    if (!cor_wall_parse(cor_json_as_view(cor_json_get(status, "startTime")), &start)) {
         return INT64_MAX;
     }
     return start.us + COR_SEC(seconds) - cor_wall_now().us;
@@ -394,6 +463,10 @@ static bool step(struct agent_pod *pod)
     struct run_action actions[RUN_ACTIONS_MAX];
     bool busy = false;
     size_t count = 0;
+    if (hold_keeps(pod)) {
+        pod->dirty = false;
+        return false;
+    }
     check_deadline(pod);
     do {
         pod->dirty = false;
@@ -419,7 +492,7 @@ static void set_wake(struct agent_pod *pod)
     if (deadline != INT64_MAX && now.us + deadline < at.us) {
         at.us = now.us + deadline;
     }
-    if (at.us == INT64_MAX) {
+    if (at.us == INT64_MAX || pod->run->held) {
         cor_timer_stop(pod->wake);
     } else {
         cor_timer_start(pod->wake, at.us > now.us ? at.us - now.us : 0);
@@ -438,7 +511,11 @@ static void bury(struct agent *agent, struct agent_pod *pod)
     auto_(cor_freep) char *next = take(&pod->next);
     auto_(cor_freep) char *key = cor_strdup(pod->key);
     auto_(cor_freep) char *uid = cor_strdup(pod->uid);
-    (void)cor_map_del(agent->pods, cor_view_of(pod->uid));
+    bool is_static = pod->is_static;
+    (void)cor_map_del(agent->pods, cor_view_of(uid));
+    if (is_static) {
+        statics_buried(agent->statics, key);
+    }
     if (next != NULL) {
         agent_put_pod(agent, cor_view_of(key), cor_view_of(uid), cor_view_of(next));
     }
@@ -470,5 +547,8 @@ bool agent_round(void *self)
     }
     cor_bus_set_cause(agent->service->bus, 0);
     drain_look(agent->drain);
+    if (busy) {
+        cor_service_calm(agent->service);
+    }
     return busy;
 }

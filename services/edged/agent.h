@@ -10,6 +10,7 @@
 #include "common/service/service.h"
 #include "kevent.h"
 #include "meta.h"
+#include "services/edged/cgroup/huge.h"
 #include "services/edged/cri/cri.h"
 #include "services/edged/cri/crispec.h"
 #include "services/edged/node/hostinfo.h"
@@ -18,6 +19,7 @@
 #include "services/edged/pod/refs.h"
 #include "services/edged/run/run.h"
 #include "services/edged/volume/claims.h"
+#include "services/edged/volume/external.h"
 
 struct edged_cfg {
     struct cor_service_cfg common;
@@ -26,10 +28,12 @@ struct edged_cfg {
     char *runtime_socket;
     char *root_dir;
     char *pod_log_dir;
+    char *static_dir;
     char *cgroup_root;
     char *cluster_domain;
     struct cor_conf_strs cluster_dns;
     struct cor_conf_strs node_labels;
+    struct cor_conf_strs node_annotations;
     struct cor_conf_strs node_taints;
     bool schedulable;
     bool autonomous;
@@ -63,6 +67,10 @@ struct edged_cfg {
     char *api_socket;
     char *api_listen;
     char *api_token_file;
+    char *devices_dir;
+    int64_t devices_gone_seconds;
+    bool csi_enabled;
+    int64_t pids_limit;
 };
 
 struct agent;
@@ -82,6 +90,11 @@ struct agent_pod {
     size_t ops;      /* callbacks under way that point here */
     struct refs refs;
     struct claims claims;
+    struct externals externals;
+    size_t device_asks;    /* of plug-ins; device/devices.h */
+    char *device_error;    /* owned; NULL: none */
+    char *reason;          /* owned: why the node has not taken it; NULL */
+    bool judged;           /* it is new here, and the node has taken it */
     uint64_t *volume_sums; /* payload_hash of what is on disk; by volume */
     bool *volume_made;
     struct prober_pod *probes; /* owned; NULL: it has none */
@@ -89,11 +102,14 @@ struct agent_pod {
     struct cor_timer *wake;
     uint64_t cause; /* message that last changed it */
     /* report.c */
-    struct cor_json *known;   /* status that the API has, as far as we know; NULL */
+    char *known;              /* owned; known.c: status that the API has, as far as we know */
     struct cor_json *sending; /* status under way */
     bool deleting;            /* the last delete is under way */
     bool deleted;             /* the API has been told that it is gone */
     bool was_seen;            /* something of it was in the runtime */
+    bool is_static;           /* a file wants it: manifest/ */
+    char *mirror;             /* owned: uid of the mirror that it is reported to; NULL: none */
+    bool remirrored;          /* since the status under way was sent */
     struct cor_timer *report;
     int64_t report_us; /* back-off */
     bool report_waits; /* timer runs after a failure */
@@ -120,6 +136,14 @@ struct measurer;
 struct gc;
 /* logs/logs.h */
 struct logs;
+/* manifest/statics.h */
+struct statics;
+/* manifest/mirrors.h */
+struct mirrors;
+/* device/devices.h */
+struct devices;
+/* csi/csi.h */
+struct csi;
 /* api.c */
 struct api;
 /* api_tunnel.c */
@@ -138,6 +162,7 @@ struct agent {
     struct hostinfo host;
     struct facts facts; /* of the node; addresses of pods are filled in per pod */
     struct crispec_node node;
+    struct huge huge; /* pages of the machine */
     struct cri *cri;
     struct meta *meta;
     struct cor_map *pods; /* uid to struct agent_pod, owned */
@@ -157,6 +182,10 @@ struct agent {
     struct measurer *measurer;
     struct gc *gc;
     struct logs *logs;
+    struct statics *statics;
+    struct mirrors *mirrors;
+    struct devices *devices; /* NULL: no plug-ins */
+    struct csi *csi;         /* NULL: no CSI drivers */
     struct api *api;
     struct api_tunnel *tunnel;
     struct api_http *http;
@@ -173,6 +202,16 @@ void agent_put_pod(struct agent *agent, struct cor_view key, struct cor_view uid
 
 /* A desired pod is gone; uid may be absent. */
 void agent_drop_pod(struct agent *agent, struct cor_view key, struct cor_view uid);
+
+/* A static Pod is wanted: object (borrowed) is what manifest_read made. None of its name is here.
+ */
+void agent_put_static(struct agent *agent, struct cor_json *object);
+
+/* The static Pod by key, wanted or being ended; NULL. */
+struct agent_pod *agent_find_static(const struct agent *agent, const char *key);
+
+/* It is wanted no more. */
+void agent_drop_static(struct agent *agent, const char *key);
 
 /* A pod of which only the runtime knows: containers by name, so that it can be ended. */
 void agent_adopt_orphan(struct agent *agent, const char *uid, const char *ns, const char *name,
@@ -229,9 +268,18 @@ void clean(struct agent_pod *pod);
 /* clean.c: removes the folders of pods that nobody has. */
 void clean_strays(struct agent *agent);
 
+/* known.c: the status that the API has of pod, as far as this node knows. Returns owned; NULL: it
+ * has none that is known. */
+struct cor_json *known_status(const struct agent_pod *pod);
+/* Keeps status (borrowed; NULL: none) as that. */
+void known_set(struct agent_pod *pod, const struct cor_json *status);
+
 /* report.c: tells the API how the pod stands, or that it is gone. */
 void report(struct agent_pod *pod);
 void report_timer(void *self);
+
+/* report.c: a static Pod is reported to this mirror (borrowed) as the API has it; NULL: to none. */
+void report_to(struct agent_pod *pod, const struct cor_json *mirror);
 
 /* report.c: the link came up: what waited for it is tried at once, and every Pod is reported, for
  * the API may know it no more. */
@@ -253,12 +301,17 @@ void registrar_free(struct registrar **registrar);
 void registrar_link(struct registrar *registrar);
 void registrar_runtime(struct registrar *registrar);
 void registrar_node(struct registrar *registrar, struct cor_view body);
+/* The Node's uid; "": not known. Borrowed. */
+const char *registrar_uid(const struct registrar *registrar);
 /* What the node is short of: memory, disk, processes. */
 void registrar_pressure(struct registrar *registrar, const bool *pressure);
 /* The node is shutting down: it is not ready. */
 void registrar_shutdown(struct registrar *registrar);
 /* Takes images: status.images. */
 void registrar_images(struct registrar *registrar, struct cor_json *images);
+/* Takes what the node has besides its own, by name: "example.com/camera". */
+void registrar_resources(struct registrar *registrar, struct cor_json *capacity,
+                         struct cor_json *allocatable);
 /* The Node as the API has it; NULL: not known. Borrowed. */
 const struct cor_json *registrar_object(const struct registrar *registrar);
 

@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
+#include "services/edged/csi/csi.h"
 #include "services/edged/disk/disk.h"
 
 struct job {
@@ -63,19 +64,42 @@ static void start(struct agent *agent, struct agent_pod *pod, const char *uid, c
     job->child = cor_child_new(agent->loop, pid, on_child, job);
 }
 
-void clean(struct agent_pod *pod)
+static void clean_now(struct agent_pod *pod)
 {
     auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(POD_ARENA_MAX);
     agent_hold(pod);
     start(pod->agent, pod, pod->uid, crispec_log_dir(arena, &pod->agent->node, pod->pod));
 }
 
+/* Drivers have their volumes back first. */
+void clean(struct agent_pod *pod)
+{
+    externals_unmount(pod, clean_now);
+}
+
+struct stray {
+    struct agent *agent;
+    char *uid;
+};
+
+static void on_stray_unmounted(void *self, bool all)
+{
+    struct stray *stray = self;
+    if (all) {
+        start(stray->agent, NULL, stray->uid, "");
+    }
+    cor_free(stray->uid);
+    cor_free(stray);
+}
+
 static void on_folder(void *self, const char *uid)
 {
     struct agent *agent = self;
-    if (agent_find(agent, uid) == NULL) {
+    if (agent_find(agent, uid) == NULL && !csi_is_unmounting(agent->csi, uid)) {
+        struct stray *stray = cor_alloc(sizeof(*stray));
         LOGI(agent->log, "edged.stray-folder", "uid=%s", cor_log_esc(cor_view_of(uid)));
-        start(agent, NULL, uid, "");
+        *stray = (struct stray){agent, cor_strdup(uid)};
+        csi_unmount(agent, stray->uid, on_stray_unmounted, stray);
     }
 }
 

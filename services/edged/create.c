@@ -5,6 +5,7 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
+#include "services/edged/device/devices.h"
 #include "services/edged/disk/disk.h"
 #include "services/edged/pod/env.h"
 
@@ -205,20 +206,39 @@ static void create_now(struct making *making)
     if (code == COR_OK) {
         code = add_mounts(making, &facts, &env, &mounts, &err);
     }
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
+    struct crispec_devices devices;
+    if (code == COR_OK) {
+        code = devices_fill(pod, making->index, arena, &devices, &err);
+    }
     if (code != COR_OK) {
         making_end(making, NULL, true, err.text);
         return;
     }
-    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
     struct cri_container_config config;
     struct cri_sandbox_config sandbox;
     const struct crispec_node *node = &pod->agent->node;
-    const struct crispec_attempt attempt = {making->index, making->attempt, &env,
-                                            mounts.list,   mounts.count,    target};
+    const struct crispec_attempt attempt = {making->index, making->attempt, &env,    mounts.list,
+                                            mounts.count,  target,          &devices};
     crispec_container(arena, node, pod->pod, &attempt, &config);
     crispec_sandbox(arena, node, pod->pod, 0, &sandbox);
     cri_create_container(pod->agent->cri, pod->run->sandbox.id, &config, &sandbox, on_created,
                          making);
+}
+
+static void on_devices(void *self, const char *text)
+{
+    if (text != NULL) {
+        making_end(self, NULL, true, text);
+    } else {
+        create_now(self);
+    }
+}
+
+/* The container may be made: its devices are told. */
+static void go_on(struct making *making)
+{
+    devices_pre_start(making->pod, making->index, on_devices, making);
 }
 
 /* kubelet's verifyRunAsNonRoot (kuberuntime/security_context.go). */
@@ -241,7 +261,7 @@ static void on_image(void *self, const struct cri_answer *answer)
     if (text[0] != '\0') {
         making_end(making, NULL, true, text);
     } else {
-        create_now(making);
+        go_on(making);
     }
 }
 
@@ -257,6 +277,6 @@ void create(struct agent_pod *pod, const struct run_action *action)
     } else if (spec->security.non_root && !spec->security.user.given) {
         cri_image_status(pod->agent->cri, spec->image, on_image, making);
     } else {
-        create_now(making);
+        go_on(making);
     }
 }

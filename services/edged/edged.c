@@ -9,11 +9,17 @@
 #include "common/base/text.h"
 #include "common/pipe/address.h"
 #include "services/edged/api/api.h"
+#include "services/edged/csi/csi.h"
+#include "services/edged/device/devices.h"
 #include "services/edged/drain/drain.h"
 #include "services/edged/evict/evictor.h"
 #include "services/edged/evict/measurer.h"
 #include "services/edged/gc/gc.h"
+#include "services/edged/hold/hold.h"
 #include "services/edged/logs/logs.h"
+#include "services/edged/manifest/mirrors.h"
+#include "services/edged/manifest/statics.h"
+#include "services/edged/node/marks.h"
 #include "services/edged/probe/prober.h"
 
 enum { SAFETY_S = 60, OBJECT_MAX = 16 * 1024 * 1024 };
@@ -26,6 +32,8 @@ static const struct cor_conf_row rows[] = {
                      "address of the node; empty: of the interface with the default route"),
     COR_CONF_STRS_ROW(struct edged_cfg, node_labels, "node.labels", "",
                       "further labels, key=value"),
+    COR_CONF_STRS_ROW(struct edged_cfg, node_annotations, "node.annotations", "",
+                      "further annotations, key=value"),
     COR_CONF_STRS_ROW(struct edged_cfg, node_taints, "node.taints", "",
                       "taints to register with, key=value:Effect"),
     COR_CONF_BOOL_ROW(struct edged_cfg, schedulable, "node.schedulable", "true",
@@ -51,6 +59,8 @@ static const struct cor_conf_row rows[] = {
                      "folder of pods and their volumes"),
     COR_CONF_STR_ROW(struct edged_cfg, pod_log_dir, "pods.log-dir", "/var/log/pods",
                      "folder of containers' logs"),
+    COR_CONF_STR_ROW(struct edged_cfg, static_dir, "pods.static-dir", "",
+                     "folder of static Pods' manifests (YAML, JSON); empty: none"),
     COR_CONF_STR_ROW(struct edged_cfg, cgroup_root, "pods.cgroup-root", "",
                      "cgroup that kubepods is in; empty: at the top"),
     COR_CONF_STRS_ROW(struct edged_cfg, cluster_dns, "pods.dns", "",
@@ -59,6 +69,8 @@ static const struct cor_conf_row rows[] = {
                      "domain of the cluster"),
     COR_CONF_STRS_ROW(struct edged_cfg, unsafe_sysctls, "pods.unsafe-sysctls", "",
                       "sysctls that Pods may set besides the safe ones; a* is all that begin so"),
+    COR_CONF_INT_ROW(struct edged_cfg, pids_limit, "pods.pids-limit", "0", 0, 4194304,
+                     "processes and threads that each Pod may have; 0: as many as the machine"),
     COR_CONF_BOOL_ROW(struct edged_cfg, report_events, "events", "true",
                       "report Events of pods and the node"),
     COR_CONF_BOOL_ROW(struct edged_cfg, drain_on_stop, "shutdown.drain", "false",
@@ -86,7 +98,7 @@ static const struct cor_conf_row rows[] = {
     COR_CONF_INT_ROW(struct edged_cfg, evict_measure_seconds, "evict.measure-seconds", "60", 1,
                      3600, "how often is measured what Pods with limits of storage have written"),
     COR_CONF_STR_ROW(struct edged_cfg, evict_root, "evict.root", "",
-                     "before /proc and /sys/fs/cgroup where memory and processes are counted"),
+                     "before /proc and /sys where memory, processes and huge pages are counted"),
     COR_CONF_INT_ROW(struct edged_cfg, images_high_percent, "images.high-percent", "85", 1, 100,
                      "use of the disk at which images go; 100: never"),
     COR_CONF_INT_ROW(struct edged_cfg, images_low_percent, "images.low-percent", "80", 0, 99,
@@ -107,6 +119,12 @@ static const struct cor_conf_row rows[] = {
                      "address of the node's API, with a token; empty: none"),
     COR_CONF_STR_ROW(struct edged_cfg, api_token_file, "api.token-file", "edged-api.token",
                      "file with that token, in run-dir; made when there is none"),
+    COR_CONF_STR_ROW(struct edged_cfg, devices_dir, "devices.dir", "device-plugins",
+                     "folder where device plug-ins register, in pods.dir; empty: none may"),
+    COR_CONF_INT_ROW(struct edged_cfg, devices_gone_seconds, "devices.gone-seconds", "300", 0,
+                     86400, "devices of a plug-in that is gone are counted this long"),
+    COR_CONF_BOOL_ROW(struct edged_cfg, csi_enabled, "csi.enabled", "false",
+                      "CSI drivers may register, in plugins_registry in pods.dir"),
 };
 
 /* ---- what metamanager says ---- */
@@ -185,6 +203,7 @@ static void on_link(void *self, bool up)
         registrar_link(agent->registrar);
         teller_go_on(agent->teller);
         report_at_once(agent);
+        mirrors_look_at_all(agent->mirrors);
     }
 }
 
@@ -260,6 +279,11 @@ static void add_stats(void *self, struct cor_buf *out)
                 agent->events_sent, agent->events_lost, api_count(agent->api));
 }
 
+static const struct cor_ctl_verb VERBS[] = {
+    {"unhold", "let held Pods go: {\"pod\":\"NS/NAME\"}, {\"node\":\"NAME\"} or {\"all\":true}",
+     hold_ctl},
+};
+
 static void fill_node(struct agent *agent)
 {
     const struct edged_cfg *cfg = agent->cfg;
@@ -272,6 +296,7 @@ static void fill_node(struct agent *agent)
         .domain = cfg->cluster_domain,
         .memory = agent->host.memory,
         .resolv = agent->host.resolv,
+        .huge = &agent->huge,
     };
     agent->facts.node = cfg->node_name;
     const char *ip = cfg->node_ip[0] != '\0' ? cfg->node_ip : agent->host.ip;
@@ -293,6 +318,11 @@ static char *host_name(void)
 static enum cor_code check(const void *config, struct cor_err *err)
 {
     const struct edged_cfg *cfg = config;
+    enum cor_code code =
+        marks_check(&cfg->node_labels, &cfg->node_annotations, &cfg->node_taints, err);
+    if (code != COR_OK) {
+        return code;
+    }
     const char *const paths[] = {cfg->runtime_socket, cfg->root_dir, cfg->pod_log_dir};
     if (cfg->node_name[0] != '\0' && !cor_is_dns_subdomain(cor_view_of(cfg->node_name))) {
         return cor_err_set(err, COR_INVALID, "node.name: expected a DNS name in lower case");
@@ -301,6 +331,9 @@ static enum cor_code check(const void *config, struct cor_err *err)
         if (paths[i][0] != '/') {
             return cor_err_set(err, COR_INVALID, "%.100s: expected an absolute path", paths[i]);
         }
+    }
+    if (cfg->static_dir[0] != '\0' && cfg->static_dir[0] != '/') {
+        return cor_err_set(err, COR_INVALID, "pods.static-dir: expected an absolute path");
     }
     if (cfg->cgroup_root[0] != '\0' && cfg->cgroup_root[0] != '/') {
         return cor_err_set(err, COR_INVALID, "pods.cgroup-root: expected an absolute path");
@@ -317,7 +350,7 @@ static enum cor_code check(const void *config, struct cor_err *err)
     if (cfg->api_listen[0] != '\0' && cfg->api_token_file[0] == '\0') {
         return cor_err_set(err, COR_INVALID, "api.token-file: expected a path");
     }
-    enum cor_code code = logs_rules(cfg, &rotation, err);
+    code = logs_rules(cfg, &rotation, err);
     code = code == COR_OK ? gc_rules(cfg, &images, err) : code;
     return code == COR_OK ? evictor_rules(cfg, &eviction, err) : code;
 }
@@ -356,6 +389,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     books_open(&agent->books, service->bus);
     hostinfo_read(&agent->host, agent->cfg->root_dir);
+    huge_read(agent->cfg->evict_root, &agent->huge);
     fill_node(agent);
     agent->pods = cor_map_new(agent_pod_free);
     agent->unclaimed = cor_map_new(NULL);
@@ -369,13 +403,18 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     }
     agent->cri = cri_new(agent->loop, agent->cfg->runtime_socket, &cri_events, agent);
     agent->logs = logs_new(agent);
+    agent->devices = devices_new(agent);
+    agent->csi = csi_new(agent);
     agent->gc = gc_new(agent);
     agent->evictor = evictor_new(agent);
     agent->measurer = measurer_new(agent);
+    agent->mirrors = mirrors_new(agent);
+    agent->statics = statics_new(agent);
     agent->hook = cor_hook_new(agent->loop, agent_round, agent);
     agent->safety = cor_timer_new(agent->loop, on_safety, agent);
     cor_timer_repeat(agent->safety, COR_SEC(SAFETY_S));
     cor_bus_stats(service->bus, add_stats, agent);
+    cor_bus_ctl(service->bus, VERBS, COR_COUNT(VERBS), agent);
     teller_node_note(agent, false, "Starting", "Starting kubelet.");
     agent->http = api_http_open(agent);
     cor_service_ready(service);
@@ -402,7 +441,11 @@ static void stop(void *self)
     cor_hook_free(&agent->hook);
     cor_timer_free(&agent->safety);
     cri_free(&agent->cri);
+    devices_free(&agent->devices);
     meta_close(&agent->meta);
+    statics_free(&agent->statics);
+    mirrors_free(&agent->mirrors);
+    csi_free(&agent->csi); /* answers of metamanager may begin something */
     logs_free(&agent->logs);
     drain_free(&agent->drain);
     measurer_free(&agent->measurer);

@@ -4,6 +4,8 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
+#include "services/edged/cgroup/groupfs.h"
+#include "services/edged/cri/runtimeclass.h"
 #include "services/edged/disk/disk.h"
 #include "services/edged/gc/gc.h"
 #include "services/edged/hook/hook.h"
@@ -17,6 +19,7 @@ struct op {
     struct agent_pod *pod;
     enum run_verb verb;
     size_t container;
+    uint32_t attempt;
     char *id; /* owned; may be NULL */
     struct cor_mono started;
 };
@@ -27,6 +30,7 @@ static struct op *op_new(struct agent_pod *pod, const struct run_action *action)
     op->pod = pod;
     op->verb = action->verb;
     op->container = action->container;
+    op->attempt = action->attempt;
     op->id = cor_strdup(action->id);
     op->started = cor_loop_now(pod->agent->loop);
     agent_hold(pod);
@@ -214,14 +218,51 @@ static void on_removed(void *self, const struct cri_answer *answer)
     op_free(op);
 }
 
-static void do_sandbox(struct agent_pod *pod, const struct run_action *action)
+/* The cgroup of the whole Pod, in which the runtime makes those of its containers. */
+static enum cor_code make_group(const struct agent_pod *pod, struct cor_err *err)
+{
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
+    const struct agent *agent = pod->agent;
+    struct podgroup limits;
+    podgroup_limits(pod->pod, &agent->huge, agent->cfg->pids_limit, &limits);
+    enum cor_code code =
+        groupfs_set("/sys/fs/cgroup", crispec_cgroup(arena, &agent->node, pod->pod), &limits, err);
+    return code == COR_OK ? code : cor_err_wrap(err, "unable to ensure pod container exists");
+}
+
+static void run_sandbox(struct op *op, const char *handler)
 {
     auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
     struct cri_sandbox_config config;
+    const struct agent *agent = op->pod->agent;
+    crispec_sandbox(arena, &agent->node, op->pod->pod, op->attempt, &config);
+    config.handler = handler;
+    cri_run_sandbox(agent->cri, &config, on_sandbox, op);
+}
+
+/* The Pod's RuntimeClass, as metamanager has it from the cloud or keeps it. */
+static void on_class(void *self, int status, struct cor_view body)
+{
+    struct op *op = self;
+    struct agent_pod *pod = op->pod;
+    auto_(cor_freep) char *handler = NULL;
+    struct cor_err err = COR_ERR_NONE;
+    if (runtimeclass_handler(pod->pod->runtime_class, status, body, &handler, &err) == COR_OK) {
+        run_sandbox(op, handler);
+        return;
+    }
+    run_sandbox_done(pod->run, NULL, err.text, cor_loop_now(pod->agent->loop));
+    op_free(op);
+}
+
+static void do_sandbox(struct agent_pod *pod, const struct run_action *action)
+{
+    auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
     struct cor_err err = COR_ERR_NONE;
     const struct agent *agent = pod->agent;
     const char *logs = crispec_log_dir(arena, &agent->node, pod->pod);
-    if (disk_make_pod(agent->cfg->root_dir, logs, pod->pod, &err) != COR_OK) {
+    if (disk_make_pod(agent->cfg->root_dir, logs, pod->pod, &err) != COR_OK ||
+        make_group(pod, &err) != COR_OK) {
         run_sandbox_done(pod->run, NULL, err.text, cor_loop_now(agent->loop));
         agent_touch(pod);
         return;
@@ -232,8 +273,15 @@ static void do_sandbox(struct agent_pod *pod, const struct run_action *action)
         agent_touch(pod);
         return;
     }
-    crispec_sandbox(arena, &agent->node, pod->pod, action->attempt, &config);
-    cri_run_sandbox(agent->cri, &config, on_sandbox, op_new(pod, action));
+    struct op *op = op_new(pod, action);
+    if (pod->pod->runtime_class[0] == '\0') {
+        run_sandbox(op, NULL);
+        return;
+    }
+    auto_(cor_freep) char *key = cor_sprintf("null/runtimeclass/%s", pod->pod->runtime_class);
+    if (!meta_call(agent->meta, PX_VERB_GET, key, 0, (struct cor_view){0}, on_class, op)) {
+        on_class(op, 0, COR_VIEW("metamanager does not answer"));
+    }
 }
 
 static void do_read_sandbox(struct agent_pod *pod, const struct run_action *action)

@@ -5,6 +5,7 @@
 
 #include "agent.h"
 #include "common/base/mem.h"
+#include "services/edged/device/devices.h"
 #include "services/edged/disk/disk.h"
 #include "services/edged/pod/payload.h"
 
@@ -102,6 +103,9 @@ static enum cor_code make_volume(struct agent_pod *pod, size_t index, struct cor
         return cor_err_set(err, COR_UNSUPPORTED, "volumes of type \"%s\" are not supported",
                            volume->unsupported);
     }
+    if (volume->external != POD_EXTERNAL_NONE) {
+        return externals_check(pod, index, err);
+    }
     if (payload_is_dynamic(volume)) {
         return write_content(pod, index, err);
     }
@@ -118,8 +122,11 @@ static enum cor_code make_volume(struct agent_pod *pod, size_t index, struct cor
 
 static bool is_asking(const struct agent_pod *pod)
 {
-    return refs_are_asked(&pod->refs) || claims_are_asked(&pod->claims);
+    return refs_are_asked(&pod->refs) || claims_are_asked(&pod->claims) || devices_are_asked(pod) ||
+           externals_are_asked(pod);
 }
+
+static void go_on(struct agent_pod *pod);
 
 /* All is known: makes the volumes; the first that fails is the one that is told. */
 static void finish(struct agent_pod *pod)
@@ -129,9 +136,21 @@ static void finish(struct agent_pod *pod)
     struct cor_mono now = cor_loop_now(pod->agent->loop);
     const char *logs = crispec_log_dir(arena, &pod->agent->node, pod->pod);
     first_failure(pod, &err);
-    enum cor_code code = err.code != COR_OK ? err.code : claims_apply(pod, &err);
+    enum cor_code code = err.code;
+    if (code == COR_OK) {
+        code = devices_check(pod, &err);
+    }
+    if (code == COR_OK) {
+        code = claims_apply(pod, &err);
+    }
     if (code == COR_OK) {
         code = disk_make_pod(pod->agent->cfg->root_dir, logs, pod->pod, &err);
+    }
+    if (code == COR_OK) {
+        externals_mount(pod, go_on);
+        if (externals_are_asked(pod)) {
+            return; /* go_on comes here again */
+        }
     }
     for (size_t i = 0; code == COR_OK && i < pod->pod->volume_count; i++) {
         code = make_volume(pod, i, &err);
@@ -258,6 +277,7 @@ void prepare(struct agent_pod *pod)
 {
     refs_ask_again(&pod->refs, cor_loop_now(pod->agent->loop));
     claims_ask_again(&pod->claims);
+    externals_retry(pod);
     for (size_t i = 0; i < pod->refs.count; i++) {
         if (pod->refs.list[i].state == REF_UNKNOWN) {
             ask_object(pod, &pod->refs.list[i]);
@@ -269,6 +289,7 @@ void prepare(struct agent_pod *pod)
         }
     }
     claims_ask(pod, go_on);
+    devices_ask(pod, go_on);
     if (!is_asking(pod) && pod->run->preparing) {
         finish(pod);
     }

@@ -10,6 +10,12 @@
 /* What changes only conditions or addresses may wait a moment for what follows. */
 enum { SOON_MS = 300, RETRY_FIRST_MS = 500, RETRY_LAST_MS = 10000, INVALID = 422 };
 
+/* Who is reported to. */
+static const char *uid_of(const struct agent_pod *pod)
+{
+    return pod->is_static ? pod->mirror : pod->uid;
+}
+
 static void retry_later(struct agent_pod *pod)
 {
     pod->report_us = pod->report_us == 0 ? COR_MS(RETRY_FIRST_MS) : pod->report_us * 2;
@@ -41,7 +47,7 @@ static void on_cleared(void *self, int status, struct cor_view body)
     (void)status; /* what was refused is tried once more in any case */
     (void)body;
     struct agent_pod *pod = self;
-    cor_json_free(&pod->known);
+    known_set(pod, NULL);
     cor_json_free(&pod->sending);
     agent_touch(pod);
     agent_release(pod);
@@ -60,16 +66,60 @@ static bool patch(struct agent_pod *pod, struct cor_json *object, meta_fn fn)
  * more than a Pod can have. False: this was done, or cannot be now. */
 static bool clear_addresses(struct agent_pod *pod)
 {
-    if (pod->cleared || !patch(pod, status_clear(pod->uid), on_cleared)) {
+    if (pod->cleared || !patch(pod, status_clear(uid_of(pod)), on_cleared)) {
         return false;
     }
     pod->cleared = true;
     return true;
 }
 
+void report_to(struct agent_pod *pod, const struct cor_json *mirror)
+{
+    const char *uid = mirror == NULL ? NULL : cor_json_str_at(mirror, "metadata.uid", "");
+    bool same = uid != NULL && pod->mirror != NULL && strcmp(uid, pod->mirror) == 0;
+    if (same || (uid == NULL && pod->mirror == NULL)) {
+        return;
+    }
+    cor_free(pod->mirror);
+    pod->mirror = uid == NULL ? NULL : cor_strdup(uid);
+    pod->remirrored = pod->sending != NULL;
+    if (uid == NULL) {
+        return;
+    }
+    auto_(cor_json_free) struct cor_json *status = cor_json_copy(cor_json_get(mirror, "status"));
+    auto_(cor_json_free) struct cor_json *known = known_status(pod);
+    struct cor_json *since = cor_json_get(known, "startTime");
+    status = status == NULL ? cor_json_object() : status;
+    if (cor_json_get(status, "startTime") == NULL &&
+        since != NULL) { /* not the mirror's: its own */
+        cor_json_set(status, "startTime", cor_json_ref(since));
+    }
+    known_set(pod, status);
+    agent_touch(pod);
+}
+
+/* What was sent to a mirror that is none any more says nothing about the one that is. */
+static bool was_for_another(struct agent_pod *pod)
+{
+    bool other = pod->remirrored;
+    pod->remirrored = false;
+    if (other) {
+        cor_json_free(&pod->sending);
+        pod->report_again = true;
+        agent_release(pod);
+    }
+    return other;
+}
+
 static void on_patched(void *self, int status, struct cor_view body)
 {
     struct agent_pod *pod = self;
+    if (pod->remirrored) {
+        books_ended(pod->agent->books.pods, &pod->status_book, BOOKS_AGAIN);
+    }
+    if (was_for_another(pod)) {
+        return;
+    }
     if (status == INVALID && clear_addresses(pod)) {
         books_ended(pod->agent->books.pods, &pod->status_book, BOOKS_AGAIN);
         return;
@@ -85,8 +135,8 @@ static void on_patched(void *self, int status, struct cor_view body)
             LOGW(pod->agent->log, "edged.status-refused", "pod=%s status=%d answer=%s", pod->key,
                  status, cor_log_esc(body));
         }
-        cor_json_free(&pod->known);
-        pod->known = take(&pod->sending);
+        known_set(pod, pod->sending);
+        cor_json_free(&pod->sending);
         pod->report_us = 0;
         pod->cleared = pod->cleared && status / 100 != 2;
         pod->report_again = false;
@@ -102,7 +152,8 @@ static void send_status(struct agent_pod *pod, struct cor_json *status)
     agent_hold(pod);
     cor_timer_stop(pod->report);
     books_sent(pod->agent->books.pods, &pod->status_book);
-    if (!patch(pod, status_patch(pod->uid, status, pod->known), on_patched)) {
+    auto_(cor_json_free) struct cor_json *known = known_status(pod);
+    if (!patch(pod, status_patch(uid_of(pod), status, known), on_patched)) {
         on_patched(pod, 0, (struct cor_view){0});
     }
 }
@@ -160,20 +211,21 @@ static void report_status(struct agent_pod *pod)
 {
     struct facts facts;
     (void)prepare_inputs(pod, &facts);
+    auto_(cor_json_free) struct cor_json *known = known_status(pod);
     auto_(cor_json_free) struct cor_json *status =
-        status_build(pod->run, &facts, pod->known, cor_wall_now());
-    if (cor_json_equal(status, pod->known)) {
+        status_build(pod->run, &facts, known, cor_wall_now());
+    if (cor_json_equal(status, known)) {
         if (pod->report_again && pod->agent->link) {
             send_status(pod, take(&status));
         }
         return;
     }
-    if (!is_urgent(pod->known, status) && !pod->report_soon) {
+    if (!is_urgent(known, status) && !pod->report_soon) {
         pod->report_soon = true;
         cor_timer_start(pod->report, COR_MS(SOON_MS));
         return;
     }
-    if (!is_urgent(pod->known, status) && cor_timer_running(pod->report)) {
+    if (!is_urgent(known, status) && cor_timer_running(pod->report)) {
         return;
     }
     pod->report_soon = false;
@@ -183,6 +235,9 @@ static void report_status(struct agent_pod *pod)
 void report(struct agent_pod *pod)
 {
     bool removed = pod->run->want == RUN_WANT_GONE && pod->run->cleaned;
+    if (pod->is_static && (pod->mirror == NULL || !pod->desired)) {
+        return;
+    }
     if (!pod->desired || pod->sending != NULL || pod->deleting || pod->deleted ||
         pod->report_waits) {
         return;

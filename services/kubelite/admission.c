@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "common/pki/digest.h"
 #include "meta.h"
+#include "runtimeclass.h"
 #include "write.h"
 
 static const char token_mount[] = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -158,6 +159,7 @@ enum cor_code kl_admit_pod(struct kl_api *api, struct cor_json *pod, struct kl_f
 {
     struct cor_json *spec = cor_json_get(pod, "spec");
     enum cor_code code = admit_account(api, pod, fail);
+    code = code == COR_OK ? kl_admit_runtime_class(api, pod, fail) : code;
     if (code != COR_OK) {
         return code;
     }

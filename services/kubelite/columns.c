@@ -66,6 +66,14 @@ static void account_cells(const struct cor_json *object, struct cor_wall now,
     add_created(cells, object, now);
 }
 
+static void runtime_class_cells(const struct cor_json *object, struct cor_wall now,
+                                struct cor_json *cells)
+{
+    add_name(cells, object);
+    add_str(cells, cor_json_str_at(object, "handler", ""));
+    add_created(cells, object, now);
+}
+
 static void lease_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells)
 {
     add_name(cells, object);
@@ -165,6 +173,13 @@ static const struct kl_column secret_columns[] = {
     NAME, {"Type", "string", 0}, {"Data", "string", 0}, AGE, END};
 static const struct kl_column account_columns[] = {NAME, {"Secrets", "string", 0}, AGE, END};
 static const struct kl_column lease_columns[] = {NAME, {"Holder", "string", 0}, AGE, END};
+static const struct kl_column runtime_class_columns[] = {NAME, {"Handler", "string", 0}, AGE, END};
+static const struct kl_column csi_driver_columns[] = {NAME,
+                                                      {"AttachRequired", "boolean", 0},
+                                                      {"PodInfoOnMount", "boolean", 0},
+                                                      {"Modes", "string", 0},
+                                                      AGE,
+                                                      END};
 static const struct kl_column crd_columns[] = {NAME, {"Created At", "date", 0}, END};
 static const struct kl_column event_columns[] = {{"Last Seen", "string", 0},
                                                  {"Type", "string", 0},
@@ -277,6 +292,8 @@ static const struct kl_columns by_kind[KL_BUILTIN_COUNT] = {
     [KL_PERSISTENTVOLUME] = {volume_columns, kl_volume_cells},
     [KL_PERSISTENTVOLUMECLAIM] = {claim_columns, kl_claim_cells},
     [KL_DISRUPTIONBUDGET] = {budget_columns, kl_budget_cells},
+    [KL_RUNTIMECLASS] = {runtime_class_columns, runtime_class_cells},
+    [KL_CSIDRIVER] = {csi_driver_columns, kl_csi_driver_cells},
 };
 
 const struct kl_columns *kl_columns_of(const struct kl_kind *kind)

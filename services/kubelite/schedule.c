@@ -167,7 +167,8 @@ static int64_t request_of(const struct cor_json *pod, const char *name)
         int64_t one = kl_quantity_milli(cor_json_as_view(cor_json_get(requests, name)));
         most = one > most ? one : most;
     }
-    return sum > most ? sum : most;
+    const struct cor_json *overhead = cor_json_get(cor_json_at(pod, "spec.overhead"), name);
+    return (sum > most ? sum : most) + kl_quantity_milli(cor_json_as_view(overhead));
 }
 
 static bool occupies(const struct cor_json *pod, const char *node)
@@ -203,6 +204,35 @@ static bool resource_fits(const struct cor_json *pod, const struct cor_json *nod
     return wanted <= kl_quantity_milli(cor_json_as_view(has));
 }
 
+static bool is_extended(const char *name)
+{
+    return (strchr(name, '/') != NULL && strstr(name, "kubernetes.io/") == NULL) ||
+           strncmp(name, "hugepages-", strlen("hugepages-")) == 0;
+}
+
+/* Devices of plug-ins, huge pages: a node that does not name them has none. */
+static bool extended_fit(const struct cor_json *pod, const struct cor_json *node,
+                         const struct cor_json *pods)
+{
+    static const char *const lists[] = {"spec.containers", "spec.initContainers"};
+    for (size_t i = 0; i < COR_COUNT(lists); i++) {
+        const struct cor_json *list = cor_json_at(pod, lists[i]);
+        for (size_t k = 0; k < cor_json_count(list); k++) {
+            void *at = NULL;
+            const char *name = NULL;
+            struct cor_json *amount = NULL;
+            const struct cor_json *requests =
+                cor_json_at(cor_json_item(list, k), "resources.requests");
+            while (cor_json_each(requests, &at, &name, &amount)) {
+                if (is_extended(name) && !resource_fits(pod, node, pods, name)) {
+                    return false;
+                }
+            }
+        }
+    }
+    return true;
+}
+
 const char *kl_misfit(const struct cor_json *pod, const struct cor_json *node,
                       const struct cor_json *pods)
 {
@@ -229,7 +259,10 @@ const char *kl_misfit(const struct cor_json *pod, const struct cor_json *node,
     if (!resource_fits(pod, node, pods, "cpu")) {
         return "Insufficient cpu";
     }
-    return resource_fits(pod, node, pods, "memory") ? NULL : "Insufficient memory";
+    if (!resource_fits(pod, node, pods, "memory")) {
+        return "Insufficient memory";
+    }
+    return extended_fit(pod, node, pods) ? NULL : "Insufficient extended resources";
 }
 
 const struct cor_json *kl_choose_node(const struct cor_json *pod, const struct cor_json *nodes,

@@ -56,6 +56,40 @@ void kl_volume_check(struct kl_draft *draft)
     }
 }
 
+void kl_csi_driver_fill(struct cor_json *driver)
+{
+    struct cor_json *spec = cor_json_get(driver, "spec");
+    if (cor_json_is_object(spec) &&
+        cor_json_count(cor_json_get(spec, "volumeLifecycleModes")) == 0) {
+        struct cor_json *modes = cor_json_array();
+        cor_json_add(modes, cor_json_str("Persistent"));
+        cor_json_set(spec, "volumeLifecycleModes", modes);
+    }
+}
+
+void kl_csi_driver_check(struct kl_draft *draft)
+{
+    static const char *const known[] = {"Persistent", "Ephemeral", NULL};
+    const struct cor_json *modes = cor_json_at(draft->object, "spec.volumeLifecycleModes");
+    for (size_t i = 0; i < cor_json_count(modes); i++) {
+        const char *mode = cor_json_as_str(cor_json_item(modes, i), "");
+        if (strcmp(mode, known[0]) != 0 && strcmp(mode, known[1]) != 0) {
+            kl_cause_unsupported(&draft->causes, "spec.volumeLifecycleModes", mode, known);
+        }
+    }
+}
+
+void kl_csi_driver_check_update(struct kl_draft *draft)
+{
+    static const char *const fixed[] = {"spec.attachRequired", "spec.fsGroupPolicy"};
+    for (size_t i = 0; i < COR_COUNT(fixed); i++) {
+        if (!cor_json_equal(cor_json_at(draft->object, fixed[i]),
+                            cor_json_at(draft->old, fixed[i]))) {
+            kl_cause_forbidden(&draft->causes, fixed[i], "field is immutable");
+        }
+    }
+}
+
 void kl_storage_create(struct kl_draft *draft)
 {
     cor_json_set(draft->object, "status", cor_json_object());

@@ -221,6 +221,11 @@ static const struct kl_strategy strategies[KL_BUILTIN_COUNT] = {
     [KL_PERSISTENTVOLUMECLAIM] = {.create = kl_storage_create,
                                   .check = kl_claim_check,
                                   .check_update = kl_claim_check_update},
+    [KL_RUNTIMECLASS] = {.check = kl_runtime_class_check,
+                         .check_update = kl_runtime_class_check_update},
+    [KL_CSIDRIVER] = {.fill = kl_csi_driver_fill,
+                      .check = kl_csi_driver_check,
+                      .check_update = kl_csi_driver_check_update},
 };
 
 static const struct kl_strategy custom = {

@@ -53,6 +53,8 @@ void kl_role_cells(const struct cor_json *object, struct cor_wall now, struct co
 void kl_binding_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 void kl_volume_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 void kl_budget_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_csi_driver_cells(const struct cor_json *object, struct cor_wall now,
+                         struct cor_json *cells);
 void kl_claim_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 
 /* Cells of Pods and Nodes. */

@@ -87,3 +87,18 @@ void kl_budget_cells(const struct cor_json *object, struct cor_wall now, struct 
     add_part(cells, object, "spec.maxUnavailable");
     add_age(cells, object, now);
 }
+
+void kl_csi_driver_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells)
+{
+    const struct cor_json *list = cor_json_at(object, "spec.volumeLifecycleModes");
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    cor_buf_str(&text, "");
+    for (size_t i = 0; i < cor_json_count(list); i++) {
+        cor_buf_fmt(&text, "%s%s", i > 0 ? "," : "", cor_json_as_str(cor_json_item(list, i), ""));
+    }
+    add_text(cells, object, "metadata.name");
+    cor_json_add(cells, cor_json_bool(cor_json_bool_at(object, "spec.attachRequired", true)));
+    cor_json_add(cells, cor_json_bool(cor_json_bool_at(object, "spec.podInfoOnMount", false)));
+    cor_json_add(cells, cor_json_view(cor_buf_as_view(&text)));
+    add_age(cells, object, now);
+}

@@ -200,7 +200,7 @@ static void answer_text(struct cor_in *in, struct cor_view text, struct cor_view
 static bool is_pulled(struct cor_view type)
 {
     static const char *const types[] = {"persistentvolume", "persistentvolumeclaim",
-                                        "volumeattachment", "runtimeclass"};
+                                        "volumeattachment", "runtimeclass", "csidriver"};
     for (size_t i = 0; i < COR_COUNT(types); i++) {
         if (cor_view_is(type, types[i])) {
             return true;

@@ -28,9 +28,10 @@ ctest_results() {
         -e '/^ *Start +[0-9]+:/d' -e '/^Test project/d' -e '/^Internal ctest/d'
 }
 
-# run_ctest PRESET LABELS PREFIX: runs the programs with one of the labels (a regular expression).
+# run_ctest PRESET LABELS PREFIX: runs the programs with one of the labels (a regular expression), more at once
+# than there are processors: they wait for most of their time.
 run_ctest() {
-    count_lines < <(ctest --test-dir "$TOP/build/$1" -L "$2" -j "$(nproc)" --output-on-failure \
+    count_lines < <(ctest --test-dir "$TOP/build/$1" -L "$2" -j "$((2 * $(nproc)))" --output-on-failure \
         --no-tests=ignore </dev/null 2>&1 | ctest_results | sed -E "s/^(ok|not ok|skip) /\1 $3/" |
         grep -vE '^$|tests passed|tests failed|^Total|^Label|sec\*proc|^The following|^	|^Errors while')
 }
@@ -54,7 +55,7 @@ kind_interop() {
     build debug || return
     run_ctest debug '^interop$' ''
     if is_root "interop: kubernetes"; then
-        scenario debug interop interop/kubernetes/run
+        count_lines < <(scenario debug interop interop/kubernetes/run)
     fi
 }
 kind_sim() { build debug && run_ctest debug '^sim$' ''; }
@@ -86,18 +87,28 @@ kind_fuzz() {
 }
 
 # scenario PRESET KIND PROGRAM: runs one; a scenario is a program below tests/ that prints result lines,
-# see tests/system/README.md.
+# see tests/system/README.md. What it printed comes in one piece when it has ended.
 scenario() {
-    local code name=${3##*/}
-    echo "-- $2: $name"
-    count_lines < <(CORACLE_PRESET=$1 "$TOP/tests/$3" 2>&1 </dev/null |
-        sed -E "s/^(ok|not ok|skip) /\1 $2: $name: /"
-        code=${PIPESTATUS[0]}
-        [ "$code" = 0 ] || [ "$code" = 1 ] || echo "not ok $2: $name: ended with code $code")
+    local code log name=${3##*/}
+    log=$(mktemp "$WORK/scenario.XXXXXX")
+    CORACLE_PRESET=$1 "$TOP/tests/$3" 2>&1 </dev/null | sed -E "s/^(ok|not ok|skip) /\1 $2: $name: /" >"$log"
+    code=${PIPESTATUS[0]}
+    [ "$code" = 0 ] || [ "$code" = 1 ] || echo "not ok $2: $name: ended with code $code" >>"$log"
+    flock "$WORK" sed "1i -- $2: $name" "$log"
+    rm "$log"
 }
 
-# names FILE: the scenarios that a list names.
-names() { sed 's/#.*//; /^ *$/d' "$1"; }
+# scenarios PRESET KIND PROGRAM...: as many at once as there are processors: they wait for most of their time.
+scenarios() {
+    export -f scenario
+    export TOP WORK
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    count_lines < <(printf '%s\n' "${@:3}" |
+        xargs -r -P "$(nproc)" -I '{}' bash -c 'scenario "$@"' scenario "$1" "$2" '{}')
+}
+
+# listed FOLDER: the scenarios that its list names.
+listed() { sed "s/#.*//; /^ *\$/d; s#^#$1/#" "$TOP/tests/$1/list"; }
 
 is_root() {
     [ "$(id -u)" = 0 ] && return 0
@@ -107,16 +118,18 @@ is_root() {
 
 kind_system() {
     build debug && is_root system || return
-    local name
-    while read -r name; do scenario debug system "system/$name"; done < <(names "$TOP/tests/system/list")
+    local programs
+    mapfile -t programs < <(listed system)
+    scenarios debug system "${programs[@]}"
 }
 
 # The short forms; tests/torture/README.md has the long ones.
 kind_torture() {
     build debug && is_root torture || return
-    local name
-    while read -r name; do scenario debug torture "torture/$name"; done < <(names "$TOP/tests/torture/list")
+    local programs
+    mapfile -t programs < <(listed torture)
+    scenarios debug torture "${programs[@]}"
 }
 
 # The short forms of tests/bench/list on the release build, judged by tests/bench/budgets.
-kind_bench() { build release all bench-tools && is_root bench && scenario release bench bench/short; }
+kind_bench() { build release all bench-tools && is_root bench && count_lines < <(scenario release bench bench/short); }

@@ -291,6 +291,11 @@ void cor_service_ready(struct cor_service *service)
     sim_say("%s is ready", core_of(service)->name);
 }
 
+void cor_service_calm(struct cor_service *service)
+{
+    (void)service;
+}
+
 void cor_service_drained(struct cor_service *service)
 {
     struct sim_core *core = core_of(service);

@@ -294,7 +294,7 @@ static void write_configs(void)
         {"eventbus", cor_sprintf("database: %s/bus.db\n" RULES_OF_AGE, d)},
         {"edged", cor_sprintf("node:\n  name: " SIM_NODE "\n  status-seconds: 60\n  lease-seconds:"
                               " 30\npods:\n  dir: %s/pods\n  log-dir: %s/logs\n"
-                              "api:\n  socket: \"\"\n  listen: \"\"\n",
+                              "api:\n  socket: \"\"\n  listen: \"\"\ndevices:\n  dir: \"\"\n",
                               d, d)},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {

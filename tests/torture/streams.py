@@ -52,13 +52,13 @@ async def talk(reader, writer, path):
 
 async def session(path, seconds, rudely):
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    sock = writer.get_extra_info("socket")
     seen["opened"] += 1
     try:
         await asyncio.wait_for(talk(reader, writer, path), seconds)
     except (asyncio.TimeoutError, asyncio.IncompleteReadError, ConnectionError):
         pass
-    if rudely:
-        sock = writer.get_extra_info("socket")
+    if rudely and sock.fileno() >= 0:  # the other side may have closed it meanwhile
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 

@@ -21,6 +21,7 @@ int coracle_join(int argc, char **argv);
 int coracle_token(int argc, char **argv);
 int coracle_node(int argc, char **argv);
 int coracle_ca(int argc, char **argv);
+int coracle_unhold(int argc, char **argv);
 int coracle_restart(int argc, char **argv);
 int coracle_upgrade(int argc, char **argv);
 int coracle_completion(int argc, char **argv);

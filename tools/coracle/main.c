@@ -20,6 +20,7 @@ static const struct verb {
     {"join", coracle_join, "make this machine an edge node"},
     {"restart", coracle_restart, "restart services in place"},
     {"upgrade", coracle_upgrade, "change a service's program in place, and back if it fails"},
+    {"unhold-upgrade", coracle_unhold, "let Pods go that wait at this node"},
     {"completion", coracle_completion, "print shell completion for bash"},
 };
 
@@ -36,7 +37,7 @@ static void usage(FILE *to)
                 "Runs and explains Coracle on this machine.\n\nCommands:\n",
                 to);
     for (size_t i = 0; i < COR_COUNT(VERBS); i++) {
-        (void)fprintf(to, "  %-12s %s\n", VERBS[i].name, VERBS[i].doc);
+        (void)fprintf(to, "  %-14s %s\n", VERBS[i].name, VERBS[i].doc);
     }
     (void)fputs("\n\"coracle COMMAND --help\" explains a command. See also zmqtap, which shows the "
                 "messages between services.\n",
@@ -70,6 +71,7 @@ int coracle_completion(int argc, char **argv)
         "        restart) words=$(coracle status -o name 2>/dev/null) ;;\n"
         "        upgrade) words=\"--rollback --timeout $(coracle status -o name 2>/dev/null; "
         "compgen -f -- \"${COMP_WORDS[COMP_CWORD]}\")\" ;;\n"
+        "        unhold-upgrade) words='pod node --namespace --run-dir' ;;\n"
         "        completion) words=bash ;;\n"
         "    esac\n"
         "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\")\n"

@@ -4,8 +4,11 @@
 #include "admit.h"
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
+#include "services/edged/cgroup/huge.h"
+#include "services/edged/device/devices.h"
 #include "services/edged/evict/evictor.h"
 #include "services/edged/evict/rank.h"
+#include "services/edged/pod/quantity.h"
 
 /* Those that count: wanted and not over, or running still. Returns how many. */
 static size_t others_of(const struct agent_pod *pod, const struct pod **out)
@@ -15,7 +18,8 @@ static size_t others_of(const struct agent_pod *pod, const struct pod **out)
     void *value = NULL;
     while (cor_map_next(pod->agent->pods, &at, NULL, &value)) {
         const struct agent_pod *other = value;
-        bool counts = (other->desired && other->run->over == NULL) || run_is_active(other->run);
+        bool counts = (other->desired && other->run->over == NULL && !other->run->held) ||
+                      run_is_active(other->run);
         if (other != pod && counts) {
             out[count++] = other->pod;
         }
@@ -23,8 +27,7 @@ static size_t others_of(const struct agent_pod *pod, const struct pod **out)
     return count;
 }
 
-/* reason is constant. */
-static void reject(struct agent_pod *pod, const char *reason, const char *text)
+void admission_reject(struct agent_pod *pod, const char *reason, const char *text)
 {
     auto_(cor_freep) char *message = cor_sprintf("Pod was rejected: %s", text);
     run_fail(pod->run, reason, message);
@@ -49,8 +52,45 @@ static bool pressed(struct agent_pod *pod)
         }
     }
     cor_buf_str(&text, "]. ");
-    reject(pod, "Evicted", text.data);
+    admission_reject(pod, "Evicted", text.data);
     return true;
+}
+
+/* Whether it was refused because there are not the devices that it asks for. */
+static bool lacks_devices(struct agent_pod *pod)
+{
+    struct cor_err err = COR_ERR_NONE;
+    if (devices_reserve(pod->agent->devices, pod->pod, &err) == COR_OK) {
+        return false;
+    }
+    auto_(cor_freep) char *text =
+        cor_sprintf("Allocate failed due to %s, which is unexpected", err.text);
+    admission_reject(pod, "UnexpectedAdmissionError", text);
+    return true;
+}
+
+/* What the node has of what the Pod asks for besides the usual: huge pages, and extended resources
+ * that are no plug-in's. Returns owned. */
+static struct pod_extra *extras_of(const struct agent *agent, const struct pod *pod,
+                                   size_t *count_r)
+{
+    const struct cor_json *told =
+        cor_json_at(registrar_object(agent->registrar), "status.allocatable");
+    struct pod_extra *list = NULL;
+    *count_r = 0;
+    for (size_t i = 0; i < pod_main_end(pod); i++) {
+        const struct pod_resources *r = &pod_container(pod, i)->resources;
+        for (size_t k = 0; k < r->extra_count; k++) {
+            struct pod_extra extra = {r->extras[k].name, 0};
+            bool here = huge_find(&agent->huge, extra.name, &extra.n);
+            bool known = here || quantity_json_value(cor_json_get(told, extra.name), &extra.n);
+            if (known && !devices_give(agent->devices, extra.name)) {
+                list = cor_realloc(list, *count_r + 1, sizeof(*list));
+                list[(*count_r)++] = extra;
+            }
+        }
+    }
+    return list;
 }
 
 void admission_judge(struct agent_pod *pod, const struct cor_json *status)
@@ -63,9 +103,11 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
         return;
     }
     if (agent->drain != NULL) {
-        reject(pod, "NodeShutdown", "Pod was rejected as the node is shutting down.");
+        admission_reject(pod, "NodeShutdown", "Pod was rejected as the node is shutting down.");
         return;
     }
+    size_t extra_count = 0;
+    auto_(cor_freep) struct pod_extra *extras = extras_of(agent, pod->pod, &extra_count);
     const struct admit_node node = {
         .name = agent->cfg->node_name,
         .object = registrar_object(agent->registrar),
@@ -73,6 +115,8 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
         .memory = agent->facts.memory,
         .storage = agent->facts.storage,
         .pods = NODE_PODS,
+        .extras = extras,
+        .extra_count = extra_count,
         .apparmor = agent->host.apparmor,
         .sysctls = (const char *const *)agent->cfg->unsafe_sysctls.items,
         .sysctl_count = agent->cfg->unsafe_sysctls.count,
@@ -80,11 +124,17 @@ void admission_judge(struct agent_pod *pod, const struct cor_json *status)
     if (pressed(pod)) {
         return;
     }
+    if (lacks_devices(pod)) {
+        return;
+    }
     auto_(cor_freep) const struct pod **others =
         cor_calloc(cor_map_count(agent->pods) + 1, sizeof(*others));
     size_t count = others_of(pod, others);
     if (admit_pod(&node, others, count, pod->pod, &refusal)) {
+        pod->judged = true;
         return;
     }
-    reject(pod, refusal.reason, refusal.message);
+    devices_release(agent->devices, pod->uid);
+    pod->reason = cor_strdup(refusal.reason);
+    admission_reject(pod, pod->reason, refusal.message);
 }

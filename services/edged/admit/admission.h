@@ -10,4 +10,7 @@ struct cor_json;
  * before: one that is refused fails for ever, and an event tells why. */
 void admission_judge(struct agent_pod *pod, const struct cor_json *status);
 
+/* The Pod fails for ever for reason (constant), and an event tells why. */
+void admission_reject(struct agent_pod *pod, const char *reason, const char *text);
+
 #endif

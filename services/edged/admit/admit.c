@@ -10,7 +10,21 @@
 
 /* ---- resources ---- */
 
+/* A limit is a request too where there is none: the API server writes that into Pods, but not into
+ * those that come from elsewhere. */
+static int64_t either(struct pod_amount request, struct pod_amount limit)
+{
+    return request.given ? request.n : limit.n;
+}
+
 static void add_to(struct pod_resources *sum, const struct pod_resources *more)
+{
+    sum->cpu_request.n += either(more->cpu_request, more->cpu_limit);
+    sum->memory_request.n += either(more->memory_request, more->memory_limit);
+    sum->storage_request.n += either(more->storage_request, more->storage_limit);
+}
+
+static void add_sum(struct pod_resources *sum, const struct pod_resources *more)
 {
     sum->cpu_request.n += more->cpu_request.n;
     sum->memory_request.n += more->memory_request.n;
@@ -43,7 +57,39 @@ struct pod_resources admit_requests(const struct pod *pod)
     sum.cpu_request.n = larger(sum.cpu_request.n, most.cpu_request.n);
     sum.memory_request.n = larger(sum.memory_request.n, most.memory_request.n);
     sum.storage_request.n = larger(sum.storage_request.n, most.storage_request.n);
+    sum.cpu_request.n += pod->overhead_cpu.n;
+    sum.memory_request.n += pod->overhead_memory.n;
     return sum;
+}
+
+static int64_t extra_of(const struct pod_container *container, const char *resource)
+{
+    const struct pod_resources *r = &container->resources;
+    for (size_t i = 0; i < r->extra_count; i++) {
+        if (strcmp(r->extras[i].name, resource) == 0) {
+            return r->extras[i].n;
+        }
+    }
+    return 0;
+}
+
+/* A sum that ends at the largest number. */
+static int64_t plus(int64_t a, int64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+int64_t admit_extra_request(const struct pod *pod, const char *resource)
+{
+    int64_t stays = 0;
+    int64_t most = 0;
+    for (size_t i = 0; i < pod_main_end(pod); i++) {
+        const struct pod_container *container = pod_container(pod, i);
+        int64_t now = plus(stays, extra_of(container, resource));
+        most = larger(most, now);
+        stays = !pod_is_init(pod, i) || container->sidecar ? now : stays;
+    }
+    return larger(stays, most);
 }
 
 /* reason is "OutOf" and the resource. */
@@ -62,6 +108,24 @@ static bool lacks(struct admit_refusal *out, const char *reason, int64_t request
     return true;
 }
 
+static bool lacks_extra(const struct admit_node *node, const struct pod *const *others,
+                        size_t count, const struct pod *pod, struct admit_refusal *out)
+{
+    for (size_t i = 0; i < node->extra_count; i++) {
+        const struct pod_extra *extra = &node->extras[i];
+        int64_t wanted = admit_extra_request(pod, extra->name);
+        int64_t used = 0;
+        for (size_t k = 0; wanted > 0 && k < count; k++) {
+            used = plus(used, admit_extra_request(others[k], extra->name));
+        }
+        (void)snprintf(out->own, sizeof(out->own), "OutOf%s", extra->name);
+        if (lacks(out, out->own, wanted, used, extra->n)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool lacks_any(const struct admit_node *node, const struct pod *const *others, size_t count,
                       const struct pod *pod, struct admit_refusal *out)
 {
@@ -69,14 +133,15 @@ static bool lacks_any(const struct admit_node *node, const struct pod *const *ot
     struct pod_resources used = {0};
     for (size_t i = 0; i < count; i++) {
         struct pod_resources one = admit_requests(others[i]);
-        add_to(&used, &one);
+        add_sum(&used, &one);
     }
     return lacks(out, "OutOfpods", 1, (int64_t)count, node->pods) ||
            lacks(out, "OutOfcpu", wanted.cpu_request.n, used.cpu_request.n, node->cpu_milli) ||
            lacks(out, "OutOfmemory", wanted.memory_request.n, used.memory_request.n,
                  node->memory) ||
            lacks(out, "OutOfephemeral-storage", wanted.storage_request.n, used.storage_request.n,
-                 node->storage);
+                 node->storage) ||
+           lacks_extra(node, others, count, pod, out);
 }
 
 /* ---- ports ---- */

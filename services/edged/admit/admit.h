@@ -16,6 +16,8 @@ struct admit_node {
     int64_t memory;
     int64_t storage;
     int64_t pods;
+    const struct pod_extra *extras; /* extended resources and huge pages; others do not count */
+    size_t extra_count;
     bool apparmor; /* the kernel enforces it */
     const char *const
         *sysctls; /* that are allowed besides the safe ones; "a*": all that begin so */
@@ -23,8 +25,9 @@ struct admit_node {
 };
 
 struct admit_refusal {
-    const char *reason; /* constant */
+    const char *reason; /* valid as long as this */
     char message[512];
+    char own[400]; /* where a reason with a resource's name is */
 };
 
 /* Whether pod may run beside others (count of them, which run or are to). False fills *refusal_r
@@ -33,7 +36,10 @@ bool admit_pod(const struct admit_node *node, const struct pod *const *others, s
                const struct pod *pod, struct admit_refusal *refusal_r);
 
 /* What a Pod asks for in all: sidecars beside its main containers, and the most that an init
- * container needs beside the sidecars before it. Cpu in thousandths. */
+ * container needs beside the sidecars before it; and its runtime's overhead. Cpu in thousandths. */
 struct pod_resources admit_requests(const struct pod *pod);
+
+/* The same of an extended resource or of huge pages. */
+int64_t admit_extra_request(const struct pod *pod, const char *resource);
 
 #endif

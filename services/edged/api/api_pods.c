@@ -32,7 +32,8 @@ static struct cor_json *pod_object(struct agent_pod *pod)
     struct facts facts;
     struct cor_json *object = cor_json_copy(pod->pod->object);
     (void)prepare_inputs(pod, &facts);
-    cor_json_set(object, "status", status_build(pod->run, &facts, pod->known, cor_wall_now()));
+    auto_(cor_json_free) struct cor_json *known = known_status(pod);
+    cor_json_set(object, "status", status_build(pod->run, &facts, known, cor_wall_now()));
     return object;
 }
 
@@ -124,6 +125,7 @@ void api_configz(struct api_call *call)
     cor_json_set(config, "cgroupRoot", cor_json_str(cfg->cgroup_root));
     cor_json_set(config, "cgroupDriver", cor_json_str("cgroupfs"));
     cor_json_set(config, "maxPods", cor_json_int(NODE_PODS));
+    cor_json_set(config, "podPidsLimit", cor_json_int(cfg->pids_limit > 0 ? cfg->pids_limit : -1));
     cor_json_set(config, "podLogsDir", cor_json_str(cfg->pod_log_dir));
     cor_json_set(config, "containerRuntimeEndpoint",
                  cor_json_fmt("unix://%s", cfg->runtime_socket));

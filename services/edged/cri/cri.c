@@ -50,6 +50,7 @@ enum method {
     CONFIG,
     REMOVE_IMAGE,
     KILL_TASK,
+    WAIT_TASK,
     DELETE_TASK,
 };
 
@@ -89,6 +90,7 @@ static const struct {
     [REMOVE_IMAGE] = {IMAGES "RemoveImage", COR_SEC(120), cri_read_nothing, true},
     [REOPEN_LOG] = {RUNTIME "ReopenContainerLog", COR_SEC(120), cri_read_nothing, false},
     [KILL_TASK] = {TASKS "Kill", COR_SEC(10), cri_read_nothing, true},
+    [WAIT_TASK] = {TASKS "Wait", COR_SEC(10), cri_read_nothing, true},
     [DELETE_TASK] = {TASKS "Delete", COR_SEC(10), cri_read_nothing, true},
 };
 
@@ -225,6 +227,7 @@ void cri_run_sandbox(struct cri *cri, const struct cri_sandbox_config *config, c
     auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
     Runtime__V1__RunPodSandboxRequest request = RUNTIME__V1__RUN_POD_SANDBOX_REQUEST__INIT;
     request.config = cri_wire_sandbox(arena, config);
+    request.runtime_handler = text(config->handler == NULL ? "" : config->handler);
     start(cri, RUN_SANDBOX, &request.base, 0, fn, self);
 }
 
@@ -338,16 +341,30 @@ static void on_task_deleted(void *self, const struct cri_answer *answer)
     cor_free(ending);
 }
 
-static void on_task_killed(void *self, const struct cri_answer *answer)
+static void go_on(struct ending *ending, enum method method, cri_fn fn)
 {
-    struct ending *ending = self;
+    Containerd__V1__TaskId request = CONTAINERD__V1__TASK_ID__INIT;
+    request.container_id = ending->id;
+    start(ending->cri, method, &request.base, 0, fn, ending);
+}
+
+static void on_task_over(void *self, const struct cri_answer *answer)
+{
     if (answer->code != COR_OK) {
         on_task_deleted(self, answer);
         return;
     }
-    Containerd__V1__TaskDelete request = CONTAINERD__V1__TASK_DELETE__INIT;
-    request.container_id = ending->id;
-    start(ending->cri, DELETE_TASK, &request.base, 0, on_task_deleted, ending);
+    go_on(self, DELETE_TASK, on_task_deleted);
+}
+
+/* It can be deleted when its process is gone, and that takes a moment. */
+static void on_task_killed(void *self, const struct cri_answer *answer)
+{
+    if (answer->code != COR_OK) {
+        on_task_deleted(self, answer);
+        return;
+    }
+    go_on(self, WAIT_TASK, on_task_over);
 }
 
 void cri_end_task(struct cri *cri, const char *id, cri_fn fn, void *self)

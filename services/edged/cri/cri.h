@@ -74,7 +74,15 @@ struct cri_security {
     const char *apparmor_name; /* CRI_SECCOMP_LOCALHOST */
 };
 
+/* Of all containers of a Pod together, or of its runtime; for runtimes that make machines. */
+struct cri_amounts {
+    int64_t cpu_shares;
+    int64_t cpu_quota; /* per 100 ms */
+    int64_t memory;
+};
+
 struct cri_sandbox_config {
+    const char *handler; /* of its RuntimeClass; NULL or "": the runtime's default */
     const char *name;
     const char *uid;
     const char *ns;
@@ -91,6 +99,9 @@ struct cri_sandbox_config {
     struct cri_kvs annotations;
     struct cri_kvs sysctls;
     struct cri_security security;
+    struct cri_amounts amounts;
+    bool has_overhead;
+    struct cri_amounts overhead;
 };
 
 struct cri_mount {
@@ -98,6 +109,17 @@ struct cri_mount {
     const char *host_path;
     bool readonly;
     int propagation; /* 0 private, 1 host to container, 2 both ways */
+};
+
+struct cri_device {
+    const char *container_path;
+    const char *host_path;
+    const char *permissions; /* of the cgroup: "rwm" */
+};
+
+struct cri_huge_limit {
+    const char *page; /* "2MB" */
+    uint64_t bytes;
 };
 
 struct cri_container_config {
@@ -110,6 +132,9 @@ struct cri_container_config {
     struct cri_kvs env;
     const struct cri_mount *mounts;
     size_t mount_count;
+    const struct cri_device *devices;
+    size_t device_count;
+    struct cri_strings cdi; /* names of CDI devices; containerd 1.6 does not know them */
     struct cri_kvs labels;
     struct cri_kvs annotations;
     const char *log_path; /* under the sandbox's log_dir */
@@ -120,6 +145,8 @@ struct cri_container_config {
     int64_t cpu_quota; /* 0: none; per 100 ms */
     int64_t memory_limit;
     int64_t oom_score_adj;
+    const struct cri_huge_limit *huge;
+    size_t huge_count;
     bool readonly_rootfs;
     bool no_new_privs;
     bool default_masks; /* /proc and /sys paths that kubelet hides */
@@ -193,6 +220,13 @@ struct cri_usage {
     uint64_t layer_inodes;
 };
 
+/* A runtime that RuntimeClasses may name, and what it can. */
+struct cri_handler {
+    const char *name; /* "": the default */
+    bool recursive_readonly;
+    bool user_namespaces;
+};
+
 /* How a call ended. code COR_OK: what the call gives is set, the rest is zero. */
 struct cri_answer {
     enum cor_code code;
@@ -209,7 +243,9 @@ struct cri_answer {
     const char *runtime_version;
     bool runtime_ready;
     bool network_ready;
-    const char *network_text;  /* why it is not ready */
+    const char *network_text;           /* why it is not ready */
+    const struct cri_handler *handlers; /* status; none when the runtime does not tell */
+    size_t handler_count;
     const char *sandbox_image; /* config; NULL when it is not told */
     const char *url;           /* of exec, attach, port-forward: asks there to be upgraded */
     int32_t exit_code;         /* of a command */
@@ -249,7 +285,7 @@ bool cri_is_up(const struct cri *cri);
 /* Version: runtime_name, runtime_version. */
 void cri_version(struct cri *cri, cri_fn fn, void *self);
 
-/* Status: runtime_ready, network_ready, network_text. */
+/* Status: runtime_ready, network_ready, network_text, handlers. */
 void cri_status(struct cri *cri, cri_fn fn, void *self);
 
 /* Status with the runtime's own configuration: sandbox_image. */

@@ -33,10 +33,25 @@ bool cri_read_version(struct cor_arena *arena, struct cor_view bytes, struct cri
     return true;
 }
 
+static void read_handlers(struct cor_arena *arena, const Runtime__V1__StatusResponse *m,
+                          struct cri_answer *answer)
+{
+    struct cri_handler *list = cri_room(arena, (m->n_runtime_handlers + 1) * sizeof(*list));
+    for (size_t i = 0; i < m->n_runtime_handlers; i++) {
+        const Runtime__V1__RuntimeHandler *from = m->runtime_handlers[i];
+        list[i].name = from->name;
+        if (from->features != NULL) {
+            list[i].recursive_readonly = from->features->recursive_read_only_mounts != 0;
+            list[i].user_namespaces = from->features->user_namespaces != 0;
+        }
+    }
+    answer->handlers = list;
+    answer->handler_count = m->n_runtime_handlers;
+}
+
 bool cri_read_status(struct cor_arena *arena, struct cor_view bytes, struct cri_answer *answer,
                      ProtobufCMessage **unpacked_r)
 {
-    (void)arena;
     UNPACK(m, Runtime__V1__StatusResponse, runtime__v1__status_response__unpack);
     size_t count = m->status == NULL ? 0 : m->status->n_conditions;
     for (size_t i = 0; i < count; i++) {
@@ -48,6 +63,7 @@ bool cri_read_status(struct cor_arena *arena, struct cor_view bytes, struct cri_
             answer->network_text = condition->message;
         }
     }
+    read_handlers(arena, m, answer);
     return true;
 }
 

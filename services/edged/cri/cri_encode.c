@@ -114,6 +114,20 @@ static int64_t *groups(struct cor_arena *arena, const struct cri_security *from,
     return list;
 }
 
+enum { CPU_PERIOD_US = 100000 }; /* kubelet's --cpu-cfs-quota-period default */
+
+static Runtime__V1__LinuxContainerResources *amounts(struct cor_arena *arena,
+                                                     const struct cri_amounts *from)
+{
+    Runtime__V1__LinuxContainerResources *made = MAKE(arena, Runtime__V1__LinuxContainerResources,
+                                                      runtime__v1__linux_container_resources__init);
+    made->cpu_shares = from->cpu_shares;
+    made->cpu_quota = from->cpu_quota;
+    made->cpu_period = CPU_PERIOD_US;
+    made->memory_limit_in_bytes = from->memory;
+    return made;
+}
+
 static Runtime__V1__LinuxPodSandboxConfig *sandbox_linux(struct cor_arena *arena,
                                                          const struct cri_sandbox_config *from)
 {
@@ -132,6 +146,8 @@ static Runtime__V1__LinuxPodSandboxConfig *sandbox_linux(struct cor_arena *arena
         groups(arena, &from->security, &security->n_supplemental_groups);
     security->privileged = from->security.privileged;
     security->seccomp = seccomp(arena, &from->security);
+    made->resources = amounts(arena, &from->amounts);
+    made->overhead = from->has_overhead ? amounts(arena, &from->overhead) : NULL;
     return made;
 }
 
@@ -200,6 +216,26 @@ static void mounts(struct cor_arena *arena, const struct cri_container_config *f
     }
 }
 
+static void devices(struct cor_arena *arena, const struct cri_container_config *from,
+                    Runtime__V1__ContainerConfig *to)
+{
+    to->n_devices = from->device_count;
+    to->devices = cri_room(arena, (from->device_count + 1) * sizeof(*to->devices));
+    for (size_t i = 0; i < from->device_count; i++) {
+        Runtime__V1__Device *made = MAKE(arena, Runtime__V1__Device, runtime__v1__device__init);
+        made->container_path = text(from->devices[i].container_path);
+        made->host_path = text(from->devices[i].host_path);
+        made->permissions = text(from->devices[i].permissions);
+        to->devices[i] = made;
+    }
+    to->n_cdi_devices = from->cdi.count;
+    to->cdi_devices = cri_room(arena, (from->cdi.count + 1) * sizeof(*to->cdi_devices));
+    for (size_t i = 0; i < from->cdi.count; i++) {
+        to->cdi_devices[i] = MAKE(arena, Runtime__V1__CdiDevice, runtime__v1__cdi_device__init);
+        to->cdi_devices[i]->name = text(from->cdi.item[i]);
+    }
+}
+
 /* What kubelet passes when procMount is Default (k8s.io/kubernetes pkg/securitycontext/util.go). */
 static const char *const masked[] = {
     "/proc/asound",
@@ -247,7 +283,18 @@ container_security(struct cor_arena *arena, const struct cri_container_config *f
     return made;
 }
 
-enum { CPU_PERIOD_US = 100000 }; /* kubelet's --cpu-cfs-quota-period default */
+static void huge_limits(struct cor_arena *arena, const struct cri_container_config *from,
+                        Runtime__V1__LinuxContainerResources *to)
+{
+    to->n_hugepage_limits = from->huge_count;
+    to->hugepage_limits = cri_room(arena, (from->huge_count + 1) * sizeof(*to->hugepage_limits));
+    for (size_t i = 0; i < from->huge_count; i++) {
+        to->hugepage_limits[i] =
+            MAKE(arena, Runtime__V1__HugepageLimit, runtime__v1__hugepage_limit__init);
+        to->hugepage_limits[i]->page_size = text(from->huge[i].page);
+        to->hugepage_limits[i]->limit = from->huge[i].bytes;
+    }
+}
 
 static Runtime__V1__LinuxContainerConfig *container_linux(struct cor_arena *arena,
                                                           const struct cri_container_config *from)
@@ -261,6 +308,7 @@ static Runtime__V1__LinuxContainerConfig *container_linux(struct cor_arena *aren
     made->resources->cpu_period = from->cpu_quota != 0 ? CPU_PERIOD_US : 0;
     made->resources->memory_limit_in_bytes = from->memory_limit;
     made->resources->oom_score_adj = from->oom_score_adj;
+    huge_limits(arena, from, made->resources);
     made->security_context = container_security(arena, from);
     return made;
 }
@@ -281,6 +329,7 @@ Runtime__V1__ContainerConfig *cri_wire_container(struct cor_arena *arena,
     made->working_dir = text(config->working_dir);
     made->envs = envs(arena, config->env, &made->n_envs);
     mounts(arena, config, made);
+    devices(arena, config, made);
     made->labels = texts(arena, config->labels, &made->n_labels);
     made->annotations = texts(arena, config->annotations, &made->n_annotations);
     made->log_path = text(config->log_path);

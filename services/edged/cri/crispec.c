@@ -8,6 +8,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
+#include "services/edged/cgroup/podgroup.h"
 
 enum {
     SHARES_PER_CPU = 1024,
@@ -210,11 +211,19 @@ const char *crispec_cannot(struct cor_arena *arena, const struct crispec_node *n
     if (pod->user_namespace) {
         return "can't set `spec.hostUsers: false`, runtime does not support user namespaces";
     }
-    if (pod->runtime_class[0] != '\0') {
-        return fmt(arena, "RuntimeClass \"%s\" not found: this node knows no RuntimeClasses",
-                   pod->runtime_class);
-    }
     return "";
+}
+
+static void fill_amounts(const struct pod *pod, struct cri_sandbox_config *out)
+{
+    static const struct huge no_huge = {.count = 0};
+    struct podgroup group;
+    podgroup_limits(pod, &no_huge, 0, &group);
+    out->amounts = (struct cri_amounts){group.cpu_shares, group.cpu_quota, group.memory};
+    out->has_overhead = pod->overhead_cpu.given || pod->overhead_memory.given;
+    out->overhead =
+        (struct cri_amounts){pod->overhead_cpu.n * SHARES_PER_CPU / 1000,
+                             pod->overhead_cpu.n * PERIOD_US / 1000, pod->overhead_memory.n};
 }
 
 void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,
@@ -247,6 +256,7 @@ void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,
     for (size_t i = 0; i < pod_container_count(pod); i++) {
         out->security.privileged |= pod_container(pod, i)->security.privileged;
     }
+    fill_amounts(pod, out);
     fill_dns(arena, node, pod, out);
     fill_ports(arena, pod, out);
 }
@@ -279,9 +289,17 @@ static struct cri_strings expanded(struct cor_arena *arena, const struct env *en
     return (struct cri_strings){list, from.count};
 }
 
-static struct cri_kvs env_kvs(struct cor_arena *arena, const struct env *env)
+static void add_kvs(struct pairs *pairs, struct cri_kvs more)
+{
+    for (size_t i = 0; i < more.count; i++) {
+        add_pair(pairs, more.item[i].key, more.item[i].value);
+    }
+}
+
+static struct cri_kvs env_kvs(struct cor_arena *arena, const struct env *env, struct cri_kvs first)
 {
     struct pairs pairs = {.arena = arena};
+    add_kvs(&pairs, first);
     for (size_t i = 0; i < env->count; i++) {
         add_pair(&pairs, env->vars[i].name, env->vars[i].value);
     }
@@ -289,9 +307,11 @@ static struct cri_kvs env_kvs(struct cor_arena *arena, const struct env *env)
 }
 
 static struct cri_kvs container_notes(struct cor_arena *arena, const struct pod *pod,
-                                      const struct pod_container *spec, uint32_t attempt)
+                                      const struct pod_container *spec, uint32_t attempt,
+                                      struct cri_kvs first)
 {
     struct pairs notes = {.arena = arena};
+    add_kvs(&notes, first);
     add_pair(&notes, CRI_NOTE_HASH, spec->hash);
     add_pair(&notes, CRI_NOTE_RESTARTS, fmt(arena, "%" PRIu32, attempt));
     add_pair(&notes, CRI_NOTE_MESSAGE_PATH, spec->message_path);
@@ -301,16 +321,25 @@ static struct cri_kvs container_notes(struct cor_arena *arena, const struct pod 
     return as_kvs(&notes);
 }
 
-static void fill_mounts(struct cor_arena *arena, const struct crispec_mount *mounts, size_t count,
-                        struct cri_container_config *out)
+/* Those of device plug-ins come first. */
+static void fill_mounts(struct cor_arena *arena, const struct crispec_attempt *attempt,
+                        const struct crispec_devices *devices, struct cri_container_config *out)
 {
-    struct cri_mount *list = room(arena, (count + 1) * sizeof(*list));
-    for (size_t i = 0; i < count; i++) {
-        list[i] = (struct cri_mount){mounts[i].container_path, mounts[i].host_path,
-                                     mounts[i].readonly, mounts[i].propagation};
+    size_t first = devices->mount_count;
+    struct cri_mount *list = room(arena, (first + attempt->mount_count + 1) * sizeof(*list));
+    for (size_t i = 0; i < first; i++) {
+        list[i] = devices->mounts[i];
+    }
+    for (size_t i = 0; i < attempt->mount_count; i++) {
+        const struct crispec_mount *mount = &attempt->mounts[i];
+        list[first + i] = (struct cri_mount){mount->container_path, mount->host_path,
+                                             mount->readonly, mount->propagation};
     }
     out->mounts = list;
-    out->mount_count = count;
+    out->mount_count = first + attempt->mount_count;
+    out->devices = devices->devices;
+    out->device_count = devices->device_count;
+    out->cdi = devices->cdi;
 }
 
 static void fill_security(struct cor_arena *arena, const struct crispec_node *node,
@@ -339,10 +368,28 @@ static void fill_security(struct cor_arena *arena, const struct crispec_node *no
     out->drop_capabilities = (struct cri_strings){from->drop.item, from->drop.count};
 }
 
+/* Of each size that the machine has: what the container does not ask for it may not use. */
+static void fill_huge(struct cor_arena *arena, const struct crispec_node *node,
+                      const struct pod_container *spec, struct cri_container_config *out)
+{
+    size_t count = node->huge == NULL ? 0 : node->huge->count;
+    struct cri_huge_limit *list = room(arena, (count + 1) * sizeof(*list));
+    for (size_t i = 0; i < count; i++) {
+        const struct huge_size *size = &node->huge->sizes[i];
+        list[i] = (struct cri_huge_limit){size->page,
+                                          (uint64_t)huge_limit(&spec->resources, size->resource)};
+    }
+    out->huge = list;
+    out->huge_count = count;
+}
+
 void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
                        const struct pod *pod, const struct crispec_attempt *attempt,
                        struct cri_container_config *out)
 {
+    static const struct crispec_devices no_devices = {0};
+    const struct crispec_devices *devices =
+        attempt->devices != NULL ? attempt->devices : &no_devices;
     const struct pod_container *spec = pod_container(pod, attempt->index);
     struct pairs labels = {.arena = arena};
     add_identity(&labels, pod);
@@ -354,9 +401,9 @@ void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
         .command = expanded(arena, attempt->env, spec->command),
         .args = expanded(arena, attempt->env, spec->args),
         .working_dir = spec->working_dir,
-        .env = env_kvs(arena, attempt->env),
+        .env = env_kvs(arena, attempt->env, devices->env),
         .labels = as_kvs(&labels),
-        .annotations = container_notes(arena, pod, spec, attempt->number),
+        .annotations = container_notes(arena, pod, spec, attempt->number, devices->annotations),
         .log_path = fmt(arena, "%s/%" PRIu32 ".log", spec->name, attempt->number),
         .stdin_open = spec->stdin_open,
         .stdin_once = spec->stdin_once,
@@ -366,8 +413,9 @@ void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
         .memory_limit = spec->resources.memory_limit.n,
         .oom_score_adj = pod_oom_score(pod, spec, node->memory),
     };
-    fill_mounts(arena, attempt->mounts, attempt->mount_count, out);
+    fill_mounts(arena, attempt, devices, out);
     fill_security(arena, node, pod, spec, out);
+    fill_huge(arena, node, spec, out);
     if (attempt->target != NULL && out->security.pid == CRI_NS_CONTAINER) {
         out->security.pid = CRI_NS_TARGET;
         out->security.target = attempt->target;

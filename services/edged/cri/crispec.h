@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "cri.h"
+#include "services/edged/cgroup/huge.h"
 #include "services/edged/node/resolv.h"
 #include "services/edged/pod/env.h"
 #include "services/edged/pod/pod.h"
@@ -21,6 +22,7 @@ struct crispec_node {
     const char *domain;          /* cluster domain */
     int64_t memory;              /* of the machine */
     const struct resolv *resolv; /* the machine's; NULL: unknown */
+    const struct huge *huge;     /* NULL: none */
 };
 
 /* A mount of a container whose place on the host is found. */
@@ -53,6 +55,17 @@ const char *crispec_cannot(struct cor_arena *arena, const struct crispec_node *n
 void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,
                      const struct pod *pod, uint32_t attempt, struct cri_sandbox_config *out);
 
+/* What device plug-ins want for a container. Borrowed. */
+struct crispec_devices {
+    struct cri_kvs env; /* the container's own comes after it */
+    const struct cri_mount *mounts;
+    size_t mount_count;
+    const struct cri_device *devices;
+    size_t device_count;
+    struct cri_kvs annotations;
+    struct cri_strings cdi;
+};
+
 /* One attempt at a container of a pod. All borrowed. */
 struct crispec_attempt {
     size_t index; /* as in pod_container */
@@ -60,7 +73,8 @@ struct crispec_attempt {
     const struct env *env;
     const struct crispec_mount *mounts;
     size_t mount_count;
-    const char *target; /* id of the container whose processes it sees; NULL */
+    const char *target;                    /* id of the container whose processes it sees; NULL */
+    const struct crispec_devices *devices; /* NULL: none */
 };
 
 /* Fills the container request. */

@@ -15,6 +15,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "disk_private.h"
+#include "services/edged/cgroup/huge.h"
 
 enum { FOLDER = 0750, PUBLIC = 0755, EMPTY_DIR = 0777 };
 
@@ -47,19 +48,26 @@ enum cor_code disk_make_pod(const char *root, const char *log_dir, const struct 
 /* The machine's own folder, not one of the pod. */
 static bool is_on_host(const struct pod_volume *volume)
 {
-    return volume->type == POD_VOLUME_HOST_PATH || volume->type == POD_VOLUME_CLAIM;
+    return volume->type == POD_VOLUME_HOST_PATH ||
+           (volume->type == POD_VOLUME_CLAIM && volume->external == POD_EXTERNAL_NONE);
 }
 
 char *disk_volume_path(const char *root, const struct pod *pod, const struct pod_volume *volume)
 {
     static const char *const kinds[] = {
-        [POD_VOLUME_EMPTY_DIR] = "empty-dir",   [POD_VOLUME_HOST_PATH] = "host-path",
-        [POD_VOLUME_CONFIGMAP] = "configmap",   [POD_VOLUME_SECRET] = "secret",
-        [POD_VOLUME_DOWNWARD] = "downward-api", [POD_VOLUME_PROJECTED] = "projected",
-        [POD_VOLUME_CLAIM] = "local-volume",    [POD_VOLUME_UNSUPPORTED] = "unsupported",
+        [POD_VOLUME_EMPTY_DIR] = "empty-dir",     [POD_VOLUME_HOST_PATH] = "host-path",
+        [POD_VOLUME_CONFIGMAP] = "configmap",     [POD_VOLUME_SECRET] = "secret",
+        [POD_VOLUME_DOWNWARD] = "downward-api",   [POD_VOLUME_PROJECTED] = "projected",
+        [POD_VOLUME_CLAIM] = "local-volume",      [POD_VOLUME_EXTERNAL] = "external",
+        [POD_VOLUME_UNSUPPORTED] = "unsupported",
     };
     if (is_on_host(volume)) {
         return cor_strdup(volume->path);
+    }
+    if (volume->external != POD_EXTERNAL_NONE) {
+        bool csi = volume->external == POD_EXTERNAL_CSI;
+        return cor_sprintf("%s/pods/%s/volumes/kubernetes.io~%s/%s%s", root, pod->uid,
+                           csi ? "csi" : "nfs", volume->name, csi ? "/mount" : "");
     }
     return cor_sprintf("%s/pods/%s/volumes/kubernetes.io~%s/%s", root, pod->uid,
                        kinds[volume->type], volume->name);
@@ -96,12 +104,28 @@ static enum cor_code own(const char *path, const struct pod *pod, mode_t mode, s
     return COR_OK;
 }
 
+static enum cor_code mount_huge(const char *path, const struct pod *pod,
+                                const struct pod_volume *volume, struct cor_err *err)
+{
+    const char *size = "";
+    enum cor_code code = huge_medium(pod, volume, &size, err);
+    auto_(cor_freep) char *options = cor_sprintf("pagesize=%s", size);
+    if (code != COR_OK || disk_is_mounted(path) ||
+        mount("nodev", path, "hugetlbfs", 0, options) == 0) {
+        return code;
+    }
+    return cor_err_sys(err, COR_IO, errno, "mounting huge pages of %s at %s", size, path);
+}
+
 static enum cor_code make_empty_dir(const char *path, const struct pod *pod,
                                     const struct pod_volume *volume, struct cor_err *err)
 {
     enum cor_code code = cor_mkdirs(path, FOLDER, err);
     if (code == COR_OK && volume->memory) {
         code = disk_mount_tmpfs(path, volume->size.n, err);
+    }
+    if (code == COR_OK && volume->huge) {
+        code = mount_huge(path, pod, volume, err);
     }
     return code == COR_OK ? own(path, pod, EMPTY_DIR, err) : code;
 }

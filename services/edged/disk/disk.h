@@ -23,6 +23,9 @@ char *disk_volume_path(const char *root, const struct pod *pod, const struct pod
 COR_NODISCARD enum cor_code disk_make_volume(const char *root, const struct pod *pod,
                                              const struct pod_volume *volume, struct cor_err *err);
 
+/* Whether something is mounted at path. */
+bool disk_is_mounted(const char *path);
+
 /* Replaces the content of a volume with content, atomically, as kubelet's AtomicWriter: files in a
  * folder ..<time>, the link ..data to it, and links from the names. Volumes with secrets are on a
  * tmpfs. stamp tells one call from another. COR_IO leaves the old content. */

@@ -73,7 +73,8 @@ static void make_nested(void *self, const char *path)
 enum cor_code disk_make_nested(const char *root, const struct pod *pod,
                                const struct pod_volume *volume, struct cor_err *err)
 {
-    if (volume->type == POD_VOLUME_HOST_PATH || volume->type == POD_VOLUME_CLAIM) {
+    if (volume->type == POD_VOLUME_HOST_PATH || volume->type == POD_VOLUME_CLAIM ||
+        volume->type == POD_VOLUME_EXTERNAL) {
         return COR_OK;
     }
     auto_(cor_freep) char *base = disk_volume_path(root, pod, volume);

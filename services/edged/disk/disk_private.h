@@ -8,9 +8,6 @@
 /* <root>/pods/<uid>[/<rest>]. Returns owned. */
 char *disk_pod_path(const char *root, const char *uid, const char *rest);
 
-/* Whether something is mounted at path. */
-bool disk_is_mounted(const char *path);
-
 /* Mounts a tmpfs at path unless something is mounted there; size 0: no limit of its own. COR_IO. */
 COR_NODISCARD enum cor_code disk_mount_tmpfs(const char *path, int64_t size, struct cor_err *err);
 

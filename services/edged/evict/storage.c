@@ -26,7 +26,7 @@ int64_t storage_sum(const struct pod *pod, const struct storage_used *used)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < pod->volume_count; i++) {
-        sum += pod->volumes[i].memory ? 0 : used->volumes[i];
+        sum += pod->volumes[i].memory || pod->volumes[i].huge ? 0 : used->volumes[i];
     }
     for (size_t i = 0; i < pod_container_count(pod); i++) {
         sum += used->containers[i];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "marks.h"
 
 enum { EVICT_MEMORY = 100 * 1024 * 1024, EVICT_STORAGE_PERCENT = 10, LEASE_SECONDS = 40 };
 
@@ -245,6 +246,7 @@ struct cor_json *node_object(const struct node_info *info, const struct cor_json
         cor_json_set(cor_json_at(out, "metadata.annotations"), "coracle.io/autonomous",
                      cor_json_str("true"));
     }
+    marks_annotate(info, cor_json_at(out, "metadata.annotations"));
     cor_json_set(out, "spec", cor_json_object());
     for (size_t i = 0; i < info->taint_count; i++) {
         cor_json_add(taints, taint_of(info->taints[i]));

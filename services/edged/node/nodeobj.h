@@ -23,6 +23,8 @@ struct node_info {
     const char *runtime;       /* "containerd://1.6.20" */
     const char *const *labels; /* "key=value" */
     size_t label_count;
+    const char *const *annotations; /* "key=value" */
+    size_t annotation_count;
     const char *const *taints; /* "key=value:Effect" */
     size_t taint_count;
     bool schedulable;

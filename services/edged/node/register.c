@@ -7,6 +7,8 @@
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
 #include "services/edged/evict/evict.h"
+#include "services/edged/manifest/mirrors.h"
+#include "services/edged/node/marks.h"
 
 enum { RETRY_FIRST_MS = 100, RETRY_LAST_MS = 7000, LEASE_RETRY_MS = 1000, OBJECT_MAX = 4194304 };
 
@@ -22,12 +24,16 @@ struct registrar {
     char *uid;              /* of the Node object; "" unknown */
     struct cor_json *known; /* status reported last */
     struct cor_json *sending;
-    struct cor_json *images; /* status.images */
-    struct cor_json *object; /* the Node as the API has it; NULL: not known */
+    struct cor_json *images;   /* status.images */
+    struct cor_json *capacity; /* of device plug-ins */
+    struct cor_json *allocatable;
+    struct cor_json *handlers; /* status.runtimeHandlers; NULL: the runtime does not tell */
+    struct cor_json *object;   /* the Node as the API has it; NULL: not known */
     struct books_state book;
     struct cor_mono reported;
     struct cor_mono runtime_seen; /* last time that the runtime was up */
     struct cor_json *lease;       /* as the API has it; NULL: to be asked for */
+    bool marks_due;               /* labels and annotations of a Node that was there */
     bool lease_absent;
     bool lease_busy;
     struct cor_timer *retry;  /* registration */
@@ -45,9 +51,45 @@ static char *node_key(const struct registrar *r, const char *type)
     return cor_sprintf("null/%s/%s", type, r->agent->cfg->node_name);
 }
 
+static void add_all(struct cor_json *to, const struct cor_json *from)
+{
+    void *at = NULL;
+    const char *name = NULL;
+    struct cor_json *amount = NULL;
+    while (cor_json_each(from, &at, &name, &amount)) {
+        cor_json_set(to, name, cor_json_ref(amount));
+    }
+}
+
+/* Huge pages are memory that nobody else can have. */
+static void add_huge(const struct agent *agent, struct cor_json *status)
+{
+    static const char *const lists[] = {"capacity", "allocatable"};
+    for (size_t i = 0; i < agent->huge.count; i++) {
+        const struct huge_size *size = &agent->huge.sizes[i];
+        int64_t bytes = size->bytes * size->pages;
+        for (size_t k = 0; k < COR_COUNT(lists); k++) {
+            cor_json_set(cor_json_get(status, lists[k]), size->resource,
+                         bytes == 0 ? cor_json_str("0")
+                                    : cor_json_fmt("%lldKi", (long long)(bytes / 1024)));
+        }
+    }
+    if (huge_total(&agent->huge) > 0) {
+        cor_json_set_at(status, "allocatable.memory",
+                        cor_json_fmt("%lldKi", (long long)(agent->facts.memory / 1024)));
+    }
+}
+
 static struct cor_json *status_now(const struct registrar *r)
 {
-    return node_status(&r->info, &r->state, r->known, cor_wall_now());
+    struct cor_json *status = node_status(&r->info, &r->state, r->known, cor_wall_now());
+    add_all(cor_json_get(status, "capacity"), r->capacity);
+    add_all(cor_json_get(status, "allocatable"), r->allocatable);
+    add_huge(r->agent, status);
+    if (r->handlers != NULL) {
+        cor_json_set(status, "runtimeHandlers", cor_json_ref(r->handlers));
+    }
+    return status;
 }
 
 /* ---- status ---- */
@@ -109,6 +151,21 @@ static void report_status(struct registrar *r, bool must)
     }
 }
 
+static void keep_handlers(struct registrar *r, const struct cri_answer *answer)
+{
+    cor_json_free(&r->handlers);
+    for (size_t i = 0; i < answer->handler_count; i++) {
+        const struct cri_handler *handler = &answer->handlers[i];
+        struct cor_json *one = cor_json_object();
+        r->handlers = r->handlers != NULL ? r->handlers : cor_json_array();
+        cor_json_set(one, "name", cor_json_str(handler->name));
+        cor_json_set_at(one, "features.recursiveReadOnlyMounts",
+                        cor_json_bool(handler->recursive_readonly));
+        cor_json_set_at(one, "features.userNamespaces", cor_json_bool(handler->user_namespaces));
+        cor_json_add(r->handlers, one);
+    }
+}
+
 static void on_runtime_status(void *self, const struct cri_answer *answer)
 {
     struct registrar *r = self;
@@ -120,6 +177,9 @@ static void on_runtime_status(void *self, const struct cri_answer *answer)
     cor_free(r->network_text);
     r->network_text = cor_strdup(answer->network_text == NULL ? "" : answer->network_text);
     r->state.network_text = r->network_text;
+    if (answer->code == COR_OK) {
+        keep_handlers(r, answer);
+    }
     report_status(r, false);
 }
 
@@ -176,6 +236,11 @@ static void keep_object(struct registrar *r, struct cor_json *node)
     }
 }
 
+const char *registrar_uid(const struct registrar *r)
+{
+    return r->uid;
+}
+
 const struct cor_json *registrar_object(const struct registrar *r)
 {
     return r == NULL ? NULL : r->object; /* before it is there */
@@ -209,6 +274,16 @@ void registrar_shutdown(struct registrar *r)
     report_status(r, false);
 }
 
+void registrar_resources(struct registrar *r, struct cor_json *capacity,
+                         struct cor_json *allocatable)
+{
+    cor_json_free(&r->capacity);
+    cor_json_free(&r->allocatable);
+    r->capacity = capacity;
+    r->allocatable = allocatable;
+    report_status(r, false);
+}
+
 void registrar_images(struct registrar *r, struct cor_json *images)
 {
     cor_json_free(&r->images);
@@ -223,17 +298,43 @@ static void take_uid(struct registrar *r, struct cor_view body)
     if (cor_json_parse(body, OBJECT_MAX, 0, &node, NULL) == COR_OK) {
         keep_object(r, node);
         const char *uid = cor_json_str_at(node, "metadata.uid", "");
-        if (uid[0] != '\0') {
+        if (uid[0] != '\0' && strcmp(uid, r->uid) != 0) {
             cor_free(r->uid);
             r->uid = cor_strdup(uid);
+            mirrors_look_at_all(r->agent->mirrors);
         }
     }
+}
+
+static void on_marked(void *self, int status, struct cor_view body)
+{
+    struct registrar *r = self;
+    r->marks_due = status == 0 || status == 429 || status >= 500; /* when the link is up again */
+    if (!r->marks_due && status / 100 != 2) {
+        LOGW(r->agent->log, "edged.node-labels-refused", "status=%d answer=%s", status,
+             cor_log_esc(body));
+    }
+}
+
+/* What the settings say of a Node that is there already. */
+static void send_marks(struct registrar *r)
+{
+    if (!r->marks_due || !r->agent->link) {
+        return;
+    }
+    auto_(cor_freep) char *key = node_key(r, "node");
+    auto_(cor_json_free) struct cor_json *status = cor_json_object();
+    auto_(cor_json_free) struct cor_json *wanted = node_object(&r->info, status);
+    auto_(cor_json_free) struct cor_json *patch = marks_patch(wanted, r->object);
+    auto_(cor_freep) char *text = cor_json_text(patch);
+    r->marks_due =
+        !meta_call(r->agent->meta, PX_VERB_UPDATE, key, 0, cor_view_of(text), on_marked, r);
 }
 
 static void on_registered(void *self, int status, struct cor_view body)
 {
     struct registrar *r = self;
-    bool exists = status == 409; /* the cloud has put the labels right */
+    bool exists = status == 409;
     if (status / 100 != 2 && !exists) {
         r->stage = NOT_REGISTERED;
         if (status != 0 && status != 503) {
@@ -249,6 +350,8 @@ static void on_registered(void *self, int status, struct cor_view body)
     if (!exists) {
         take_uid(r, body);
     }
+    r->marks_due = exists && r->agent->cfg->register_node;
+    send_marks(r);
     report_status(r, true);
     renew_lease(r);
 }
@@ -352,6 +455,7 @@ void registrar_link(struct registrar *r)
         register_node(r);
         return;
     }
+    send_marks(r);
     report_status(r, true);
     renew_lease(r);
 }
@@ -400,6 +504,8 @@ static void fill_info(struct registrar *r)
         .runtime = r->runtime,
         .labels = (const char *const *)cfg->node_labels.items,
         .label_count = cfg->node_labels.count,
+        .annotations = (const char *const *)cfg->node_annotations.items,
+        .annotation_count = cfg->node_annotations.count,
         .taints = (const char *const *)cfg->node_taints.items,
         .taint_count = cfg->node_taints.count,
         .schedulable = cfg->schedulable,
@@ -414,7 +520,8 @@ static void fill_info(struct registrar *r)
         r->info.ips[i] = agent->facts.host_ips[i];
     }
     agent->facts.cpu_milli = r->info.cpus * 1000;
-    agent->facts.memory = node_memory_allocatable(&r->info);
+    agent->facts.memory = node_memory_allocatable(&r->info) - huge_total(&agent->huge);
+    agent->facts.memory = agent->facts.memory > 0 ? agent->facts.memory : 0;
     agent->facts.storage = node_storage_allocatable(&r->info);
 }
 
@@ -446,6 +553,9 @@ void registrar_free(struct registrar **registrar)
     cor_json_free(&r->sending);
     cor_json_free(&r->lease);
     cor_json_free(&r->images);
+    cor_json_free(&r->capacity);
+    cor_json_free(&r->allocatable);
+    cor_json_free(&r->handlers);
     cor_json_free(&r->object);
     cor_free(r->uid);
     cor_free(r->runtime);

@@ -380,6 +380,13 @@ static const struct shape nfs[] = {
     BOOL("readOnly"),
     END,
 };
+static const struct shape csi[] = {
+    NEEDED("driver", subdomain),
+    BOOL("readOnly"),
+    TEXT("fsType"),
+    {.key = "volumeAttributes", .kind = SHAPE_TEXT_MAP},
+    END,
+};
 static const struct shape volumes[] = {
     NEEDED("name", label),
     OBJECT("emptyDir", empty_dir),
@@ -390,6 +397,7 @@ static const struct shape volumes[] = {
     OBJECT("projected", projected),
     OBJECT("persistentVolumeClaim", claim),
     OBJECT("nfs", nfs),
+    OBJECT("csi", csi),
     END,
 };
 
@@ -424,6 +432,7 @@ static const struct shape aliases[] = {
     {.key = "hostnames", .kind = SHAPE_TEXTS, .wrong = subdomain},
     END,
 };
+static const struct shape gates[] = {NEEDED("conditionType", NULL), END};
 static const struct shape pull_secrets[] = {CHECKED("name", segment), END};
 
 static const struct shape spec[] = {
@@ -447,6 +456,7 @@ static const struct shape spec[] = {
     OBJECT("resources", resources),
     OBJECT("securityContext", pod_security),
     LIST("hostAliases", aliases),
+    LIST("readinessGates", gates),
     LIST("imagePullSecrets", pull_secrets),
     {.key = "initContainers",
      .kind = SHAPE_LIST,

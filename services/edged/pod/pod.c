@@ -252,6 +252,7 @@ static void read_spec(struct pod_reader *reader, const struct cor_json *spec, st
     pod->user_namespace = !cor_json_bool_at(spec, "hostUsers", true);
     pod->fqdn = cor_json_bool_at(spec, "setHostnameAsFQDN", false);
     pod->runtime_class = pod_text(spec, "runtimeClassName");
+    pod_read_overhead(reader, cor_json_get(spec, "overhead"), pod);
     pod->host_ipc = cor_json_bool_at(spec, "hostIPC", false);
     pod->share_pid = cor_json_bool_at(spec, "shareProcessNamespace", false);
     pod->restart = restart_of(pod_text(spec, "restartPolicy"));

@@ -78,6 +78,13 @@ struct pod_amount {
     int64_t n;
 };
 
+/* A resource that is counted in whole units: an extended one ("example.com/camera"), of a device
+ * plug-in or not, or "hugepages-2Mi", in bytes. What is asked for is the limit. */
+struct pod_extra {
+    const char *name;
+    int64_t n;
+};
+
 struct pod_resources { /* cpu in thousandths, memory and storage in bytes */
     struct pod_amount cpu_request;
     struct pod_amount cpu_limit;
@@ -85,6 +92,8 @@ struct pod_resources { /* cpu in thousandths, memory and storage in bytes */
     struct pod_amount memory_limit;
     struct pod_amount storage_request;
     struct pod_amount storage_limit;
+    struct pod_extra *extras;
+    size_t extra_count;
 };
 
 enum pod_profile { POD_PROFILE_DEFAULT, POD_PROFILE_UNCONFINED, POD_PROFILE_LOCALHOST };
@@ -180,8 +189,12 @@ enum pod_volume_type {
     POD_VOLUME_DOWNWARD,
     POD_VOLUME_PROJECTED,
     POD_VOLUME_CLAIM,
+    POD_VOLUME_EXTERNAL,
     POD_VOLUME_UNSUPPORTED,
 };
+
+/* Volumes that something else than edged mounts. */
+enum pod_external { POD_EXTERNAL_NONE, POD_EXTERNAL_NFS, POD_EXTERNAL_CSI };
 
 struct pod_item { /* items of configMap, secret; of downwardAPI: key is the fieldPath or resource */
     const char *key;
@@ -212,12 +225,17 @@ struct pod_volume {
     struct pod_source *sources;
     size_t source_count;
     int default_mode;
-    bool memory;            /* emptyDir on tmpfs */
-    struct pod_amount size; /* emptyDir sizeLimit */
-    const char *path;       /* hostPath; of a claim once it is known: volume/claims.h */
-    const char *path_type;  /* hostPath type; the same */
-    const char *claim;      /* persistentVolumeClaim */
-    bool readonly;          /* persistentVolumeClaim */
+    const char *medium;                /* of emptyDir: "", "Memory", "HugePages", "HugePages-2Mi" */
+    bool memory;                       /* emptyDir on tmpfs */
+    bool huge;                         /* emptyDir on huge pages */
+    struct pod_amount size;            /* emptyDir sizeLimit */
+    const char *path;                  /* hostPath; of a claim once it is known: volume/claims.h */
+    const char *path_type;             /* hostPath type; the same */
+    const char *claim;                 /* persistentVolumeClaim */
+    bool readonly;                     /* persistentVolumeClaim, or POD_VOLUME_EXTERNAL */
+    enum pod_external external;        /* also of a claim once it is known */
+    const struct cor_json *source;     /* of that: the member nfs or csi */
+    const struct cor_json *persistent; /* the PersistentVolume it is of; NULL */
 };
 
 struct pod_alias {
@@ -247,9 +265,11 @@ struct pod {
     bool host_network;
     bool host_pid;
     bool host_ipc;
-    bool user_namespace; /* hostUsers is false */
-    bool fqdn;           /* setHostnameAsFQDN */
-    const char *runtime_class;
+    bool user_namespace;            /* hostUsers is false */
+    bool fqdn;                      /* setHostnameAsFQDN */
+    const char *runtime_class;      /* ""; its handler: cri/runtimeclass.h */
+    struct pod_amount overhead_cpu; /* what its runtime needs besides the containers */
+    struct pod_amount overhead_memory;
     bool share_pid;
     enum pod_restart restart;
     int64_t grace_seconds;

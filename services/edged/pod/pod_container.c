@@ -143,6 +143,45 @@ static void read_amount(struct pod_reader *reader, const struct cor_json *json, 
     }
 }
 
+void pod_read_overhead(struct pod_reader *reader, const struct cor_json *json, struct pod *out)
+{
+    read_amount(reader, json, "cpu", true, &out->overhead_cpu);
+    read_amount(reader, json, "memory", false, &out->overhead_memory);
+}
+
+/* Whether a resource is counted in whole units: the rest, but for huge pages, has a name of
+ * Kubernetes. */
+static bool is_extra(const char *name)
+{
+    bool own = strchr(name, '/') != NULL && strstr(name, "kubernetes.io/") == NULL;
+    return own || strncmp(name, "hugepages-", strlen("hugepages-")) == 0;
+}
+
+static void read_extras(struct pod_reader *reader, const struct cor_json *limits,
+                        struct pod_resources *out)
+{
+    void *at = NULL;
+    const char *name = NULL;
+    struct cor_json *value = NULL;
+    size_t most = cor_json_is_object(limits) ? cor_json_count(limits) : 0;
+    if (most > POD_LIST_MAX) {
+        (void)pod_bad(reader, COR_TOOBIG, "resources: more than %d limits", (int)POD_LIST_MAX);
+        return;
+    }
+    out->extras = cor_arena_alloc(reader->arena, (most + 1) * sizeof(*out->extras));
+    if (out->extras == NULL) {
+        (void)pod_bad(reader, COR_TOOBIG, "the pod is too big");
+    }
+    while (out->extras != NULL && cor_json_each(limits, &at, &name, &value)) {
+        struct pod_amount amount = {0};
+        if (!is_extra(name)) {
+            continue;
+        }
+        read_amount(reader, limits, name, false, &amount);
+        out->extras[out->extra_count++] = (struct pod_extra){name, amount.n};
+    }
+}
+
 static void read_resources(struct pod_reader *reader, const struct cor_json *json,
                            struct pod_resources *out)
 {
@@ -154,6 +193,7 @@ static void read_resources(struct pod_reader *reader, const struct cor_json *jso
     read_amount(reader, requests, "cpu", true, &out->cpu_request);
     read_amount(reader, requests, "memory", false, &out->memory_request);
     read_amount(reader, requests, "ephemeral-storage", false, &out->storage_request);
+    read_extras(reader, limits, out);
 }
 
 /* The container's value, else the pod's. */

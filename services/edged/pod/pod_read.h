@@ -41,6 +41,9 @@ void pod_apparmor_note(const char *text, struct pod_security *out);
 bool pod_read_container(struct pod_reader *reader, const struct cor_json *json,
                         const struct cor_json *defaults, struct pod_container *out);
 
+/* Reads spec.overhead. */
+void pod_read_overhead(struct pod_reader *reader, const struct cor_json *json, struct pod *out);
+
 /* Reads probes and hooks of a container whose name and ports are known. */
 void pod_read_handlers(struct pod_reader *reader, const struct cor_json *json,
                        struct pod_container *out);

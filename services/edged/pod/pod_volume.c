@@ -96,7 +96,9 @@ static void read_empty_dir(struct pod_reader *reader, const struct cor_json *jso
 {
     const struct cor_json *size = cor_json_get(json, "sizeLimit");
     out->type = POD_VOLUME_EMPTY_DIR;
-    out->memory = strcmp(pod_text(json, "medium"), "Memory") == 0;
+    out->medium = pod_text(json, "medium");
+    out->memory = strcmp(out->medium, "Memory") == 0;
+    out->huge = strncmp(out->medium, "HugePages", strlen("HugePages")) == 0;
     out->size.given = quantity_json_value(size, &out->size.n);
     if (!cor_json_is_null(size) && !out->size.given) {
         (void)pod_bad(reader, COR_INVALID, "volume %s: sizeLimit is no quantity", out->name);
@@ -137,6 +139,15 @@ static const char *other_member(const struct cor_json *json, size_t *count_r)
     return found;
 }
 
+static void read_external(const struct cor_json *source, enum pod_external external,
+                          struct pod_volume *out)
+{
+    out->type = POD_VOLUME_EXTERNAL;
+    out->external = external;
+    out->source = source;
+    out->readonly = cor_json_bool_at(source, "readOnly", false);
+}
+
 static void read_volume(struct pod_reader *reader, const struct cor_json *json,
                         struct pod_volume *out)
 {
@@ -144,6 +155,9 @@ static void read_volume(struct pod_reader *reader, const struct cor_json *json,
     const struct cor_json *host = cor_json_get(json, "hostPath");
     const struct cor_json *projected = cor_json_get(json, "projected");
     const struct cor_json *claim = cor_json_get(json, "persistentVolumeClaim");
+    const struct cor_json *nfs = cor_json_get(json, "nfs");
+    const struct cor_json *csi = cor_json_get(json, "csi");
+    out->medium = "";
     out->name = pod_text(json, "name");
     out->unsupported = other_member(json, &out->kinds);
     out->type = out->unsupported[0] == '\0' ? POD_VOLUME_EMPTY_DIR : POD_VOLUME_UNSUPPORTED;
@@ -160,6 +174,10 @@ static void read_volume(struct pod_reader *reader, const struct cor_json *json,
         out->path_type = pod_text(host, "type");
     } else if (claim != NULL) {
         out->type = POD_VOLUME_CLAIM;
+    } else if (nfs != NULL) {
+        read_external(nfs, POD_EXTERNAL_NFS, out);
+    } else if (csi != NULL) {
+        read_external(csi, POD_EXTERNAL_CSI, out);
     } else if (projected != NULL) {
         out->default_mode = mode_of(projected, "defaultMode", DEFAULT_MODE);
         read_projected(reader, projected, out);

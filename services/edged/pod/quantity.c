@@ -140,6 +140,10 @@ static bool of_json(const struct cor_json *json, bool (*read)(struct cor_view, i
         int n = snprintf(digits, sizeof(digits), "%" PRId64, cor_json_as_int(json, 0));
         return read((struct cor_view){digits, (size_t)n}, out_r);
     }
+    if (cor_json_type(json) == COR_JSON_REAL) { /* cpu: 0.5 */
+        int n = snprintf(digits, sizeof(digits), "%.3f", cor_json_as_real(json, 0));
+        return (size_t)n < sizeof(digits) && read((struct cor_view){digits, (size_t)n}, out_r);
+    }
     return cor_json_is_string(json) && read(cor_json_as_view(json), out_r);
 }
 

@@ -148,7 +148,8 @@ static bool check_quantity(struct pod_reader *reader, const struct shape_at *at,
 {
     (void)shape;
     int64_t n = 0;
-    if (!cor_json_is_string(value) && cor_json_type(value) != COR_JSON_INT) {
+    if (!cor_json_is_string(value) && cor_json_type(value) != COR_JSON_INT &&
+        cor_json_type(value) != COR_JSON_REAL) {
         return bad_type(reader, at, value, "string");
     }
     if (!quantity_json_value(value, &n)) {

@@ -152,6 +152,7 @@ void run_free(struct run **run)
     cor_free(r->containers);
     cor_free(r->prepare_error);
     cor_free(r->over_message);
+    cor_json_free(&r->gates);
     cor_freep(run);
 }
 

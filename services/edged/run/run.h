@@ -155,7 +155,9 @@ struct run {
     bool old_sandbox_stopped;
     enum run_verb old_sandbox_op;
     bool cleaning;
-    bool cleaned; /* nothing is left of it on this machine */
+    bool cleaned;           /* nothing is left of it on this machine */
+    bool held;              /* waits to be let go: hold/hold.h */
+    struct cor_json *gates; /* conditions of readiness gates as the API has them; owned */
     struct run_note notes[RUN_NOTES_MAX];
     size_t note_count;
     struct cor_mono wake_at; /* step again then at the latest; us INT64_MAX: no need */
@@ -173,6 +175,9 @@ bool run_set_pod(struct run *run, const struct pod *pod);
 
 /* What the API knew when edged started: restart counts, and a phase that is final. */
 void run_recall(struct run *run, const struct cor_json *status);
+
+/* The Pod's status as the API has it now: conditions of its readiness gates are others' to set. */
+void run_told_status(struct run *run, const struct cor_json *status);
 
 /* Ends the pod. RUN_WANT_STOP keeps what is left for inspection, RUN_WANT_GONE removes it. A
  * shorter grace replaces a longer one. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "gates.h"
 #include "run.h"
 
 /* A restart back-off is forgotten after 10 min without one (client-go flowcontrol/backoff.go). */
@@ -57,6 +58,12 @@ void run_recall(struct run *run, const struct cor_json *status)
     } else if (strcmp(phase, "Succeeded") == 0) {
         run->over = "Succeeded";
     }
+}
+
+void run_told_status(struct run *run, const struct cor_json *status)
+{
+    cor_json_free(&run->gates);
+    run->gates = gates_pick(run->pod, status);
 }
 
 void run_see_begin(struct run *run)

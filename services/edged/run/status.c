@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "gates.h"
 #include "phase.h"
+
+#define HELD "HeldUpgrade" /* KubeEdge's word for a Pod that waits: hold/hold.h */
 
 static struct cor_json *time_of(int64_t ns)
 {
@@ -226,8 +229,12 @@ static struct cor_json *conditions(const struct run *run, const char *phase,
     auto_(cor_freep) char *init_text = unready(run, lacks_init, "incomplete");
     struct condition ready = {.type = "Ready"};
     struct condition containers = {.type = "ContainersReady"};
+    auto_(cor_freep) char *gates_text = gates_closed(run->pod, run->gates);
     fill_ready(&ready, phase, main_text);
     fill_ready(&containers, phase, main_text);
+    if (ready.is_true && gates_text[0] != '\0') {
+        ready = (struct condition){ready.type, false, "ReadinessGatesNotReady", gates_text};
+    }
     const struct condition all[] = {
         {"PodReadyToStartContainers", run->sandbox.state == RUN_BOX_READY && run->sandbox.read,
          NULL, NULL},
@@ -239,6 +246,13 @@ static struct cor_json *conditions(const struct run *run, const char *phase,
     struct cor_json *list = cor_json_array();
     for (size_t i = 0; i < COR_COUNT(all); i++) {
         add_condition(list, all[i], previous, now);
+    }
+    if (run->held) {
+        add_condition(list,
+                      (struct condition){HELD, true, "HoldUpgradeEnabled",
+                                         "Upgrade is currently held due to edge-hold-upgrade "
+                                         "annotation"},
+                      previous, now);
     }
     if (run->disrupted) {
         add_condition(
@@ -353,6 +367,19 @@ static void drop_old(struct cor_json *list, const struct cor_json *old)
     }
 }
 
+/* A condition that others' words do not follow: once told it stays until it is told to go. */
+static void drop_held(struct cor_json *status, const struct cor_json *known)
+{
+    struct cor_json *list = cor_json_get(status, "conditions");
+    if (condition_before(known, HELD) != NULL && condition_before(status, HELD) == NULL &&
+        list != NULL) {
+        struct cor_json *directive = cor_json_object();
+        cor_json_set(directive, "$patch", cor_json_str("delete"));
+        cor_json_set(directive, "type", cor_json_str(HELD));
+        cor_json_add(list, directive);
+    }
+}
+
 static struct cor_json *patch_of(const char *uid, struct cor_json *status)
 {
     struct cor_json *out = cor_json_object();
@@ -371,6 +398,7 @@ struct cor_json *status_patch(const char *uid, const struct cor_json *status,
             drop_old(list, cor_json_get(known, ADDRESSES[i]));
         }
     }
+    drop_held(copy, known);
     return patch_of(uid, copy);
 }
 

@@ -137,6 +137,8 @@ enum cor_code claim_place(const struct cor_json *claim, const struct cor_json *v
     const char *name = cor_json_str_at(volume, "metadata.name", "");
     const struct cor_json *local = cor_json_at(volume, "spec.local");
     const struct cor_json *host = cor_json_at(volume, "spec.hostPath");
+    const struct cor_json *nfs = cor_json_at(volume, "spec.nfs");
+    const struct cor_json *csi = cor_json_at(volume, "spec.csi");
     enum cor_code code = check_bound(claim, volume, err);
     if (code != COR_OK) {
         return code;
@@ -146,7 +148,11 @@ enum cor_code claim_place(const struct cor_json *claim, const struct cor_json *v
                            "volume %.60s has volumeMode Block, but is specified in volumeMounts",
                            name);
     }
-    if (local == NULL && host == NULL) {
+    out->external = nfs != NULL   ? POD_EXTERNAL_NFS
+                    : csi != NULL ? POD_EXTERNAL_CSI
+                                  : POD_EXTERNAL_NONE;
+    out->source = nfs != NULL ? nfs : csi;
+    if (local == NULL && host == NULL && out->external == POD_EXTERNAL_NONE) {
         return cor_err_set(err, COR_UNSUPPORTED,
                            "PersistentVolume %.60s is of type \"%.40s\", which is not supported",
                            name, kind_of(volume));
@@ -156,6 +162,11 @@ enum cor_code claim_place(const struct cor_json *claim, const struct cor_json *v
                            "MountVolume.NodeAffinity check failed for volume \"%.60s\" : no "
                            "matching NodeSelectorTerms",
                            name);
+    }
+    out->path = "";
+    out->type = "";
+    if (out->external != POD_EXTERNAL_NONE) {
+        return COR_OK;
     }
     out->path = cor_json_str_at(local != NULL ? local : host, "path", "");
     out->type = local != NULL ? "Directory" : cor_json_str_at(host, "type", "");

@@ -6,16 +6,19 @@
 #define EDGED_CLAIM_H
 
 #include "common/json/json.h"
+#include "services/edged/pod/pod.h"
 
 /* The name of the PersistentVolume that the claim is bound to: borrowed from it in *volume_r.
  * COR_RETRY: it is bound to none yet, or is being deleted. */
 COR_NODISCARD enum cor_code claim_bound_to(const struct cor_json *claim, const char **volume_r,
                                            struct cor_err *err);
 
-/* A folder on this node. Borrowed from the volume. */
+/* A folder on this node, or what something else mounts. Borrowed from the volume. */
 struct claim_place {
     const char *path;
     const char *type; /* as hostPath's; "Directory" for a local volume */
+    enum pod_external external;
+    const struct cor_json *source; /* of that */
 };
 
 /* Where the volume is. labels are the node's. COR_RETRY: it is bound to another claim; COR_DENIED:

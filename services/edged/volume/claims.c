@@ -196,7 +196,7 @@ static enum cor_code apply(struct agent_pod *pod, struct pod_volume *volume,
                            const struct cor_json *labels, struct cor_err *err)
 {
     struct claim *claim = find(&pod->claims, volume->claim);
-    struct claim_place place = {"", ""};
+    struct claim_place place = {.path = "", .type = ""};
     enum cor_code code = COR_RETRY;
     if (claim->state != REF_HERE) {
         (void)cor_err_set(err, code, "%s", claim->error == NULL ? "" : claim->error);
@@ -209,6 +209,9 @@ static enum cor_code apply(struct agent_pod *pod, struct pod_volume *volume,
     }
     volume->path = code == COR_OK ? place.path : "";
     volume->path_type = code == COR_OK ? place.type : "";
+    volume->external = code == COR_OK ? place.external : POD_EXTERNAL_NONE;
+    volume->source = code == COR_OK ? place.source : NULL;
+    volume->persistent = code == COR_OK ? claim->volume : NULL;
     return code == COR_OK
                ? code
                : cor_err_wrap(err, "error processing PVC %s/%s", pod->pod->ns, volume->claim);

@@ -38,11 +38,14 @@ struct cloud {
     struct cor_map *statuses; /* key of pod to its status JSON, patched */
     struct cor_json *node;
     struct cor_json *node_status;
+    struct cor_json *node_marks; /* what an update of it says */
+    bool has_node;               /* it was there before edged */
     struct cor_json *lease;
     struct cor_json *events; /* array of Event */
     size_t renewals;
     size_t patches;
     size_t deletes;
+    size_t made; /* Pods that the node made */
     size_t tokens;
     char *last_delete; /* key and body */
     pid_t edged;
@@ -198,6 +201,21 @@ static inline void cloud_token(struct cloud *cloud, struct cor_json *request, st
     cloud_reply(in, 201, request);
 }
 
+/* A Pod that the node makes: the mirror of a static one. Each has an uid of its own. */
+static inline void cloud_make_pod(struct cloud *cloud, const char *key, struct cor_json *pod,
+                                  struct cor_in *in)
+{
+    if (cor_map_get(cloud->objects, cor_view_of(key)) != NULL) {
+        cloud_reply(in, 409, NULL);
+        return;
+    }
+    cloud->made++;
+    cor_json_set_at(pod, "metadata.uid", cor_json_fmt("made-%zu", cloud->made));
+    cor_json_set_at(pod, "status.phase", cor_json_str("Pending"));
+    cloud_reply(in, 201, pod);
+    cloud_put(cloud, key, cor_json_copy(pod));
+}
+
 static inline enum cor_code cloud_on_call(void *self, struct cor_in *in, const void *body,
                                           struct cor_err *err)
 {
@@ -224,6 +242,12 @@ static inline enum cor_code cloud_on_call(void *self, struct cor_in *in, const v
         cloud_event(cloud, json, in);
     } else if (cor_view_is(key.type, "serviceaccounttoken")) {
         cloud_token(cloud, json, in);
+    } else if (cor_view_is(key.type, "node") && call->verb == PX_VERB_UPDATE) {
+        cor_json_free(&cloud->node_marks);
+        cloud->node_marks = cor_json_ref(json);
+        cloud_reply(in, 200, json);
+    } else if (cor_view_is(key.type, "node") && cloud->has_node) {
+        cloud_reply(in, 409, NULL);
     } else if (cor_view_is(key.type, "node")) {
         cor_json_free(&cloud->node);
         cloud->node = cor_json_ref(json);
@@ -233,6 +257,8 @@ static inline enum cor_code cloud_on_call(void *self, struct cor_in *in, const v
         cor_json_free(&cloud->node_status);
         cloud->node_status = cor_json_ref(cor_json_get(json, "status"));
         cloud_reply(in, 200, NULL);
+    } else if (cor_view_is(key.type, "pod") && call->verb == PX_VERB_CREATE) {
+        cloud_make_pod(cloud, whole, json, in);
     } else if (call->verb == PX_VERB_DELETE) {
         cloud_delete(cloud, whole, call->body, in);
     } else {
@@ -344,6 +370,30 @@ static inline void cloud_kill_edged(struct cloud *cloud, int number)
     }
 }
 
+/* The bus with metamanager's end of it. */
+static inline void cloud_open(struct cloud *cloud)
+{
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_freep) char *run_dir = cor_sprintf("%s/r", cloud->dir);
+    const struct cor_bus_spec spec = {.service = "metamanager",
+                                      .run_dir = run_dir,
+                                      .loop = cloud->loop,
+                                      .log = cloud->log,
+                                      .messages = px_messages()};
+    if (cor_bus_new(&spec, &cloud->bus, &err) != COR_OK ||
+        cor_port_open(cloud->bus, px_endpoint(PX_ENDPOINT_META_EDGED), &cloud_ops, cloud,
+                      &cloud->port, &err) != COR_OK) {
+        fail_msg("%s", err.text);
+    }
+}
+
+/* Nobody is in metamanager's place until cloud_open. */
+static inline void cloud_close(struct cloud *cloud)
+{
+    cor_port_close(&cloud->port);
+    cor_bus_free(&cloud->bus);
+}
+
 /* more: further lines of edged's configuration; under "pods:" when they begin with two blanks. */
 static inline int cloud_set_up_with(void **state, const char *more)
 {
@@ -359,16 +409,7 @@ static inline int cloud_set_up_with(void **state, const char *more)
     auto_(cor_freep) char *run_dir = cor_sprintf("%s/r", cloud->dir);
     struct cor_err err = COR_ERR_NONE;
     must(cor_mkdirs(run_dir, 0755, &err) == COR_OK);
-    const struct cor_bus_spec spec = {.service = "metamanager",
-                                      .run_dir = run_dir,
-                                      .loop = cloud->loop,
-                                      .log = cloud->log,
-                                      .messages = px_messages()};
-    if (cor_bus_new(&spec, &cloud->bus, &err) != COR_OK ||
-        cor_port_open(cloud->bus, px_endpoint(PX_ENDPOINT_META_EDGED), &cloud_ops, cloud,
-                      &cloud->port, &err) != COR_OK) {
-        fail_msg("%s", err.text);
-    }
+    cloud_open(cloud);
     cloud->tick = cor_timer_new(cloud->loop, cloud_on_tick, cloud);
     cor_timer_repeat(cloud->tick, COR_MS(2));
     cloud->late = cor_timer_new(cloud->loop, cloud_on_late, cloud);
@@ -468,14 +509,14 @@ static inline int cloud_tear_down(void **state)
     }
     cor_timer_free(&cloud->tick);
     cor_timer_free(&cloud->late);
-    cor_port_close(&cloud->port);
-    cor_bus_free(&cloud->bus);
+    cloud_close(cloud);
     cor_loop_free(&cloud->loop);
     cor_log_free(&cloud->log);
     cor_map_free(&cloud->objects);
     cor_map_free(&cloud->statuses);
     cor_json_free(&cloud->node);
     cor_json_free(&cloud->node_status);
+    cor_json_free(&cloud->node_marks);
     cor_json_free(&cloud->lease);
     cor_json_free(&cloud->events);
     cor_free(cloud->last_delete);

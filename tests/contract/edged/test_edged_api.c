@@ -307,6 +307,9 @@ static void a_follower_hears_of_the_end(void **state)
 {
     struct hub *hub = *state;
     start_pod(hub, "talk", TALK);
+    uint64_t all = ask(hub, "/containerLogs/default/talk/c?follow=true");
+    await_text(hub, all, "two\n");
+    hang_up(hub, all);
     uint64_t id = ask(hub, "/containerLogs/default/talk/c?follow=true&tailLines=1");
     await_text(hub, id, "two\n");
     run_word(hub, "/exec/default/talk/c?command=touch&command=%2Ftmp%2Fgo&output=1");

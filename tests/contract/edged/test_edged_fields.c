@@ -109,8 +109,8 @@ static void test_what_cannot_be(void **state)
                       CLOUD_NAME("can't set `spec.hostUsers: false`, runtime does not support user "
                                  "namespaces"),
                       PATIENCE, "user namespaces");
-    (void)cloud_await(cloud, says, CLOUD_NAME("RuntimeClass \"gvisor\" not found"), PATIENCE,
-                      "runtime class");
+    (void)cloud_await(cloud, says, CLOUD_NAME("runtimeclass.node.k8s.io \"gvisor\" not found"),
+                      PATIENCE, "runtime class");
     (void)cloud_await(cloud, cannot_be_configured, CLOUD_NAME("recursive"), PATIENCE,
                       "recursive read-only");
     if (!host_has_apparmor()) {

@@ -97,6 +97,9 @@ static const struct said INSIDE[] = {
      "{'metadata':{'name':'guest','annotations':{'kubernetes.io/config.mirror':'x'}},"
      "'spec':{'nodeName':'n2','containers':[{'name':'c','image':'i'}]}}"},
     {NULL, PX_VERB_CREATE, "default/pod/guest",
+     "{'metadata':{'name':'guest','annotations':{'kubernetes.io/config.mirror':'x'}},"
+     "'spec':{'nodeName':'n1','containers':[{'name':'c','image':'i'}]}}"},
+    {NULL, PX_VERB_CREATE, "default/pod/guest",
      "{'metadata':{'name':'other','annotations':{'kubernetes.io/config.mirror':'x'}},"
      "'spec':{'nodeName':'n1','containers':[{'name':'c','image':'i'}]}}"},
     {NULL, PX_VERB_CREATE, "default/event/mine",

@@ -71,7 +71,7 @@ modules:
     registerSchedulable: true
     tailoredKubeletConfig:
       address: 127.0.0.1
-      readOnlyPort: 10350
+      readOnlyPort: 10351 # edged of the Coracle node beside it has 10350
       cgroupDriver: cgroupfs
       cgroupRoot: $CORACLE_CGROUP/$1
       containerRuntimeEndpoint: unix://$EC/containers/run/containerd.sock
@@ -306,6 +306,29 @@ pod_goes() {
     fails kubectl get pod gone
 }
 
+uid_of() { pod_field "$1" .metadata.uid 2>/dev/null; }
+is_another() { [ -n "$(uid_of "$1")" ] && [ "$(uid_of "$1")" != "$2" ]; }
+
+# A file of the node's becomes a Pod, which the API shows; what is deleted there is only what shows it.
+static_pod_is_shown() {
+    local folder=${EC:-}/manifests name=fixed-$NODE old id
+    [ "$MQTT_PORT" != 1883 ] || folder=$CORACLE_ETC/manifests
+    web_pod fixed ignored >"$TEST_DIR/fixed.yaml"
+    mv "$TEST_DIR/fixed.yaml" "$folder/fixed.yaml"
+    within 40 kubectl get pod "$name"
+    ready_within 40 "$name"
+    page_has "$(pod_field "$name" .status.podIP)" 'hello from the edge'
+    equal source file "$(pod_field "$name" '.metadata.annotations.kubernetes\.io/config\.source')"
+    old=$(uid_of "$name")
+    id=$(container_id "$name")
+    kubectl delete pod "$name" --wait=false >/dev/null
+    within 90 is_another "$name" "$old"
+    ready_within 40 "$name"
+    equal container "$id" "$(container_id "$name")"
+    rm "$folder/fixed.yaml"
+    within 90 fails kubectl get pod "$name"
+}
+
 # A property that has a desired value and is reported: kube-apiserver 1.20.2, as Debian 12's Go builds it, takes no empty
 # strings in custom resources, and CloudCore writes them for what it does not know.
 device() {
@@ -425,6 +448,7 @@ steps() {
     t_case "$NODE: a Pod with ConfigMap, Secret and token runs" pod_runs
     t_case "$NODE: a ConfigMap update arrives in the Pod" update_arrives
     t_case "$NODE: a deleted Pod goes" pod_goes
+    t_case "$NODE: a static Pod is shown" static_pod_is_shown
     t_case "$NODE: a device's report arrives" twin_arrives
     t_case "$NODE: a desired value arrives" desired_arrives
     [ -z "${MIDDLE:-}" ] || t_case "$NODE: beside another one" "$MIDDLE"

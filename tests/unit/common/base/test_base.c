@@ -256,6 +256,10 @@ static void files_are_replaced_whole(void **state)
     assert_int_equal(cor_mkdirs(below, 0755, &err), COR_OK);
     assert_int_equal(cor_file_write(path, COR_VIEW("one"), 0600, &err), COR_OK);
     assert_int_equal(cor_file_write(path, COR_VIEW("second"), 0600, &err), COR_OK);
+    auto_(cor_freep) char *under = cor_sprintf("%s/more/folders", path);
+    assert_int_equal(cor_mkdirs(under, 0755, &err), COR_IO); /* a file is in the way */
+    assert_int_equal(cor_mkdirs(path, 0755, &err), COR_IO);
+    assert_int_equal(cor_mkdirs("/proc/self/none/at/all", 0755, &err), COR_IO);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);

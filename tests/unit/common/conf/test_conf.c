@@ -151,6 +151,54 @@ static void yaml_scalars_have_types(void **state)
     }
 }
 
+/* As kubectl reads objects: YAML 1.1. */
+static void yaml_of_kubernetes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *json;
+    } CASES[] = {
+        {"a: 0644", "{\"a\":420}"},
+        {"a: 0o644", "{\"a\":420}"},
+        {"a: 0x1f", "{\"a\":31}"},
+        {"a: 0", "{\"a\":0}"},
+        {"a: 089", "{\"a\":89}"},
+        {"a: '0644'", "{\"a\":\"0644\"}"},
+        {"a: yes", "{\"a\":true}"},
+        {"a: Off", "{\"a\":false}"},
+        {"a: NULL", "{\"a\":null}"},
+        {"a: \"on\"", "{\"a\":\"on\"}"},
+        {"a: 0-7", "{\"a\":\"0-7\"}"},
+        {"---\na: 1\n---\n", "{\"a\":1}"},
+        {"{\"a\": [0.5]}", "{\"a\":[0.5]}"},
+        {"a: 0x", "{\"a\":\"0x\"}"},
+    };
+    for (size_t i = 0; i < COR_COUNT(CASES); i++) {
+        auto_(cor_json_free) struct cor_json *value = NULL;
+        struct cor_err err = COR_ERR_NONE;
+        if (cor_yaml_parse_kube(cor_view_of(CASES[i].text), 1000, &value, &err) != COR_OK) {
+            fail_msg("%s: %s", CASES[i].text, err.text);
+        }
+        auto_(cor_freep) char *text = cor_json_text(value);
+        assert_string_equal(text, CASES[i].json);
+    }
+}
+
+static void yaml_has_one_document(void **state)
+{
+    (void)state;
+    struct cor_json *value = NULL;
+    struct cor_err err = COR_ERR_NONE;
+    assert_int_equal(cor_yaml_parse(COR_VIEW("a: 1\n---\nb: 2\n"), 1000, NULL, NULL, &value, &err),
+                     COR_INVALID);
+    assert_null(value);
+    assert_string_equal(err.text, "line 3: a second document");
+    assert_int_equal(cor_yaml_parse(COR_VIEW("a: 1\n---\n"), 1000, NULL, NULL, &value, &err),
+                     COR_OK);
+    cor_json_free(&value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +206,8 @@ int main(void)
         cmocka_unit_test(mistakes_are_named_with_their_line),
         cmocka_unit_test(dump_is_a_file_that_loads),
         cmocka_unit_test(yaml_scalars_have_types),
+        cmocka_unit_test(yaml_of_kubernetes),
+        cmocka_unit_test(yaml_has_one_document),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,10 @@ static int teardown(void **state)
     return 0;
 }
 
-#define MIRROR "'annotations':{'kubernetes.io/config.mirror':'h'}"
+#define MARK "'annotations':{'kubernetes.io/config.mirror':'h'}"
+#define OWNED(more)                                                                                \
+    "'ownerReferences':[{'apiVersion':'v1','kind':'Node','name':'n1','uid':'nu'" more "}]"
+#define MIRROR MARK "," OWNED(",'controller':true")
 #define ABOUT(kind, name) "'involvedObject':{'kind':'" kind "','namespace':'a','name':'" name "'}"
 #define NAMED "'metadata':{'name':'x','namespace':'a'}"
 
@@ -111,11 +114,35 @@ static const struct row {
      COR_DENIED, NULL},
     {PX_VERB_CREATE, "a/pod/x",
      "{'metadata':{'name':'x'," MIRROR
-     "},'spec':{'nodeName':'n1','volumes':[{'persistentVolumeClaim':{'claimName':'c'}}]}}",
+     "},'spec':{'nodeName':'n1','volumes':[{'projected':{'sources':[{'downwardAPI':{},"
+     "'serviceAccountToken':{}}]}}]}}",
      COR_DENIED, NULL},
     {PX_VERB_CREATE, "a/pod/x",
      "{'metadata':{'name':'x'," MIRROR
-     ",'ownerReferences':[{'kind':'Node','name':'n2'}]},'spec':{'nodeName':'n1'}}",
+     "},'spec':{'nodeName':'n1','volumes':[{'projected':{'sources':[{'downwardAPI':{}}]}}]}}",
+     COR_OK,
+     "{'metadata':{'name':'x'," MIRROR
+     "},'spec':{'nodeName':'n1','volumes':[{'projected':{'sources':[{'downwardAPI':{}}]}}]}}"},
+    {PX_VERB_CREATE, "a/pod/x",
+     "{'metadata':{'name':'x'," MIRROR
+     "},'spec':{'nodeName':'n1','volumes':[{'persistentVolumeClaim':{'claimName':'c'}}]}}",
+     COR_DENIED, NULL},
+    /* .. and go with their Node */
+    {PX_VERB_CREATE, "a/pod/x", "{'metadata':{'name':'x'," MARK "},'spec':{'nodeName':'n1'}}",
+     COR_DENIED, NULL},
+    {PX_VERB_CREATE, "a/pod/x",
+     "{'metadata':{'name':'x'," MARK "," OWNED("") "},'spec':{'nodeName':'n1'}}", COR_DENIED, NULL},
+    {PX_VERB_CREATE, "a/pod/x",
+     "{'metadata':{'name':'x'," MARK
+     "," OWNED(",'controller':true,'blockOwnerDeletion':true") "},'spec':{'nodeName':'n1'}}",
+     COR_DENIED, NULL},
+    {PX_VERB_CREATE, "a/pod/x",
+     "{'metadata':{'name':'x'," MARK ",'ownerReferences':[{'apiVersion':'v1','kind':'Node','name':"
+     "'n1','uid':'other','controller':true}]},'spec':{'nodeName':'n1'}}",
+     COR_DENIED, NULL},
+    {PX_VERB_CREATE, "a/pod/x",
+     "{'metadata':{'name':'x'," MARK ",'ownerReferences':[{'apiVersion':'v1','kind':'Node','name':"
+     "'n2','uid':'nu','controller':true}]},'spec':{'nodeName':'n1'}}",
      COR_DENIED, NULL},
     {PX_VERB_PATCH, "a/podpatch/p1",
      "{'metadata':{'uid':'u1','labels':{'app':'web'}},'spec':{'nodeName':'n2'},'status':{'a':1}}",
@@ -175,6 +202,7 @@ static void rows_are_judged(void **state)
         assert_true(px_key_parse(cor_view_of(row->key), &key));
         struct ec_said said = {.pods = *state,
                                .node = "n1",
+                               .node_uid = "nu",
                                .verb = row->verb,
                                .key = &key,
                                .body = cor_view_of(body)};

@@ -83,6 +83,37 @@ static void status_alone_is_no_difference(void **state)
     }
 }
 
+/* Of a status only what the Pod's own gates name is a change, and only whether it is so. */
+static void gates_are_changes(void **state)
+{
+    (void)state;
+#define GATED(conditions)                                                                          \
+    "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"readinessGates\":[{\"conditionType\":\"lb\"}]},"   \
+    "\"status\":{\"conditions\":[" conditions "]}}"
+    static const struct {
+        const char *object;
+        bool same;
+    } ROWS[] = {
+        {GATED(""), true},
+        {GATED("{\"type\":\"Ready\",\"status\":\"True\"}"), true},
+        {GATED("{\"type\":\"lb\",\"status\":\"True\"}"), false},
+        {GATED("{\"type\":\"lb\",\"status\":\"False\"}"), false},
+    };
+    auto_(cor_json_free) struct cor_json *none = json(GATED(""));
+    auto_(cor_json_free) struct cor_json *open =
+        json(GATED("{\"type\":\"lb\",\"status\":\"True\"}"));
+    auto_(cor_json_free) struct cor_json *open_again =
+        json(GATED("{\"type\":\"lb\",\"status\":\"True\",\"reason\":\"r\"}"));
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        auto_(cor_json_free) struct cor_json *other = json(ROWS[i].object);
+        assert_int_equal(ec_differs(none, other), !ROWS[i].same);
+        assert_int_equal(ec_differs(other, none), !ROWS[i].same);
+        assert_int_equal(ec_content(other) == ec_content(none), ROWS[i].same);
+    }
+    assert_false(ec_differs(open, open_again));
+    assert_true(ec_content(open) == ec_content(open_again));
+}
+
 static void calls_become_requests(void **state)
 {
     (void)state;
@@ -270,6 +301,8 @@ static void volumes_are_their_claimants(void **state)
         {"a/volumeattachment/x", "{\"spec\":{\"nodeName\":\"n1\"}}", true},
         {"a/volumeattachment/x", "{\"spec\":{\"nodeName\":\"n2\"}}", false},
         {"a/volumeattachment/x", "[]", false},
+        {"null/runtimeclass/x", "{}", true},
+        {"null/csidriver/x", "{}", true},
         {"a/configmap/x", "{}", true},
         {"a/pod/x", "{\"spec\":{\"nodeName\":\"n1\"}}", true},
         {"a/pod/x", "{\"spec\":{}}", false},
@@ -382,6 +415,7 @@ int main(void)
         cmocka_unit_test(creations_are_recognised),
         cmocka_unit_test(pods_name_what_they_need),
         cmocka_unit_test(status_alone_is_no_difference),
+        cmocka_unit_test(gates_are_changes),
         cmocka_unit_test(calls_become_requests),
         cmocka_unit_test(odd_names_stay_in_their_place),
         cmocka_unit_test(reports_merge_into_the_list),

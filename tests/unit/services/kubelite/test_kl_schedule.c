@@ -34,6 +34,20 @@ static void test_misfits(void **state)
          "{'status':{'allocatable':{'cpu':'1500m'}," READY "}}", "Insufficient cpu"},
         {"{'spec':{'containers':[{'resources':{'requests':{'memory':'1Gi'}}}]}}",
          "{'status':{'allocatable':{'memory':'1Gi'}," READY "}}", NULL},
+        {"{'spec':{'overhead':{'cpu':'600m'},'containers':[{'resources':{'requests':{'cpu':'1'}}}]}"
+         "}",
+         "{'status':{'allocatable':{'cpu':'1500m'}," READY "}}", "Insufficient cpu"},
+        {"{'spec':{'containers':[{'resources':{'requests':{'example.com/a':'1'}}}]}}",
+         "{'status':{" READY "}}", "Insufficient extended resources"},
+        {"{'spec':{'containers':[{'resources':{'requests':{'example.com/a':'2'}}}]}}",
+         "{'metadata':{'name':'n1'},'status':{'allocatable':{'example.com/a':'2'}," READY "}}",
+         "Insufficient extended resources"},
+        {"{'spec':{'containers':[{'resources':{'requests':{'example.com/a':'1'}}}]}}",
+         "{'metadata':{'name':'n1'},'status':{'allocatable':{'example.com/a':'2'}," READY "}}",
+         NULL},
+        {"{'spec':{'initContainers':[{'resources':{'requests':{'hugepages-2Mi':'4Mi'}}}]}}",
+         "{'status':{'allocatable':{'hugepages-2Mi':'2Mi'}," READY "}}",
+         "Insufficient extended resources"},
         {"{}", "{'metadata':{'name':'n1'},'status':{'allocatable':{'pods':'1'}," READY "}}",
          "Too many pods"},
         {"{'spec':{'affinity':{'nodeAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':{"
@@ -45,7 +59,10 @@ static void test_misfits(void **state)
          "{'metadata':{'labels':{'z':'b'}},'status':{" READY "}}",
          "node(s) didn't match Pod's node affinity"},
     };
-    auto_(cor_json_free) struct cor_json *pods = js("[{'spec':{'nodeName':'n1'}}]");
+    auto_(cor_json_free) struct cor_json *pods =
+        js("[{'spec':{'nodeName':'n1','containers':[{'resources':{'requests':{'example.com/"
+           "a':'1'}}}]}}"
+           "]");
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
         auto_(cor_json_free) struct cor_json *pod = js(cases[i].pod);
         auto_(cor_json_free) struct cor_json *node = js(cases[i].node);

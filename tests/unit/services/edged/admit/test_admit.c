@@ -28,6 +28,19 @@ static const struct row ROWS[] = {
     {TOLERANT CPU("500m"), "", NULL},
     {TOLERANT CPU("501m"), "OutOfcpu",
      "Node didn't have enough resource: cpu, requested: 501, used: 1500, capacity: 2000"},
+    {TOLERANT "'overhead':{'cpu':'1m','memory':'1'}," CPU("500m"), "OutOfcpu",
+     "Node didn't have enough resource: cpu, requested: 501, used: 1500, capacity: 2000"},
+    {TOLERANT C ",'resources':{'limits':{'example.com/a':'2','hugepages-2Mi':'2Mi'}}}]", "", NULL},
+    {TOLERANT C ",'resources':{'limits':{'example.com/a':'3'}}}]", "OutOfexample.com/a",
+     "Node didn't have enough resource: example.com/a, requested: 3, used: 1, capacity: 3"},
+    {TOLERANT C ",'resources':{'limits':{'hugepages-2Mi':'4Mi'}}}]", "OutOfhugepages-2Mi",
+     "Node didn't have enough resource: hugepages-2Mi, requested: 4194304, used: 0, capacity: "
+     "2097152"},
+    {TOLERANT C ",'resources':{'limits':{'example.com/unknown':'3'}}}]", "", NULL},
+    {TOLERANT "'initContainers':[{'name':'i','image':'i','restartPolicy':'Always','resources':{"
+              "'limits':{'example.com/a':'1'}}},{'name':'k','image':'i','resources':{'limits':{"
+              "'example.com/a':'2'}}}]," C "}]",
+     "OutOfexample.com/a", NULL},
     {TOLERANT C ",'resources':{'requests':{'memory':'1000'}}}]", "OutOfmemory",
      "Node didn't have enough resource: memory, requested: 1000, used: 100, capacity: 1000"},
     {TOLERANT C ",'resources':{'requests':{'ephemeral-storage':'11'}}}]", "OutOfephemeral-storage",
@@ -88,12 +101,13 @@ static const struct row ROWS[] = {
 
 static const char OTHER[] =
     "{'containers':[{'name':'c','image':'i','ports':[{'containerPort':80,'hostPort':80}],"
-    "'resources':{'requests':{'cpu':'1500m','memory':'100'}}}]}";
+    "'resources':{'requests':{'cpu':'1500m','memory':'100'},'limits':{'example.com/a':'1'}}}]}";
 
 static void the_node_takes_what_fits(void **state)
 {
     (void)state;
     static const char *const SYSCTLS[] = {"net.core.*"};
+    static const struct pod_extra EXTRAS[] = {{"example.com/a", 3}, {"hugepages-2Mi", 2 << 20}};
     auto_(cor_json_free) struct cor_json *object = json_of(NODE);
     auto_(pod_free) struct pod *other = pod_of(OTHER);
     const struct pod *const others[] = {other};
@@ -103,6 +117,8 @@ static void the_node_takes_what_fits(void **state)
                                     .memory = 1000,
                                     .storage = 10,
                                     .pods = 110,
+                                    .extras = EXTRAS,
+                                    .extra_count = 2,
                                     .sysctls = SYSCTLS,
                                     .sysctl_count = 1};
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {

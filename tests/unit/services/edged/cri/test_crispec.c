@@ -113,7 +113,7 @@ static void test_container(void **state)
     struct crispec_mount mount = {"/m", (char *)(uintptr_t) "/host", true, 1};
     struct cri_container_config c;
     crispec_container(made.arena, &node, made.pod,
-                      &(struct crispec_attempt){0, 2, &env, &mount, 1, NULL}, &c);
+                      &(struct crispec_attempt){0, 2, &env, &mount, 1, NULL, NULL}, &c);
     assert_string_equal(c.command.item[1], "1");
     assert_string_equal(c.args.item[0], "$(A)");
     assert_string_equal(c.log_path, "c/2.log");
@@ -199,8 +199,6 @@ static void test_cannot(void **state)
         {"'hostUsers':true", "", "web"},
         {"'hostUsers':false",
          "can't set `spec.hostUsers: false`, runtime does not support user namespaces", "web"},
-        {"'runtimeClassName':'gvisor'",
-         "RuntimeClass \"gvisor\" not found: this node knows no RuntimeClasses", "web"},
         {"'setHostnameAsFQDN':true", "", "web"},
         {"'setHostnameAsFQDN':true,'subdomain':'s'", "", "web.s.default.svc.cluster.local"},
         {"'setHostnameAsFQDN':true,'subdomain':"
@@ -243,13 +241,78 @@ static void test_profiles(void **state)
     assert_false(config.default_masks);
 }
 
+/* What device plug-ins want comes first, so that the Pod's own counts. */
+static void test_devices(void **state)
+{
+    (void)state;
+    auto_(made_free) struct made made = make("{'containers':[{'name':'c','image':'i:1'}]}");
+    struct env_var var = {(char *)(uintptr_t) "A", (char *)(uintptr_t) "own"};
+    struct env env = {.vars = &var, .count = 1};
+    struct crispec_mount mount = {"/m", (char *)(uintptr_t) "/host", true, 1};
+    const struct cri_kv pairs[] = {{"A", "plug-in"}, {"B", "2"}};
+    const struct cri_mount given = {"/given", "/on-host", false, 0};
+    const struct cri_device device = {"/dev/in", "/dev/out", "rw"};
+    const char *const names[] = {"example.com/class=one"};
+    const struct crispec_devices devices = {.env = {pairs, 2},
+                                            .mounts = &given,
+                                            .mount_count = 1,
+                                            .devices = &device,
+                                            .device_count = 1,
+                                            .annotations = {pairs, 2},
+                                            .cdi = {names, 1}};
+    struct cri_container_config c;
+    crispec_container(made.arena, &node, made.pod,
+                      &(struct crispec_attempt){0, 0, &env, &mount, 1, NULL, &devices}, &c);
+    assert_int_equal(c.env.count, 3);
+    assert_string_equal(c.env.item[0].value, "plug-in");
+    assert_string_equal(c.env.item[2].value, "own");
+    assert_int_equal(c.mount_count, 2);
+    assert_string_equal(c.mounts[0].host_path, "/on-host");
+    assert_string_equal(c.mounts[1].host_path, "/host");
+    assert_string_equal(c.devices[0].host_path, "/dev/out");
+    assert_string_equal(value_of(c.annotations, "B"), "2");
+    assert_string_equal(value_of(c.annotations, CRI_NOTE_RESTARTS), "0");
+    assert_string_equal(c.cdi.item[0], "example.com/class=one");
+}
+
+/* Huge pages of each size that the machine has; what the whole Pod has, for runtimes that ask. */
+static void test_amounts(void **state)
+{
+    (void)state;
+    static const struct huge huge = {
+        .sizes = {{"hugepages-2Mi", "2MB", 2 << 20, 1}, {"hugepages-1Gi", "1GB", 1 << 30, 0}},
+        .count = 2};
+    struct crispec_node with_pages = node;
+    with_pages.huge = &huge;
+    auto_(made_free) struct made made =
+        make("{'overhead':{'cpu':'250m','memory':'1Mi'},'containers':[{'name':'c','image':'i:1',"
+             "'resources':{'limits':{'cpu':'500m','memory':'1Mi','hugepages-2Mi':'4Mi'}}}]}");
+    struct env env = {.count = 0};
+    struct cri_container_config c;
+    struct cri_sandbox_config s;
+    crispec_container(made.arena, &with_pages, made.pod, &(struct crispec_attempt){.env = &env},
+                      &c);
+    crispec_sandbox(made.arena, &with_pages, made.pod, 0, &s);
+    assert_int_equal(c.huge_count, 2);
+    assert_string_equal(c.huge[0].page, "2MB");
+    assert_int_equal(c.huge[0].bytes, 4 << 20);
+    assert_int_equal(c.huge[1].bytes, 0);
+    assert_int_equal(s.amounts.cpu_shares, 768);
+    assert_int_equal(s.amounts.cpu_quota, 75000);
+    assert_int_equal(s.amounts.memory, 2 << 20);
+    assert_true(s.has_overhead);
+    assert_int_equal(s.overhead.cpu_quota, 25000);
+    assert_int_equal(s.overhead.memory, 1 << 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sandbox),      cmocka_unit_test(test_namespaces_and_dns),
         cmocka_unit_test(test_container),    cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_own_resolver), cmocka_unit_test(test_cannot),
-        cmocka_unit_test(test_profiles),
+        cmocka_unit_test(test_profiles),     cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_amounts),
     };
     return cmocka_run_group_tests_name("crispec", tests, NULL, NULL);
 }

@@ -44,7 +44,8 @@ static const char SAMPLE[] =
     "'sysctls':[{'name':'net.a','value':'1'}],'seccompProfile':{'type':'RuntimeDefault',"
     "'localhostProfile':''},'appArmorProfile':{'type':'Unconfined','localhostProfile':''},"
     "'seLinuxOptions':{'user':'u','role':'r','type':'t','level':'l'}},'hostAliases':[{'ip':"
-    "'1.2.3.4','hostnames':['a']}],'imagePullSecrets':[{'name':'reg'}],'initContainers':"
+    "'1.2.3.4','hostnames':['a']}],'readinessGates':[{'conditionType':'g'}],'imagePullSecrets':[{'"
+    "name':'reg'}],'initContainers':"
     "[" CONTAINER("i") ",'restartPolicy':'Always'}],'containers':[" CONTAINER(
         "c") "}],'ephemeralContainers':[" CONTAINER("d") "}],"
                                                          "'volumes':[{'name':'e','emptyDir':{'"
@@ -90,7 +91,11 @@ static const char SAMPLE[] =
                                                          "{'name':'v','persistentVolumeClaim':{'"
                                                          "claimName':'data','readOnly':true}},"
                                                          "{'name':'n','nfs':{'server':'10.0.0.1','"
-                                                         "path':'/x','readOnly':true}}]}}";
+                                                         "path':'/"
+                                                         "x','readOnly':true}},{'name':'x','csi':{'"
+                                                         "driver':'d.example.com','"
+                                                         "readOnly':true,'fsType':'ext4','"
+                                                         "volumeAttributes':{'a':'b'}}}]}}";
 
 /* ---- what is made of a Pod that is read ---- */
 
@@ -215,7 +220,7 @@ static bool fits(enum shape_kind kind, enum cor_json_type type)
         [SHAPE_BOOL] = 1u << COR_JSON_BOOL,
         [SHAPE_INT] = 1u << COR_JSON_INT,
         [SHAPE_PORT] = 1u << COR_JSON_INT | 1u << COR_JSON_STRING,
-        [SHAPE_QUANTITY] = 1u << COR_JSON_INT | 1u << COR_JSON_STRING,
+        [SHAPE_QUANTITY] = 1u << COR_JSON_INT | 1u << COR_JSON_REAL | 1u << COR_JSON_STRING,
         [SHAPE_OBJECT] = 1u << COR_JSON_OBJECT,
         [SHAPE_LIST] = 1u << COR_JSON_ARRAY,
         [SHAPE_TEXTS] = 1u << COR_JSON_ARRAY,

@@ -62,7 +62,8 @@ static void test_json(void **state)
     assert_int_equal(milli, 250);
     assert_false(quantity_json_value(cor_json_item(json, 2), &milli));
     assert_false(quantity_json_value(cor_json_item(json, 3), &milli));
-    assert_false(quantity_json_value(cor_json_item(json, 4), &milli));
+    assert_true(quantity_json_milli(cor_json_item(json, 4), &milli)); /* cpu: 1.5 */
+    assert_int_equal(milli, 1500);
     assert_false(quantity_json_value(NULL, &milli));
 }
 

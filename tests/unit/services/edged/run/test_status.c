@@ -79,6 +79,47 @@ static void test_pending_then_running(void **state)
     sim_stop(&sim);
 }
 
+/* Ready waits for what others say; ContainersReady does not. */
+static void test_readiness_gates(void **state)
+{
+    (void)state;
+#define SAYS(type, status) "{'type':'" type "','status':'" status "'}"
+    static const struct {
+        const char *conditions;
+        const char *ready;
+        const char *message;
+    } ROWS[] = {
+        {"", "False",
+         "corresponding condition of pod readiness gate \"a/lb\" does not exist., corresponding "
+         "condition of pod readiness gate \"b\" does not exist."},
+        {SAYS("b", "True") "," SAYS("c", "True"), "False",
+         "corresponding condition of pod readiness gate \"a/lb\" does not exist."},
+        {SAYS("a/lb", "False") "," SAYS("b", "True"), "False",
+         "the status of pod readiness gate \"a/lb\" is not \"True\", but False"},
+        {SAYS("a/lb", "True") "," SAYS("b", "True"), "True", ""},
+        {SAYS("a/lb", "True") "," SAYS("b", "Unknown"), "False",
+         "the status of pod readiness gate \"b\" is not \"True\", but Unknown"},
+    };
+    struct sim sim;
+    sim_start(&sim, "{" ONE ",'readinessGates':[{'conditionType':'a/lb'},{'conditionType':'b'}]}");
+    auto_(cor_json_free) struct cor_json *pending = build(&sim, NULL, first_time);
+    expect_condition(pending, "Ready", "False", "ContainersNotReady",
+                     "containers with unready status: [a]");
+    sim_settle(&sim);
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        auto_(cor_freep) char *text = cor_sprintf("{'conditions':[%s]}", ROWS[i].conditions);
+        auto_(cor_json_free) struct cor_json *told = json_of(text);
+        run_told_status(sim.run, told);
+        auto_(cor_json_free) struct cor_json *status = build(&sim, pending, second_time);
+        bool is_true = strcmp(ROWS[i].ready, "True") == 0;
+        expect_condition(status, "ContainersReady", "True", "", "");
+        expect_condition(status, "Ready", ROWS[i].ready, is_true ? "" : "ReadinessGatesNotReady",
+                         ROWS[i].message);
+        assert_int_equal(cor_json_count(cor_json_get(status, "conditions")), 5); /* its own */
+    }
+    sim_stop(&sim);
+}
+
 static void test_restarted_container(void **state)
 {
     (void)state;
@@ -198,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pending_then_running),
+        cmocka_unit_test(test_readiness_gates),
         cmocka_unit_test(test_restarted_container),
         cmocka_unit_test(test_completed),
         cmocka_unit_test(test_initializing),

@@ -64,6 +64,8 @@ static void test_place(void **state)
          COR_INVALID},
         {"{" REF ",'local':{'path':'mnt'}}", "PersistentVolume pv1: path must not", COR_INVALID},
         {"{" REF ",'local':{}}", "PersistentVolume pv1: path must not", COR_INVALID},
+        {"{" REF ",'nfs':{'server':'s','path':'/p'}}", " ", COR_OK},
+        {"{" REF ",'csi':{'driver':'d','volumeHandle':'h'}}", " ", COR_OK},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
         auto_(cor_json_free) struct cor_json *claim = json_of(CLAIM);

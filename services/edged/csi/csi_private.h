@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside of csi*.c.
+#ifndef EDGED_CSI_PRIVATE_H
+#define EDGED_CSI_PRIVATE_H
+
+#include <time.h>
+
+#include "client.h"
+#include "common/base/list.h"
+#include "csi.h"
+#include "services/edged/agent.h"
+
+enum { CSI_TIMEOUT_S = 120 }; /* the kubelet's csiTimeout */
+
+/* A driver: registered, or about to be. */
+struct csi_driver {
+    struct cor_link link;
+    struct csi *csi;
+    char *path; /* of its registration socket */
+    ino_t inode;
+    struct timespec changed;
+    struct csi_client *registration;
+    struct csi_client *node; /* its own socket; NULL: not known yet */
+    char *name;
+    bool ready;
+    bool dead; /* it is freed soon, not from within a callback */
+    bool stages;
+    bool sets_group; /* VOLUME_MOUNT_GROUP */
+    bool one_writer; /* SINGLE_NODE_MULTI_WRITER */
+};
+
+/* What is done with one volume: one thing at a time. */
+struct csi_turn {
+    struct cor_link link;
+    struct csi *csi;
+    char *key; /* owned */
+    bool active;
+    void (*go)(void *self);
+    void *self;
+};
+
+struct csi {
+    struct agent *agent;
+    char *folder; /* plugins_registry */
+    int notify;
+    struct cor_io *io;
+    struct cor_timer *scan;
+    struct cor_timer *bury;
+    struct cor_link drivers;
+    struct cor_link turns;   /* struct csi_turn */
+    struct cor_link endings; /* struct csi_ending: csi_unmount.c */
+    bool closing;
+};
+
+/* The driver by name; NULL: none is registered. */
+struct csi_driver *csi_find(const struct csi *csi, const char *name);
+
+/* go is called (perhaps from within) when nothing else is done with the volume named key. */
+void csi_turn_begin(struct csi *csi, struct csi_turn *turn, const char *key, void (*go)(void *self),
+                    void *self);
+
+/* The next one may. Harmless when it has not begun. */
+void csi_turn_end(struct csi_turn *turn);
+
+/* csi_unmount.c: edged stops. */
+void csi_drop_endings(struct csi *csi);
+
+#endif
