@@ -117,6 +117,7 @@ struct cor_ws_conn *cor_ws_dial(struct cor_ws *ws, const struct cor_ws_target *t
     conn->client = true;
     conn->dialing = true;
     conn->ping_us = ping_us;
+    conn->message = target->message > 0 ? target->message : conn->message;
     conn->slot.conn = conn;
     conn->headers = copy_headers(target->headers);
     conn->timer = cor_timer_new(ws->loop, on_timer, conn);

@@ -27,6 +27,7 @@ struct cor_ws_conn *ws_conn_new(struct cor_ws *ws, const struct cor_ws_events *e
     conn->events = *events;
     conn->self = self;
     conn->burst = BURST_MIN;
+    conn->message = ws->limits.message;
     cor_list_init(&conn->fresh);
     for (unsigned lane = 0; lane < COR_WS_LANES; lane++) {
         cor_list_init(&conn->queues[lane]);
@@ -160,7 +161,7 @@ int ws_on_receive(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
         return -1;
     }
     conn->heard = cor_loop_now(conn->ws->loop);
-    if (conn->rx.len + len + lws_remaining_packet_payload(wsi) > conn->ws->limits.message) {
+    if (conn->rx.len + len + lws_remaining_packet_payload(wsi) > conn->message) {
         return refuse(conn, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message too large");
     }
     if (++conn->fragments > FRAGMENTS_MAX) {

@@ -80,6 +80,7 @@ struct cor_ws_conn {
     struct cor_mono burst_at;
     size_t written;    /* bytes since the socket was known to have nothing left to send */
     bool more;         /* something was left after the last one */
+    size_t message;    /* longest that is taken */
     struct cor_buf rx; /* fragments so far */
     unsigned fragments;
     struct cor_timer *timer; /* of clients: handshake, then pings */

@@ -239,6 +239,9 @@ int ws_on_upgrade(struct lws *wsi, struct ws_slot *slot, void *in, size_t len)
         return -1;
     }
     slot->conn = ws_conn_new(server->ws, &server->listen.events, owner);
+    if (server->listen.message > 0) {
+        slot->conn->message = server->listen.message;
+    }
     return 0;
 }
 

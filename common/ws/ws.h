@@ -126,6 +126,7 @@ struct cor_ws_listen {
     enum cor_ws_client_cert client_cert;
     const uint8_t *tickets; /* secret of resumed sessions (pki/resume.h), outlives ws; NULL: none.
                              * Only with COR_WS_CERT_REQUIRED. */
+    size_t message;         /* longest message that is taken; 0: as the limits say */
     void *self;
     /* Decides on an upgrade: the owner of the new connection, or NULL to refuse. NULL: none at all.
      */
@@ -166,6 +167,7 @@ struct cor_ws_target {
     struct cor_tls tls;
     bool trust_any; /* do not verify the server: only to fetch what is verified otherwise */
     int64_t timeout_us;
+    size_t message; /* longest message that is taken; 0: as the limits say */
 };
 
 /* Connects. events.closed runs also when it fails; opened says that it is up. A ping goes out every

@@ -39,6 +39,8 @@ cloud_options() {
             echo "enrol.port=$CORACLE_ENROL_PORT"
             echo "streams.listen=\"$CORACLE_HUB_LISTEN:$CORACLE_STREAMS_PORT\""
             echo "streams.node-ports=$CORACLE_NODE_PORTS"
+            echo "streams.tunnel-address=\"$CORACLE_HUB_LISTEN\""
+            echo "streams.tunnel-port=$CORACLE_TUNNEL_PORT"
             ;;
         edgecontroller)
             echo "kubeconfig=\"$CORACLE_ETC/edgecontroller.kubeconfig\""

@@ -19,6 +19,7 @@
 : "${CORACLE_HUB_PORT:=10000}"            # cloud link
 : "${CORACLE_ENROL_PORT:=10002}"          # enrolment
 : "${CORACLE_STREAMS_PORT:=10003}"       # where the API server asks for logs and exec
+: "${CORACLE_TUNNEL_PORT:=10004}"         # tunnels of EdgeCores
 : "${CORACLE_NODE_PORTS:=16}"             # from port 10400 on, of single nodes, where metrics are asked for
 : "${CORACLE_MQTT_PORT:=1883}"            # devices, on 127.0.0.1 of each node
 : "${CORACLE_NODE_NET:=10.201.0}"         # first three numbers of the network of further nodes

@@ -6,12 +6,14 @@
 
 #include "cactl.h"
 #include "census.h"
+#include "cloudstream.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/service/sockets.h"
 #include "front.h"
 #include "hub.h"
 #include "kubelet.h"
+#include "peers.h"
 #include "proto/link/frame.h"
 #include "reports.h"
 #include "tokenctl.h"
@@ -41,6 +43,8 @@ struct config {
     char *kubelet_ca;
     int64_t first_node_port;
     int64_t node_ports;
+    char *tunnel_address;
+    int64_t tunnel_port;
 };
 
 #define C struct config
@@ -82,6 +86,10 @@ static const struct cor_conf_row ROWS[] = {
                      "ports of single nodes from this one on, as metrics-server needs them; as in "
                      "edgecontroller"),
     COR_CONF_INT_ROW(C, node_ports, "streams.node-ports", "0", 0, 4096, "how many there are"),
+    COR_CONF_STR_ROW(C, tunnel_address, "streams.tunnel-address", "0.0.0.0",
+                     "for tunnels of EdgeCores (edgeStream), if API servers may ask at all; empty: "
+                     "none"),
+    COR_CONF_INT_ROW(C, tunnel_port, "streams.tunnel-port", "10004", 0, 65535, "for them; 0: any"),
     COR_CONF_STR_ROW(C, kubelet_ca, "streams.client-ca", "",
                      "file of the CA of API servers' kubelet client certificates; empty: as the "
                      "cluster says it (ConfigMap kube-system/extension-apiserver-authentication)"),
@@ -103,6 +111,8 @@ struct cloudhub {
     struct front *front;
     struct hub *hub;
     struct kubelet *kubelet;
+    struct cloudstream *cloudstream;
+    struct peers *peers;
     bool has_authority, has_revoked;
     bool ready;
 };
@@ -271,6 +281,9 @@ static void stats(void *self, struct cor_buf *out)
         {"uploads_waiting_bytes", s->hub->waiting_bytes},
         {"streams", s->kubelet == NULL ? 0 : kubelet_count(s->kubelet)},
         {"streams_port", s->kubelet == NULL ? 0 : (uint64_t)kubelet_port(s->kubelet)},
+        {"tunnels", s->cloudstream == NULL ? 0 : cloudstream_count(s->cloudstream)},
+        {"tunnel_requests", s->cloudstream == NULL ? 0 : cloudstream_requests(s->cloudstream)},
+        {"tunnel_port", s->cloudstream == NULL ? 0 : (uint64_t)cloudstream_port(s->cloudstream)},
         {"ready", s->ready},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
@@ -303,6 +316,29 @@ static enum cor_code listen_all(struct cloudhub *s, struct cor_err *err)
     return code != COR_OK ? code : hub_listen(s->hub, s->ws, &link, s->authority, err);
 }
 
+/* API servers may ask nodes. */
+static void serve_streams(struct cloudhub *s)
+{
+    struct kubelet_spec kubelet = {.hub = s->hub,
+                                   .kube = s->kube,
+                                   .authority = s->authority,
+                                   .address = s->cfg->kubelet_address,
+                                   .client_ca = s->cfg->kubelet_ca,
+                                   .first_port = (int)s->cfg->first_node_port,
+                                   .ports = (int)s->cfg->node_ports};
+    struct hub_address tunnel = {s->cfg->tunnel_address, (int)s->cfg->tunnel_port, 0};
+    struct cor_err err = COR_ERR_NONE;
+    if (peers_new(s->hub, &s->peers, &err) != COR_OK) {
+        LOGW(s->service->log, "hub.replica.none", "reason=%s", cor_log_esc(cor_view_of(err.text)));
+    }
+    s->hub->peers = s->peers;
+    s->kubelet = kubelet_new(&kubelet);
+    if (tunnel.address[0] != '\0') {
+        s->cloudstream = cloudstream_new(s->hub, &tunnel);
+        s->hub->cloudstream = s->cloudstream;
+    }
+}
+
 /* The CA is there, and it is known who may not come: nodes may come. */
 static void begin(struct cloudhub *s)
 {
@@ -315,14 +351,7 @@ static void begin(struct cloudhub *s)
         return;
     }
     if (s->cfg->kubelet_address[0] != '\0') {
-        struct kubelet_spec kubelet = {.hub = s->hub,
-                                       .kube = s->kube,
-                                       .authority = s->authority,
-                                       .address = s->cfg->kubelet_address,
-                                       .client_ca = s->cfg->kubelet_ca,
-                                       .first_port = (int)s->cfg->first_node_port,
-                                       .ports = (int)s->cfg->node_ports};
-        s->kubelet = kubelet_new(&kubelet);
+        serve_streams(s);
     }
     s->ready = true;
     tokenctl_begin(s->tokens);
@@ -343,8 +372,12 @@ static void on_authority(void *self)
 static void on_authority_changed(void *self)
 {
     struct cloudhub *s = self;
-    if (s->ready && !(front_renew(s->front) && trust_changed(s->hub))) {
+    if (s->ready && !(front_renew(s->front) && trust_changed(s->hub) &&
+                      (s->cloudstream == NULL || cloudstream_renew(s->cloudstream)))) {
         LOGE(s->service->log, "hub.cert.bad", "the new certificate and its key do not fit");
+    }
+    if (s->peers != NULL) {
+        peers_renew(s->peers);
     }
     cactl_followed(s->ca);
 }
@@ -455,10 +488,15 @@ static void stop(void *self)
 {
     struct cloudhub *s = self;
     kubelet_free(&s->kubelet);
+    peers_free(&s->peers);
     vault_free(&s->vault);
     tokenctl_free(&s->tokens);
     cactl_free(&s->ca);
+    if (s->hub != NULL) {
+        s->hub->cloudstream = NULL; /* its tunnels end with the ws */
+    }
     cor_ws_free(&s->ws);
+    cloudstream_free(&s->cloudstream);
     front_free(&s->front);
     hub_free(&s->hub);
     census_free(&s->census);

@@ -269,16 +269,27 @@ static const struct cor_port_ops OPS = {
 
 /* ---- from the nodes ---- */
 
-/* Node names of the headers are only believed when the certificate says the same. */
-static const char *refusal(const struct cor_cert *cert, const char *node, const char *use)
+static const char *refusal(const char *node, const char *use)
 {
     if (strcmp(use, "msg") != 0) {
         return "header Connectionuse is not msg";
     }
-    if (!cor_is_dns_subdomain(cor_view_of(node))) {
-        return "header node_id is no node name";
+    return cor_is_dns_subdomain(cor_view_of(node)) ? NULL : "header node_id is no node name";
+}
+
+const char *hub_doubt(const struct hub *hub, const struct cor_cert *cert, const char *node,
+                      char ca_r[ROTATION_ID_LEN + 1])
+{
+    if (!enrol_is_node(cert, cor_view_of(node))) {
+        return "certificate is for another node";
     }
-    return enrol_is_node(cert, cor_view_of(node)) ? NULL : "certificate is for another node";
+    if (cor_cert_until(cert).us <= cor_wall_now().us) {
+        return "certificate has expired"; /* a resumed session does not look again */
+    }
+    if (!trust_counts(hub, cert, ca_r)) {
+        return "certificate is of a CA that counts no more"; /* likewise */
+    }
+    return revoked_has(hub->revoked, node, cor_cert_from(cert)) ? "node is revoked" : NULL;
 }
 
 static void *on_accept(void *self, const struct cor_ws_ask *ask)
@@ -290,15 +301,9 @@ static void *on_accept(void *self, const struct cor_ws_ask *ask)
     cor_ws_ask_header(ask, "connectionuse", use, sizeof(use));
     char ca[ROTATION_ID_LEN + 1];
     const struct cor_cert *cert = cor_ws_ask_cert(ask);
-    const char *reason = refusal(cert, node, use);
-    if (reason == NULL && cor_cert_until(cert).us <= cor_wall_now().us) {
-        reason = "certificate has expired"; /* a resumed session does not look again */
-    }
-    if (reason == NULL && !trust_counts(hub, cert, ca)) {
-        reason = "certificate is of a CA that counts no more"; /* likewise */
-    }
-    if (reason == NULL && revoked_has(hub->revoked, node, cor_cert_from(cert))) {
-        reason = "node is revoked";
+    const char *reason = refusal(node, use);
+    if (reason == NULL) {
+        reason = hub_doubt(hub, cert, node, ca);
     }
     if (reason == NULL && cor_pool_count(hub->handles) >= hub->limits.nodes &&
         session_of(hub, cor_view_of(node)) == NULL) { /* one that is there takes its own place */

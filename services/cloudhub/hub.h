@@ -72,6 +72,9 @@ struct hub {
     const struct revoked *revoked;     /* borrowed */
     const struct authority *authority; /* borrowed; from hub_listen on */
     struct census *census;             /* borrowed */
+    struct peers *peers;               /* other replicas; borrowed; NULL: none */
+    int streams_port;                  /* of API servers, at each replica; 0: not yet */
+    struct cloudstream *cloudstream;   /* tunnels of KubeEdge nodes; borrowed; NULL: none */
     const char *ca_pem; /* of the Kubernetes API, for nodes that ask; borrowed, may be NULL */
     bool wants_leases;  /* the last controller was one of v0.1.0 */
     uint64_t epoch;
@@ -83,6 +86,8 @@ struct hub {
     struct cor_timer *tell_alive;
 };
 
+struct cloudstream;
+struct peers;
 struct coracle;
 struct relay;
 struct tunnels;
@@ -155,6 +160,11 @@ void hub_count(struct cor_ledger_counts *account, bool well);
 /* A link for node, not open yet; the hub's pool has its handle. Returns owned. */
 struct session *session_new(struct hub *hub, const char *node, const char *address,
                             const struct cor_cert *cert);
+
+/* Why cert (NULL: none) is not the node's, or counts no more; NULL: it is good. ca_r: the CA that
+ * it is of. Names in headers are only believed when the certificate says the same. */
+const char *hub_doubt(const struct hub *hub, const struct cor_cert *cert, const char *node,
+                      char ca_r[ROTATION_ID_LEN + 1]);
 
 /* Closes the links of nodes that are revoked now. */
 void hub_revoke(struct hub *hub);

@@ -91,6 +91,7 @@ static void listen_with(struct kubelet *kubelet, const char *client_ca)
         again(kubelet, err.text);
         return;
     }
+    kubelet->spec.hub->streams_port = kubelet_port(kubelet);
     LOGI(kubelet->spec.hub->service->log, "hub.kubelet.listening", "port=%d",
          kubelet_port(kubelet));
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "apps.h"
+#include "cloudstream.h"
 #include "common/base/mem.h"
 #include "common/pki/digest.h"
 #include "compare.h"
@@ -214,6 +215,7 @@ static void on_closed(void *self, const char *reason)
     if (current(session) != NULL) {
         (void)cor_map_del(hub->sessions, cor_view_of(session->node));
         hub_tell(hub, session, false);
+        cloudstream_drop(hub->cloudstream, session->node, "the node's link is down");
     }
     if (session->epoch != 0) {
         (void)cor_map_del(hub->epochs, key_of(&session->epoch));

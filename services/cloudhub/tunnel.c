@@ -19,7 +19,7 @@ struct tunnel {
     struct tunnels *tunnels;
     uint64_t id;
     struct px_credit credit;
-    const struct tunnel_ops *ops;
+    const struct way_ops *ops;
     void *self;
 };
 
@@ -53,7 +53,7 @@ struct tunnels *tunnels_new(struct session *session)
 
 static void tell_end(struct tunnel *tunnel, const char *error)
 {
-    const struct tunnel_ops *ops = tunnel->ops;
+    const struct way_ops *ops = tunnel->ops;
     void *self = tunnel->self;
     free_tunnel(tunnel);
     ops->end(self, error);
@@ -74,9 +74,9 @@ void tunnels_free(struct tunnels **tunnels)
     cor_freep(tunnels);
 }
 
-enum cor_code tunnel_open(struct session *session, struct px_stream_open *open,
-                          const struct tunnel_ops *ops, void *self, struct tunnel **tunnel_r,
-                          struct cor_err *err)
+static enum cor_code open_one(struct session *session, struct px_stream_open *open,
+                              const struct way_ops *ops, void *self, void **lane_r,
+                              struct cor_err *err)
 {
     if (session->coracle == NULL || coracle_minor(session->coracle) < PX_LINK_MINOR_STREAMS) {
         return cor_err_set(err, COR_UNSUPPORTED, "node %s cannot be asked: it speaks %s",
@@ -101,33 +101,36 @@ enum cor_code tunnel_open(struct session *session, struct px_stream_open *open,
     open->id = tunnel->id;
     open->credit = PX_STREAM_WINDOW;
     px_say(&tunnels->mouth, PX_stream_open, open);
-    *tunnel_r = tunnel;
+    *lane_r = tunnel;
     return COR_OK;
 }
 
-void tunnel_close(struct tunnel **tunnel, const char *why)
+static void close_one(void *lane, const char *why)
 {
-    if (*tunnel != NULL) {
-        px_say_end(&(*tunnel)->tunnels->mouth, (*tunnel)->id, why);
-        free_tunnel(*tunnel);
-        *tunnel = NULL;
-    }
+    struct tunnel *tunnel = lane;
+    px_say_end(&tunnel->tunnels->mouth, tunnel->id, why);
+    free_tunnel(tunnel);
 }
 
-size_t tunnel_room(const struct tunnel *tunnel)
+static size_t room_of(const void *lane)
 {
+    const struct tunnel *tunnel = lane;
     return px_mouth_is_full(&tunnel->tunnels->mouth) ? 0 : (size_t)tunnel->credit.send;
 }
 
-void tunnel_send(struct tunnel *tunnel, struct cor_view bytes, bool last)
+static void send_bytes(void *lane, struct cor_view bytes, bool last)
 {
+    struct tunnel *tunnel = lane;
     px_say_data(&tunnel->tunnels->mouth, tunnel->id, &tunnel->credit, bytes, last);
 }
 
-void tunnel_took(struct tunnel *tunnel, size_t bytes)
+static void took(void *lane, size_t bytes)
 {
+    struct tunnel *tunnel = lane;
     px_say_took(&tunnel->tunnels->mouth, tunnel->id, &tunnel->credit, bytes);
 }
+
+const struct way TUNNEL_WAY = {open_one, close_one, room_of, send_bytes, took};
 
 /* ---- from the node ---- */
 
@@ -219,7 +222,7 @@ void tunnels_room(struct tunnels *tunnels)
     }
     while (cor_map_next(tunnels->open, &at, NULL, &value)) {
         struct tunnel *tunnel = value;
-        if (tunnel_room(tunnel) > 0) {
+        if (room_of(tunnel) > 0) {
             tunnel->ops->room(tunnel->self);
         }
     }

@@ -5,9 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cloudstream.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/httpd/passage.h"
+#include "peers.h"
 #include "tunnel.h"
 
 enum { ROUTE_S = 30, HEADERS_MAX = 64, GROUPS_MAX = 64, NAME_MAX_BYTES = 253, TARGET_MAX = 16384 };
@@ -17,15 +19,19 @@ struct visit {
     struct hub *hub;
     size_t *count;
     struct cor_passage *passage; /* the client's side; until the visit ends */
-    struct tunnel *tunnel;       /* the node's; NULL: not yet, or no more */
-    bool routing;                /* edgecontroller has been asked */
+    const struct way *way;       /* to the node; NULL: not yet, or no more */
+    void *lane;
+    bool routing; /* edgecontroller has been asked */
+    bool vouched; /* another replica has judged it */
 };
 
 static void free_visit(struct visit *visit)
 {
     cor_list_del(&visit->link);
     (*visit->count)--;
-    tunnel_close(&visit->tunnel, "the client is gone");
+    if (visit->way != NULL) {
+        visit->way->close(visit->lane, "the client is gone");
+    }
     if (visit->routing) {
         cor_calls_forget(visit->hub->port, visit);
     }
@@ -43,21 +49,21 @@ static void answer(struct visit *visit, int status, const char *text)
 static void on_took(void *self, size_t bytes)
 {
     struct visit *visit = self;
-    if (visit->tunnel != NULL) {
-        tunnel_took(visit->tunnel, bytes);
+    if (visit->way != NULL) {
+        visit->way->took(visit->lane, bytes);
     }
 }
 
 static size_t client_room(void *self)
 {
     const struct visit *visit = self;
-    return visit->tunnel == NULL ? 0 : tunnel_room(visit->tunnel);
+    return visit->way == NULL ? 0 : visit->way->room(visit->lane);
 }
 
 static void on_client_bytes(void *self, struct cor_view bytes)
 {
     struct visit *visit = self;
-    tunnel_send(visit->tunnel, bytes, false);
+    visit->way->send(visit->lane, bytes, false);
     cor_passage_room(visit->passage);
 }
 
@@ -111,12 +117,12 @@ static void on_room(void *self)
 static void on_end(void *self, const char *error)
 {
     struct visit *visit = self;
-    visit->tunnel = NULL;
+    visit->way = NULL;
     cor_passage_end(visit->passage, error);
     free_visit(visit);
 }
 
-static const struct tunnel_ops TUNNEL_OPS = {on_head, on_data, on_room, on_end};
+static const struct way_ops WAY_OPS = {on_head, on_data, on_room, on_end};
 
 /* ---- which node ---- */
 
@@ -128,7 +134,7 @@ struct header_list {
 static void add_header(void *self, const char *name, const char *value)
 {
     static const char *const NOT[] = {"Authorization", "Host", "Content-Length",
-                                      "Transfer-Encoding"};
+                                      "Transfer-Encoding", PEERS_MARK};
     struct header_list *list = self;
     for (size_t i = 0; i < COR_COUNT(NOT); i++) {
         if (strcasecmp(name, NOT[i]) == 0) {
@@ -142,41 +148,77 @@ static void add_header(void *self, const char *name, const char *value)
 }
 
 /* Who reaches into a container is told to the log; what is only read is not. */
-static void audit(const struct visit *visit, const struct session *session)
+static void audit(const struct visit *visit, struct cor_view node)
 {
     static const char *const TOLD[] = {"/exec/", "/attach/", "/portForward/", "/run/"};
     struct cor_exchange *exchange = cor_passage_exchange(visit->passage);
     struct cor_view path = cor_exchange_path(exchange);
     const char *user = cor_exchange_peer_name(exchange);
+    const char *other = visit->vouched ? "(replica)" : "(token)";
     for (size_t i = 0; i < COR_COUNT(TOLD); i++) {
         if (cor_view_starts(path, TOLD[i])) {
-            LOGI(visit->hub->service->log, "hub.stream", "node=%s user=%s path=%s", session->node,
-                 user == NULL ? "(token)" : cor_log_esc(cor_view_of(user)), cor_log_esc(path));
+            LOGI(visit->hub->service->log, "hub.stream", "node=%.*s user=%s path=%s",
+                 COR_VIEW_ARG(node), user == NULL ? other : cor_log_esc(cor_view_of(user)),
+                 cor_log_esc(path));
         }
     }
 }
 
-static void open_tunnel(struct visit *visit, struct session *session)
+static int status_of(enum cor_code code)
+{
+    return code == COR_BUSY ? 429 : code == COR_INVALID ? 400 : code == COR_RETRY ? 503 : 501;
+}
+
+static void write_target(struct cor_exchange *exchange, struct cor_buf *out)
+{
+    struct cor_view query = cor_exchange_query(exchange);
+    cor_buf_view(out, cor_exchange_path(exchange));
+    if (query.len > 0) {
+        cor_buf_str(out, "?");
+        cor_buf_view(out, query);
+    }
+}
+
+/* Asks the node of a session (NULL: the replica that has it). */
+static void open_way(struct visit *visit, struct session *session, struct cor_view node,
+                     struct cor_view replica)
 {
     struct header_list list = {.count = 0};
     struct cor_err err = COR_ERR_NONE;
+    enum cor_code code = COR_OK;
     struct cor_exchange *exchange = cor_passage_exchange(visit->passage);
-    struct cor_view query = cor_exchange_query(exchange);
     auto_(cor_buf_free) struct cor_buf target = {0};
-    cor_buf_view(&target, cor_exchange_path(exchange));
-    if (query.len > 0) {
-        cor_buf_str(&target, "?");
-        cor_buf_view(&target, query);
-    }
+    write_target(exchange, &target);
     cor_exchange_each_header(exchange, add_header, &list);
     struct px_stream_open open = {.method = cor_view_of(cor_exchange_method(exchange)),
                                   .target = cor_buf_as_view(&target),
                                   .headers = {.items = list.items, .count = list.count}};
-    if (tunnel_open(session, &open, &TUNNEL_OPS, visit, &visit->tunnel, &err) != COR_OK) {
-        answer(visit, err.code == COR_BUSY ? 429 : 501, err.text);
+    const struct way *way = &PEERS_WAY;
+    if (session == NULL) {
+        code = peers_open(visit->hub->peers, replica, node, &open, &WAY_OPS, visit, &visit->lane,
+                          &err);
     } else {
-        audit(visit, session);
+        bool kubeedge = session->coracle == NULL && session->hub->cloudstream != NULL;
+        way = kubeedge ? &CLOUDSTREAM_WAY : &TUNNEL_WAY;
+        code = way->open(session, &open, &WAY_OPS, visit, &visit->lane, &err);
     }
+    if (code != COR_OK) {
+        answer(visit, status_of(code), err.text);
+    } else {
+        visit->way = way;
+        audit(visit, node);
+    }
+}
+
+static void go_to(struct visit *visit, struct cor_view node, struct cor_view replica)
+{
+    struct session *session = cor_map_get(visit->hub->sessions, node);
+    if (session == NULL && (replica.len == 0 || visit->hub->peers == NULL)) {
+        auto_(cor_freep) char *why = cor_sprintf("node %.*s is not connected", COR_VIEW_ARG(node));
+        answer(visit, 503, why);
+        return;
+    }
+    open_way(visit, session, node, replica);
 }
 
 static void on_routed(void *self, const void *body, const struct cor_err *err)
@@ -194,14 +236,7 @@ static void on_routed(void *self, const void *body, const struct cor_err *err)
         answer(visit, known ? (int)routed->status : 502, text);
         return;
     }
-    struct session *session = cor_map_get(visit->hub->sessions, routed->node);
-    if (session == NULL) {
-        auto_(cor_freep) char *why =
-            cor_sprintf("node %.*s is not connected", COR_VIEW_ARG(routed->node));
-        answer(visit, 503, why);
-        return;
-    }
-    open_tunnel(visit, session);
+    go_to(visit, routed->node, routed->replica);
 }
 
 /* Whether a message can carry it. */
@@ -260,6 +295,25 @@ static void ask_route(struct visit *visit)
     }
 }
 
+/* Another replica has judged it: it goes no further than here. */
+static void begin_vouched(struct visit *visit, const char *mark)
+{
+    struct cor_exchange *exchange = cor_passage_exchange(visit->passage);
+    auto_(cor_buf_free) struct cor_buf target = {0};
+    struct cor_view node;
+    write_target(exchange, &target);
+    struct mark_of of =
+        peers_mark(visit->hub, cor_exchange_method(exchange), cor_buf_as_view(&target));
+    visit->vouched = mark_vouches(&of, mark, &node);
+    if (!visit->vouched) {
+        LOGW(visit->hub->service->log, "hub.replica.refused", "mark=%s",
+             cor_log_esc(cor_view_of(mark)));
+        answer(visit, 401, "Unauthorized");
+    } else {
+        go_to(visit, node, (struct cor_view){0});
+    }
+}
+
 void visit_begin(struct hub *hub, struct cor_link *visits, size_t *count,
                  struct cor_exchange *exchange)
 {
@@ -274,8 +328,11 @@ void visit_begin(struct hub *hub, struct cor_link *visits, size_t *count,
     const char *user = cor_exchange_peer_name(exchange);
     bool sound = fits(path, TARGET_MAX / 2) && fits(query, TARGET_MAX / 2 - 1) &&
                  fits(cor_view_of(cor_exchange_method(exchange)), 16);
-    if (cor_exchange_peer_rejected(exchange) ||
-        (user != NULL && !fits(cor_view_of(user), NAME_MAX_BYTES))) {
+    const char *mark = cor_exchange_header(exchange, PEERS_MARK);
+    if (mark != NULL && sound) {
+        begin_vouched(visit, mark);
+    } else if (cor_exchange_peer_rejected(exchange) ||
+               (user != NULL && !fits(cor_view_of(user), NAME_MAX_BYTES))) {
         answer(visit, 401, "Unauthorized");
     } else if (!sound) {
         answer(visit, 400, "the request is too long, or not UTF-8");

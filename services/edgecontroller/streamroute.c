@@ -5,6 +5,7 @@
 // SubjectAccessReview of nodes/SUBRESOURCE. What it has said counts for a while.
 #include <string.h>
 
+#include "claims.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "edgecontroller.h"
@@ -59,9 +60,12 @@ static void refuse(struct cor_in *in, uint64_t status, const char *text)
 
 static void end(struct route *route, uint64_t status, const char *text)
 {
-    struct px_stream_routed reply = {.status = status,
-                                     .node = cor_view_of(status == 200 ? route->node : ""),
-                                     .text = cor_view_of(text)};
+    struct px_stream_routed reply = {.status = status, .text = cor_view_of(text)};
+    if (status == 200) {
+        const char *owner = ec_claims_owner(route->routes->ec->claims, route->node);
+        reply.node = cor_view_of(route->node);
+        reply.replica = cor_view_of(owner == NULL ? "" : owner);
+    }
     cor_ticket_reply(&route->ticket, &reply);
     route_free(route);
 }

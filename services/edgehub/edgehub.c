@@ -11,6 +11,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/pki/digest.h"
+#include "edgestream.h"
 #include "hub.h"
 #include "relay.h"
 #include "streams.h"
@@ -53,6 +54,15 @@ static const struct cor_conf_row ROWS[] = {
     COR_CONF_INT_ROW(C, doubt_ms, "link.doubt-ms", "300000", 100, 86400000,
                      "without a link for so long, or up to twice that, the certificate is renewed: "
                      "it may be what the cloud refuses"),
+    COR_CONF_BOOL_ROW(C, tunnel, "tunnel.enable", "true",
+                      "logs, exec and the like of a CloudCore, as EdgeCore's edgeStream"),
+    COR_CONF_STR_ROW(C, tunnel_host, "tunnel.host", "",
+                     "where its tunnel server is; empty: "
+                     "cloud.host"),
+    COR_CONF_INT_ROW(C, tunnel_port, "tunnel.port", "10004", 1, 65535, "port of it"),
+    COR_CONF_STR_ROW(C, node_ip, "tunnel.node-ip", "",
+                     "address of this node in its Node, by which a CloudCore finds it for metrics; "
+                     "empty: the one that it sees"),
 };
 #undef C
 
@@ -116,6 +126,9 @@ static void on_link_up(void *self)
     (void)malloc_trim(0); /* what the handshake needed */
     relay_link_up(hub);   /* first: what hub-bus is told in a session that ends is lost */
     hub_tell_link(hub, NULL);
+    if (hub->edgestream != NULL && !link_is_coracle(hub->link)) {
+        edgestream_start(hub->edgestream);
+    }
 }
 
 static void on_link_down(void *self)
@@ -124,6 +137,9 @@ static void on_link_down(void *self)
     up_link_lost(hub);
     relay_link_down(hub);
     streams_link_down(hub->streams);
+    if (hub->edgestream != NULL) {
+        edgestream_stop(hub->edgestream);
+    }
     hub_tell_link(hub, NULL);
     (void)malloc_trim(0);
     begin_to_doubt(hub);
@@ -377,6 +393,25 @@ static void make_link(struct hub *hub)
     hub->retry = cor_timer_new(hub->service->loop, on_retry, hub);
 }
 
+static void make_edgestream(struct hub *hub)
+{
+    enum { FIRST_MS = 2000 }; /* as an EdgeCore */
+    const struct config *cfg = hub->cfg;
+    struct edgestream_spec spec = {
+        .loop = hub->service->loop,
+        .log = hub->service->log,
+        .ws = hub->ws,
+        .identity = &hub->identity,
+        .streams = hub->streams,
+        .host = cfg->tunnel_host[0] != '\0' ? cfg->tunnel_host : cfg->host,
+        .port = (int)cfg->tunnel_port,
+        .node_ip = cfg->node_ip,
+        .first_us = COR_MS(cfg->last_ms < FIRST_MS ? cfg->last_ms : FIRST_MS),
+        .last_us = COR_MS(cfg->last_ms),
+    };
+    hub->edgestream = cfg->tunnel ? edgestream_new(&spec) : NULL;
+}
+
 static void stats(void *self, struct cor_buf *out)
 {
     struct hub *hub = self;
@@ -399,6 +434,8 @@ static void stats(void *self, struct cor_buf *out)
         {"uploads", hub->stats.uploads},
         {"events_dropped", hub->stats.events_dropped},
         {"streams", streams_count(hub->streams)},
+        {"tunnel_up", hub->edgestream != NULL && edgestream_is_up(hub->edgestream)},
+        {"tunnel_requests", hub->edgestream == NULL ? 0 : edgestream_count(hub->edgestream)},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         cor_buf_fmt(out, ",\"%s\":%" PRIu64, rows[i].name, rows[i].value);
@@ -462,6 +499,7 @@ static enum cor_code start_parts(struct hub *hub, struct cor_err *err)
         code = streams_new(hub, &hub->streams, err);
     }
     if (code == COR_OK) {
+        make_edgestream(hub);
         relay_link_down(hub);
     }
     return code;
@@ -499,6 +537,7 @@ static void stop(void *self)
     cor_ws_free(&hub->ws);
     link_free(&hub->link);
     join_free(&hub->join);
+    edgestream_free(&hub->edgestream);
     streams_free(&hub->streams);
     cor_port_close(&hub->bus);
     cor_port_close(&hub->twin);

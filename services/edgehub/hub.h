@@ -35,6 +35,10 @@ struct config {
     int64_t last_ms;
     int64_t call_ms;
     int64_t doubt_ms;
+    bool tunnel;
+    char *tunnel_host;
+    int64_t tunnel_port;
+    char *node_ip;
 };
 
 struct hub_stats {
@@ -60,6 +64,7 @@ struct membership {
     bool whole;
 };
 
+struct edgestream;
 struct streams;
 
 struct hub {
@@ -75,9 +80,10 @@ struct hub {
     struct link *link;
     struct acks *acks;
     struct asks *asks;
-    struct streams *streams; /* of the node's API */
-    struct cor_timer *sweep; /* deadlines of asks */
-    struct cor_timer *retry; /* of enrolment, renewal, name resolution */
+    struct streams *streams;       /* of the node's API */
+    struct edgestream *edgestream; /* asks them in KubeEdge's dialect; NULL: it may not */
+    struct cor_timer *sweep;       /* deadlines of asks */
+    struct cor_timer *retry;       /* of enrolment, renewal, name resolution */
     struct membership members[MEMBERS_MAX];
     size_t member_count;
     size_t told;             /* of them, in this session with devicetwin */

@@ -10,10 +10,20 @@
  * send. */
 enum { WAITING_MAX = PX_STREAMS_MAX * PX_STREAM_WINDOW };
 
+/* Numbers of streams that are not the link's. */
+#define OWN_ID ((uint64_t)1 << 63)
+
+/* Who has asked. */
+struct asker {
+    const struct streams_ops *ops; /* NULL: the cloud, over the link */
+    void *self;
+};
+
 struct streams {
     struct hub *hub;
     struct cor_port *port;
-    struct cor_map *open;  /* 8 bytes of id -> hub (not used) */
+    struct cor_map *open; /* 8 bytes of id -> struct asker, owned */
+    uint64_t last_id;
     struct px_mouth edged; /* on its way down */
     struct px_mouth cloud; /* on its way up */
     bool paused;           /* edged gets no credit */
@@ -48,15 +58,54 @@ static void pace(struct streams *streams)
     }
 }
 
-static void end_all(struct streams *streams, struct px_mouth *mouth, const char *why)
+static struct asker *find(const struct streams *streams, uint64_t id)
+{
+    return cor_map_get(streams->open, key_of(&id));
+}
+
+static void add(struct streams *streams, uint64_t id, const struct streams_ops *ops, void *self)
+{
+    struct asker *asker = cor_alloc(sizeof(*asker));
+    *asker = (struct asker){ops, self};
+    cor_map_set(streams->open, key_of(&id), asker);
+}
+
+static uint64_t id_in(struct cor_view key)
+{
+    uint64_t id = 0;
+    memcpy(&id, key.ptr, sizeof(id));
+    return id;
+}
+
+/* The link is down: edged is told. */
+static void end_links(struct streams *streams, const char *why)
 {
     size_t at = 0;
     struct cor_view key;
-    while (cor_map_next(streams->open, &at, &key, NULL)) {
-        uint64_t id = 0;
-        memcpy(&id, key.ptr, sizeof(id));
-        px_say_end(mouth, id, why);
+    void *value = NULL;
+    while (cor_map_next(streams->open, &at, &key, &value)) {
+        if (((struct asker *)value)->ops == NULL) {
+            px_say_end(&streams->edged, id_in(key), why);
+            (void)cor_map_del(streams->open, key);
+        }
+    }
+}
+
+/* edged has gone: whoever has asked is told. */
+static void end_all(struct streams *streams, const char *why)
+{
+    size_t at = 0;
+    struct cor_view key;
+    void *value = NULL;
+    while (cor_map_next(streams->open, &at, &key, &value)) {
+        struct asker asker = *(struct asker *)value;
+        uint64_t id = id_in(key);
         (void)cor_map_del(streams->open, key);
+        if (asker.ops == NULL) {
+            px_say_end(&streams->cloud, id, why);
+        } else {
+            asker.ops->end(asker.self, why);
+        }
     }
 }
 
@@ -90,13 +139,17 @@ enum cor_code streams_take(struct streams *streams, const struct px_frame *frame
     if (code != COR_OK) {
         return code;
     }
-    bool known = cor_map_get(streams->open, key_of(&id)) != NULL;
+    const struct asker *asker = find(streams, id);
+    bool known = asker != NULL && asker->ops == NULL;
+    if (number == PX_stream_open && id >= OWN_ID) {
+        return cor_err_set(err, COR_INVALID, "a stream of a number that is not the cloud's");
+    }
     if (number == PX_stream_open && !cor_port_is_up(streams->port)) {
         px_say_end(&streams->cloud, id, "edged is not there");
         return COR_OK;
     }
     if (number == PX_stream_open) {
-        cor_map_set(streams->open, key_of(&id), streams);
+        add(streams, id, NULL, NULL);
     } else if (!known) {
         return COR_OK; /* it has ended meanwhile */
     }
@@ -112,7 +165,7 @@ enum cor_code streams_take(struct streams *streams, const struct px_frame *frame
 void streams_link_down(struct streams *streams)
 {
     px_mouth_clear(&streams->cloud);
-    end_all(streams, &streams->edged, "the link to the cloud is down");
+    end_links(streams, "the link to the cloud is down");
     pace(streams);
 }
 
@@ -124,45 +177,102 @@ void streams_room(struct streams *streams)
 
 /* ---- from edged ---- */
 
-static void pass_up(struct streams *streams, struct cor_in *in, uint64_t id)
+/* Passes what edged says on, if the link's cloud has asked. Else who has asked, or NULL. */
+static struct asker *pass_up(struct streams *streams, struct cor_in *in, uint64_t id)
 {
-    if (cor_map_get(streams->open, key_of(&id)) == NULL) {
-        return; /* the cloud has ended it meanwhile */
+    struct asker *asker = find(streams, id);
+    if (asker == NULL || asker->ops != NULL) {
+        return asker; /* NULL: it was ended meanwhile */
     }
     px_say_raw(&streams->cloud, (uint16_t)in->head->number, in->raw);
     pace(streams);
+    return NULL;
 }
 
 static enum cor_code on_head(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
+    const struct px_stream_head *head = body;
+    const struct asker *asker = pass_up(self, in, head->id);
     (void)err;
-    pass_up(self, in, ((const struct px_stream_head *)body)->id);
+    if (asker != NULL) {
+        asker->ops->head(asker->self, head);
+    }
     return COR_OK;
 }
 
 static enum cor_code on_data(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
+    const struct px_stream_data *data = body;
+    const struct asker *asker = pass_up(self, in, data->id);
     (void)err;
-    pass_up(self, in, ((const struct px_stream_data *)body)->id);
+    if (asker != NULL) {
+        asker->ops->data(asker->self, data->bytes);
+    }
     return COR_OK;
 }
 
 static enum cor_code on_credit(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
+    const struct px_stream_credit *credit = body;
+    const struct asker *asker = pass_up(self, in, credit->id);
     (void)err;
-    pass_up(self, in, ((const struct px_stream_credit *)body)->id);
+    if (asker != NULL) {
+        asker->ops->room(asker->self, credit->bytes);
+    }
     return COR_OK;
 }
 
 static enum cor_code on_end(void *self, struct cor_in *in, const void *body, struct cor_err *err)
 {
     struct streams *streams = self;
-    uint64_t id = ((const struct px_stream_end *)body)->id;
+    const struct px_stream_end *end = body;
+    uint64_t id = end->id;
+    const struct asker *found = pass_up(streams, in, id);
+    struct asker asker = found == NULL ? (struct asker){0} : *found;
     (void)err;
-    pass_up(streams, in, id);
     (void)cor_map_del(streams->open, key_of(&id));
+    if (asker.ops != NULL) {
+        auto_(cor_freep) char *error = end->error.len == 0 ? NULL : cor_view_dup(end->error);
+        asker.ops->end(asker.self, error);
+    }
     return COR_OK;
 }
+
+/* ---- who else asks ---- */
+
+uint64_t streams_ask(struct streams *streams, struct px_stream_open *open,
+                     const struct streams_ops *ops, void *self)
+{
+    if (!cor_port_is_up(streams->port)) {
+        return 0;
+    }
+    uint64_t id = OWN_ID + ++streams->last_id;
+    add(streams, id, ops, self);
+    open->id = id;
+    px_say(&streams->edged, PX_stream_open, open);
+    return id;
+}
+
+void streams_send(struct streams *streams, uint64_t id, struct px_credit *credit,
+                  struct cor_view bytes)
+{
+    px_say_data(&streams->edged, id, credit, bytes, false);
+}
+
+void streams_gain(struct streams *streams, uint64_t id, uint64_t bytes)
+{
+    struct px_stream_credit body = {.id = id, .bytes = bytes};
+    px_say(&streams->edged, PX_stream_credit, &body);
+}
+
+void streams_give_up(struct streams *streams, uint64_t id, const char *why)
+{
+    if (cor_map_del(streams->open, key_of(&id))) {
+        px_say_end(&streams->edged, id, why);
+    }
+}
+
+/* ---- the port ---- */
 
 static void on_room(void *self, struct cor_port *port)
 {
@@ -184,7 +294,7 @@ static void on_down(void *self, struct cor_port *port)
     struct streams *streams = self;
     (void)port;
     px_mouth_clear(&streams->edged);
-    end_all(streams, &streams->cloud, "edged has gone");
+    end_all(streams, "edged has gone");
 }
 
 enum cor_code streams_new(struct hub *hub, struct streams **streams_r, struct cor_err *err)
@@ -201,7 +311,7 @@ enum cor_code streams_new(struct hub *hub, struct streams **streams_r, struct co
     struct streams *streams = cor_alloc(sizeof(*streams));
     *streams_r = streams;
     streams->hub = hub;
-    streams->open = cor_map_new(NULL);
+    streams->open = cor_map_new(cor_free);
     px_mouth_init(&streams->edged, send_down, streams);
     px_mouth_init(&streams->cloud, send_up, streams);
     return cor_port_open(hub->service->bus, px_endpoint(PX_ENDPOINT_HUB_EDGED), &OPS, streams,

@@ -142,6 +142,24 @@ static void reply_status(struct cor_in *in, uint64_t status, const char *reason,
     cor_reply(in, &reply);
 }
 
+/* A CloudCore that has our tunnel has written its own port into the Node, once: what edged reports
+ * later is not to take it away. Appends the patch without; false: there is nothing to leave out. */
+static bool leave_port(const struct hub *hub, const struct px_api_call *call, struct cor_buf *out)
+{
+    struct px_key key;
+    auto_(cor_json_free) struct cor_json *patch = NULL;
+    if (hub->edgestream == NULL || (enum px_verb)call->verb != PX_VERB_PATCH ||
+        !px_key_parse(call->key, &key) ||
+        !cor_view_starts(key.type, "node") || /* node, nodepatch */
+        cor_json_parse(call->body, PX_KUBEEDGE_MAX, 0, &patch, NULL) != COR_OK ||
+        cor_json_at(patch, "status.daemonEndpoints") == NULL) {
+        return false;
+    }
+    cor_json_del(cor_json_get(patch, "status"), "daemonEndpoints");
+    cor_json_write(patch, out);
+    return true;
+}
+
 static enum cor_code on_api_call(void *self, struct cor_in *in, const void *body,
                                  struct cor_err *err)
 {
@@ -153,7 +171,9 @@ static enum cor_code on_api_call(void *self, struct cor_in *in, const void *body
     if (link_is_coracle(hub->link)) {
         return relay_lease(hub, in, call) ? COR_OK : relay_ask(hub, in, ASK_CALL, call->key, err);
     }
-    if (!px_kubeedge_ask((enum px_verb)call->verb, call->key, call->body, &operation, &resource,
+    auto_(cor_buf_free) struct cor_buf changed = {0};
+    struct cor_view said = leave_port(hub, call, &changed) ? cor_buf_as_view(&changed) : call->body;
+    if (!px_kubeedge_ask((enum px_verb)call->verb, call->key, said, &operation, &resource,
                          &content)) {
         reply_status(in, 501, "NotImplemented", "KubeEdge's link cannot ask this");
         return COR_OK;

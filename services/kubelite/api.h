@@ -107,6 +107,7 @@ void kl_write_token_review(struct kl_request *request);
 void kl_read_scale(struct kl_request *request);
 void kl_write_scale(struct kl_request *request);
 void kl_write_binding(struct kl_request *request);
+void kl_write_eviction(struct kl_request *request);
 void kl_write_token(struct kl_request *request);
 
 /* What a kubelet answers: subresources of Pods, and all of a node. */

@@ -28,17 +28,6 @@ static enum cor_code read_binding(struct kl_request *request, struct cor_json **
     return COR_OK;
 }
 
-static struct cor_json *success(void)
-{
-    struct cor_json *status = cor_json_object();
-    cor_json_set(status, "kind", cor_json_str("Status"));
-    cor_json_set(status, "apiVersion", cor_json_str("v1"));
-    cor_json_set(status, "metadata", cor_json_object());
-    cor_json_set(status, "status", cor_json_str("Success"));
-    cor_json_set(status, "code", cor_json_int(201));
-    return status;
-}
-
 static enum cor_code bind(struct kl_draft *draft, const struct cor_json *binding,
                           struct kl_fail *fail)
 {
@@ -77,6 +66,6 @@ void kl_write_binding(struct kl_request *request)
         return;
     }
     request->status = 201;
-    request->answer = success();
+    request->answer = kl_created_json();
     kl_write_store(request, &draft, KL_MODIFIED);
 }

@@ -264,6 +264,8 @@ static const struct kl_column claim_columns[] = {NAME,
                                                  AGE,
                                                  {"VolumeMode", "string", 1},
                                                  END};
+static const struct kl_column budget_columns[] = {
+    NAME, {"Min Available", "string", 0}, {"Max Unavailable", "string", 0}, AGE, END};
 
 static const struct kl_columns by_kind[KL_BUILTIN_COUNT] = {
     [KL_NAMESPACE] = {namespace_columns, namespace_cells},
@@ -289,6 +291,7 @@ static const struct kl_columns by_kind[KL_BUILTIN_COUNT] = {
     [KL_CLUSTERROLEBINDING] = {binding_columns, kl_binding_cells},
     [KL_PERSISTENTVOLUME] = {volume_columns, kl_volume_cells},
     [KL_PERSISTENTVOLUMECLAIM] = {claim_columns, kl_claim_cells},
+    [KL_DISRUPTIONBUDGET] = {budget_columns, kl_budget_cells},
     [KL_RUNTIMECLASS] = {runtime_class_columns, runtime_class_cells},
     [KL_CSIDRIVER] = {csi_driver_columns, kl_csi_driver_cells},
 };

@@ -78,8 +78,8 @@ static enum cor_code options_of(struct kl_request *request, struct cor_json **op
     return COR_OK;
 }
 
-static enum cor_code check_preconditions(const struct kl_draft *draft,
-                                         const struct cor_json *options, struct kl_fail *fail)
+enum cor_code kl_delete_preconditions(const struct kl_draft *draft, const struct cor_json *options,
+                                      struct kl_fail *fail)
 {
     static const struct {
         const char *member;
@@ -247,7 +247,7 @@ void kl_write_delete(struct kl_request *request)
         code = kl_write_find(request, &draft.old, &fail);
     }
     if (code == COR_OK) {
-        code = check_preconditions(&draft, options, &fail);
+        code = kl_delete_preconditions(&draft, options, &fail);
     }
     if (code == COR_OK && is_protected(&draft)) {
         code = kl_fail_forbidden(&fail, draft.kind, request->route.name,

@@ -293,3 +293,27 @@ enum cor_code kl_causes_end(const struct kl_causes *causes, const struct kl_kind
     fill(fail, 422, "Invalid", cor_buf_take(&message), details);
     return COR_INVALID;
 }
+
+struct cor_json *kl_created_json(void)
+{
+    struct cor_json *status = cor_json_object();
+    cor_json_set(status, "kind", cor_json_str("Status"));
+    cor_json_set(status, "apiVersion", cor_json_str("v1"));
+    cor_json_set(status, "metadata", cor_json_object());
+    cor_json_set(status, "status", cor_json_str("Success"));
+    cor_json_set(status, "code", cor_json_int(201));
+    return status;
+}
+
+void kl_fail_cause(struct kl_fail *fail, const char *reason, const char *text)
+{
+    struct cor_json *cause = cor_json_object();
+    struct cor_json *causes = cor_json_array();
+    cor_json_set(cause, "reason", cor_json_str(reason));
+    cor_json_set(cause, "message", cor_json_str(text));
+    cor_json_add(causes, cause);
+    if (fail->details == NULL) {
+        fail->details = cor_json_object();
+    }
+    cor_json_set(fail->details, "causes", causes);
+}

@@ -25,6 +25,12 @@ struct cor_json *kl_fail_json(const struct kl_fail *fail);
 /* A Status object that says that kind/name was deleted (uid may be NULL). Returns owned. */
 struct cor_json *kl_success_json(const struct kl_kind *kind, const char *name, const char *uid);
 
+/* A Status object that says that it was done (201). Returns owned. */
+struct cor_json *kl_created_json(void);
+
+/* Adds a cause to details: why, and a text about it. */
+void kl_fail_cause(struct kl_fail *fail, const char *reason, const char *text);
+
 /* Each fills *fail (replacing what is there) and returns the code that fits. */
 enum cor_code kl_fail_bad(struct kl_fail *fail, const char *fmt, ...) COR_PRINTF(2, 3);
 enum cor_code kl_fail_notfound(struct kl_fail *fail, const struct kl_kind *kind, const char *name);

@@ -19,6 +19,7 @@ static const char *const deploy_shorts[] = {"deploy", NULL};
 static const char *const rs_shorts[] = {"rs", NULL};
 static const char *const pv_shorts[] = {"pv", NULL};
 static const char *const pvc_shorts[] = {"pvc", NULL};
+static const char *const pdb_shorts[] = {"pdb", NULL};
 static const char *const ds_shorts[] = {"ds", NULL};
 static const char *const all_category[] = {"all", NULL};
 static const char *const api_category[] = {"api-extensions", NULL};
@@ -82,7 +83,7 @@ static const struct kl_kind builtins[KL_BUILTIN_COUNT] = {
                 .categories = all_category,
                 .namespaced = true,
                 .subs = KL_SUB_STATUS | KL_SUB_BINDING | KL_SUB_LOG | KL_SUB_EXEC | KL_SUB_ATTACH |
-                        KL_SUB_PORTFORWARD | KL_SUB_EPHEMERAL,
+                        KL_SUB_PORTFORWARD | KL_SUB_EPHEMERAL | KL_SUB_EVICTION,
                 .type = &k8s_core_v1_Pod,
                 .fields = pod_fields},
     [KL_CONFIGMAP] = {.group = "",
@@ -222,6 +223,16 @@ static const struct kl_kind builtins[KL_BUILTIN_COUNT] = {
                 .subs = KL_SUB_STATUS,
                 .fields = job_fields,
                 .type = &k8s_batch_v1_Job},
+    [KL_DISRUPTIONBUDGET] = {.group = "policy",
+                             .version = "v1",
+                             .kind = "PodDisruptionBudget",
+                             .list_kind = "PodDisruptionBudgetList",
+                             .plural = "poddisruptionbudgets",
+                             .singular = "poddisruptionbudget",
+                             .shorts = pdb_shorts,
+                             .namespaced = true,
+                             .subs = KL_SUB_STATUS,
+                             .type = &k8s_policy_v1_PodDisruptionBudget},
     [KL_ROLE] = {.group = "rbac.authorization.k8s.io",
                  .version = "v1",
                  .kind = "Role",

@@ -143,6 +143,7 @@ static const struct {
 } subs[] = {
     {KL_SUB_STATUS, "status", NULL, NULL, {"get", "patch", "update"}},
     {KL_SUB_BINDING, "binding", "Binding", NULL, {"create"}},
+    {KL_SUB_EVICTION, "eviction", "Eviction", "policy", {"create"}},
     {KL_SUB_TOKEN, "token", "TokenRequest", "authentication.k8s.io", {"create"}},
     {KL_SUB_FINALIZE, "finalize", NULL, NULL, {"update"}},
     {KL_SUB_SCALE, "scale", "Scale", "autoscaling", {"get", "patch", "update"}},

@@ -68,6 +68,7 @@ static const struct {
     {"portforward", KL_SUB_PORTFORWARD},
     {"proxy", KL_SUB_PROXY},
     {"ephemeralcontainers", KL_SUB_EPHEMERAL},
+    {"eviction", KL_SUB_EVICTION},
 };
 
 const char *kl_sub_name(enum kl_sub sub)

@@ -140,6 +140,7 @@ static const struct {
     {"PATCH", true, KL_SUB_STATUS | KL_SUB_EPHEMERAL, kl_write_patch},
     {"DELETE", true, 0, kl_write_delete},
     {"POST", true, KL_SUB_BINDING, kl_write_binding},
+    {"POST", true, KL_SUB_EVICTION, kl_write_eviction},
     {"POST", true, KL_SUB_TOKEN, kl_write_token},
     {"DELETE", false, 0, kl_write_delete_collection},
     {"GET", true, KL_SUB_SCALE, kl_read_scale},

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "budget.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "meta.h"
@@ -215,6 +216,7 @@ static const struct kl_strategy strategies[KL_BUILTIN_COUNT] = {
                                .fill = kl_binding_fill,
                                .check = kl_role_binding_check,
                                .check_update = kl_role_binding_check_update},
+    [KL_DISRUPTIONBUDGET] = {.generation = true, .check = kl_budget_check},
     [KL_PERSISTENTVOLUME] = {.create = kl_storage_create, .check = kl_volume_check},
     [KL_PERSISTENTVOLUMECLAIM] = {.create = kl_storage_create,
                                   .check = kl_claim_check,

@@ -52,6 +52,7 @@ void kl_slice_cells(const struct cor_json *object, struct cor_wall now, struct c
 void kl_role_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 void kl_binding_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 void kl_volume_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_budget_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 void kl_csi_driver_cells(const struct cor_json *object, struct cor_wall now,
                          struct cor_json *cells);
 void kl_claim_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);

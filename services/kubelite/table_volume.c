@@ -66,6 +66,28 @@ void kl_claim_cells(const struct cor_json *object, struct cor_wall now, struct c
     cor_json_add(cells, cor_json_str(cor_json_str_at(object, "spec.volumeMode", "Filesystem")));
 }
 
+/* A number, or a part in percent. */
+static void add_part(struct cor_json *cells, const struct cor_json *object, const char *path)
+{
+    const struct cor_json *part = cor_json_at(object, path);
+    if (cor_json_is_string(part)) {
+        cor_json_add(cells, cor_json_copy(part));
+    } else {
+        cor_json_add(cells, part == NULL
+                                ? cor_json_str("N/A")
+                                : cor_json_fmt("%lld", (long long)cor_json_as_int(part, 0)));
+    }
+}
+
+/* Without what the real server counts by its controller: allowed disruptions. */
+void kl_budget_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells)
+{
+    add_text(cells, object, "metadata.name");
+    add_part(cells, object, "spec.minAvailable");
+    add_part(cells, object, "spec.maxUnavailable");
+    add_age(cells, object, now);
+}
+
 void kl_csi_driver_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells)
 {
     const struct cor_json *list = cor_json_at(object, "spec.volumeLifecycleModes");

@@ -67,6 +67,11 @@ COR_NODISCARD enum cor_code kl_admit_pod(struct kl_api *api, struct cor_json *po
 enum kl_change_type kl_delete_decide(struct kl_draft *draft, const struct cor_json *options,
                                      struct cor_wall now);
 
+/* Whether draft->old is what the preconditions of options (DeleteOptions) say. COR_CONFLICT. */
+COR_NODISCARD enum cor_code kl_delete_preconditions(const struct kl_draft *draft,
+                                                    const struct cor_json *options,
+                                                    struct kl_fail *fail);
+
 /* Whether a deletion that waited can be carried out: it was asked for, nothing holds it back. */
 bool kl_deletable(const struct kl_draft *draft);
 

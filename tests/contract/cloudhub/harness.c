@@ -117,10 +117,25 @@ static enum cor_code on_upload(void *self, struct cor_in *in, const void *body, 
     return COR_OK;
 }
 
+/* Who asks may, but for what is below /denied. */
+static enum cor_code on_route(void *self, struct cor_in *in, const void *body, struct cor_err *err)
+{
+    const struct px_stream_route *route = body;
+    const struct set *set = self;
+    bool denied = cor_view_starts(route->path, "/denied");
+    struct px_stream_routed reply = {.status = denied ? 403 : 200,
+                                     .node = denied ? COR_VIEW("") : COR_VIEW("n1"),
+                                     .text = denied ? COR_VIEW("Forbidden") : COR_VIEW(""),
+                                     .replica = cor_view_of(set->replica)};
+    (void)err;
+    cor_reply(in, &reply);
+    return COR_OK;
+}
+
 static const struct cor_handler HANDLERS[] = {
-    {PX_node_session, on_session}, {PX_node_call, on_call},     {PX_node_report, on_report},
-    {PX_node_stored, on_stored},   {PX_node_upload, on_upload}, {PX_node_ask, on_ask},
-    {PX_node_watches, on_watches},
+    {PX_stream_route, on_route}, {PX_node_session, on_session}, {PX_node_call, on_call},
+    {PX_node_report, on_report}, {PX_node_stored, on_stored},   {PX_node_upload, on_upload},
+    {PX_node_ask, on_ask},       {PX_node_watches, on_watches},
 };
 
 static const struct cor_port_ops OPS = {.handlers = HANDLERS, .handler_count = COR_COUNT(HANDLERS)};
@@ -168,6 +183,12 @@ static void write_pem(const struct set *set)
     test_write(set->dir, "ca.pem", ca.data);
     test_write(set->dir, "server.pem", cert.data);
     test_write(set->dir, "server.key", key.data);
+    cor_buf_clear(&cert);
+    cor_buf_clear(&key);
+    cor_cert_pem(set->api.client, &cert);
+    cor_key_pem(set->api.client_key, &key);
+    test_write(set->dir, "client.pem", cert.data);
+    test_write(set->dir, "client.key", key.data);
 }
 
 void hub_start_hub(struct set *set)
@@ -197,12 +218,13 @@ static void start_processes(struct set *set)
         "python3", CORACLE_SOURCE_DIR "/tests/contract/cloudhub/fake_kube.py", set->dir, NULL};
     write_pem(set);
     test_process_start(&set->kube, argv, log, line, sizeof(line));
-    auto_(cor_freep) char *config =
-        cor_sprintf("run-dir: %s/run\nkubeconfig: %s/kubeconfig\nnames: [127.0.0.1]\n"
-                    "streams: {listen: \"\"}\n"
-                    "listen: {address: 127.0.0.1, port: 0}\nenrol: {address: 127.0.0.1, port: 0}\n"
-                    "link: {keepalive-ms: 1500, resend-ms: 300, window: 2}\n",
-                    set->dir, set->dir);
+    auto_(cor_freep) char *config = cor_sprintf(
+        "run-dir: %s/run\nkubeconfig: %s/kubeconfig\nnames: [127.0.0.1, 127.0.0.2]\n"
+        "streams: {listen: \"127.0.0.1:0\", client-ca: %s/ca.pem, tunnel-address: 127.0.0.1, "
+        "tunnel-port: 0}\n"
+        "listen: {address: 127.0.0.1, port: 0}\nenrol: {address: 127.0.0.1, port: 0}\n"
+        "link: {keepalive-ms: 1500, resend-ms: 300, window: 2}\n",
+        set->dir, set->dir, set->dir);
     test_write(set->dir, "hub.yaml", config);
     hub_start_hub(set);
 }
@@ -393,6 +415,19 @@ void hub_identity_free(struct identity *identity)
     cor_cert_free(&identity->ca);
     cor_key_free(&identity->key);
     cor_cert_free(&identity->cert);
+}
+
+void hub_write_identity(const struct set *set, const struct identity *identity)
+{
+    auto_(cor_buf_free) struct cor_buf ca = {0};
+    auto_(cor_buf_free) struct cor_buf cert = {0};
+    auto_(cor_buf_free) struct cor_buf key = {0};
+    cor_cert_pem(identity->ca, &ca);
+    cor_cert_pem(identity->cert, &cert);
+    cor_key_pem(identity->key, &key);
+    test_write(set->dir, "hub-ca.pem", ca.data);
+    test_write(set->dir, "n1.pem", cert.data);
+    test_write(set->dir, "n1.key", key.data);
 }
 
 /* ---- links ---- */

@@ -56,6 +56,7 @@ struct set {
     struct cor_buf watches; /* of what was told last: "group_version plural ns labels\n" */
     int watches_told;
     uint64_t call_cause;
+    const char *replica; /* that STREAM_ROUTE says has the node; NULL: this one */
     uint64_t reply_status;
     const char *reply_body;
     int report_refusals; /* so many reports are answered with "not yet" */
@@ -112,6 +113,9 @@ void hub_enrol(struct set *set, const char *node, struct identity *identity);
 /* A certificate of n1 as the hub would have signed it; times are from now. Returns owned. */
 struct cor_cert *hub_sign(const struct set *set, const struct cor_key *key, int64_t from_s,
                           int64_t until_s);
+
+/* Writes it to hub-ca.pem, n1.pem, n1.key. */
+void hub_write_identity(const struct set *set, const struct identity *identity);
 
 /* For auto_(). */
 void hub_identity_free(struct identity *identity);

@@ -2,71 +2,25 @@
 // faults H1 to H9: a cloudhub under attack. attack.py attacks; here is what it needs.
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <spawn.h>
 #include <sys/socket.h>
 
 #include "common/pki/csr.h"
 #include "tests/contract/cloudhub/harness.h"
+#include "tests/support/script.h"
 
-/* Time for a part; how often the loop looks whether it has ended. */
-enum { PATIENCE_S = 90, LOOK_MS = 20 };
-
-struct attack {
-    struct set *set;
-    const char *part;
-    char *result; /* exit status as text, once it has ended; owned */
-    struct cor_mono until;
-};
-
-static void write_identity(const struct set *set, const struct identity *identity)
-{
-    auto_(cor_buf_free) struct cor_buf ca = {0};
-    auto_(cor_buf_free) struct cor_buf cert = {0};
-    auto_(cor_buf_free) struct cor_buf key = {0};
-    cor_cert_pem(identity->ca, &ca);
-    cor_cert_pem(identity->cert, &cert);
-    cor_key_pem(identity->key, &key);
-    test_write(set->dir, "hub-ca.pem", ca.data);
-    test_write(set->dir, "n1.pem", cert.data);
-    test_write(set->dir, "n1.key", key.data);
-}
-
-/* libev reaps children: how one has ended is in a file. */
-static void look(void *self)
-{
-    struct attack *attack = self;
-    cor_free(attack->result);
-    attack->result = test_read(attack->set->dir, attack->part);
-    if (attack->result[0] != '\0' || cor_mono_since(cor_mono_now(), attack->until) > 0) {
-        cor_loop_stop(attack->set->loop);
-    }
-}
-
-extern char **environ;
+/* Time for a part. */
+enum { PATIENCE_S = 90 };
 
 /* Runs a part while the controller serves. */
 static void attack(struct set *set, const char *part)
 {
     auto_(hub_identity_free) struct identity n1 = {0};
     auto_(cor_freep) char *command =
-        cor_sprintf("cd %s; timeout %d python3 %s/tests/contract/cloudhub/attack.py %s . %d %d %d; "
-                    "echo $? >new; mv new %s",
-                    set->dir, PATIENCE_S, CORACLE_SOURCE_DIR, part, set->link_port, set->enrol_port,
-                    (int)set->hub.pid, part);
-    const char *const argv[] = {"bash", "-c", command, NULL};
-    pid_t pid = 0;
+        cor_sprintf("python3 %s/tests/contract/cloudhub/attack.py %s . %d %d %d",
+                    CORACLE_SOURCE_DIR, part, set->link_port, set->enrol_port, (int)set->hub.pid);
     hub_enrol(set, "n1", &n1);
-    write_identity(set, &n1);
-    struct attack it = {
-        .set = set, .part = part, .until = cor_mono_add(cor_mono_now(), COR_SEC(PATIENCE_S + 5))};
-    assert_int_equal(
-        posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ), 0);
-    struct cor_timer *timer = cor_timer_new(set->loop, look, &it);
-    cor_timer_repeat(timer, COR_MS(LOOK_MS));
-    cor_loop_run(set->loop);
-    cor_timer_free(&timer);
-    assert_string_equal(it.result, "0\n");
-    cor_free(it.result);
+    hub_write_identity(set, &n1);
+    test_script(set->loop, set->dir, part, PATIENCE_S, command);
 }
 
 /* H3, H4; CVE-2026-62370, CVE-2022-31079; weakness 4. */
@@ -297,7 +251,7 @@ static void tls_is_what_it_must_be(void **state)
     auto_(hub_identity_free) struct identity n1 = {0};
     bool done = false;
     hub_enrol(set, "n1", &n1);
-    write_identity(set, &n1);
+    hub_write_identity(set, &n1);
     static const struct {
         int version;
         bool done;

@@ -123,6 +123,55 @@ static void a_node_without_a_node_is_claimed_later(void **state)
     expect(set, "k2 1 has\n"); /* another Node of that name: nobody's yet */
 }
 
+/* What STREAM_ROUTE was answered: "STATUS NODE REPLICA". */
+static void on_routed(void *self, const void *body, const struct cor_err *err)
+{
+    const struct px_stream_routed *routed = body;
+    struct cor_buf *said = self;
+    (void)err;
+    assert_non_null(routed);
+    cor_buf_fmt(said, "%d %.*s %.*s", (int)routed->status, COR_VIEW_ARG(routed->node),
+                COR_VIEW_ARG(routed->replica));
+}
+
+static bool is_routed(void *self)
+{
+    return ((struct cor_buf *)self)->len > 0;
+}
+
+/* Until the API's watch has brought what was written. */
+static void expect_route(struct set *set, const char *wanted)
+{
+    struct cor_view masters[] = {COR_VIEW("system:masters")};
+    struct px_stream_route route = {.user = COR_VIEW("admin"),
+                                    .groups = {.items = masters, .count = 1},
+                                    .method = COR_VIEW("GET"),
+                                    .path = COR_VIEW("/metrics"),
+                                    .host = COR_VIEW("k1")};
+    auto_(cor_buf_free) struct cor_buf said = {0};
+    for (int i = 0; i < 500 && strcmp(cor_buf_as_view(&said).ptr, wanted) != 0; i++) {
+        cor_buf_clear(&said);
+        assert_int_equal(
+            cor_call(set->w->hub, PX_stream_route, &route, COR_SEC(5), on_routed, &said), COR_OK);
+        world_until(set->w, is_routed, &said);
+        stage_idle(set->w->stage, 10);
+    }
+    assert_string_equal(said.data, wanted);
+}
+
+/* Who is asked about a node that another one has says so. */
+static void requests_are_sent_where_the_node_is(void **state)
+{
+    struct set *set = *state;
+    link_of(set, "k1", 1, 0xab, false);
+    expect(set, "k1 1 has\n");
+    expect_route(set, "200 k1 ");
+    steal(set);
+    expect_route(set, "200 k1 127.0.0.9");
+    link_of(set, "k1", 2, 0xac, false);
+    expect_route(set, "200 k1 ");
+}
+
 struct arrival {
     struct target *t;
     int requests;
@@ -206,6 +255,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_last_claim_has_the_node, setup, teardown),
         cmocka_unit_test_setup_teardown(a_controller_that_restarts_looks_first, setup, teardown),
         cmocka_unit_test_setup_teardown(a_node_without_a_node_is_claimed_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(requests_are_sent_where_the_node_is, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_lost_node_has_here_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(rules_are_counted_together, setup, teardown),
     };

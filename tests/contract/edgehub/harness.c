@@ -292,11 +292,13 @@ void edge_start(struct set *set, const char *hash)
     cor_cert_der(set->certs.ca, &der);
     cor_sha256_hex(cor_buf_as_view(&der), &hex);
     auto_(cor_freep) char *token = cor_sprintf("%s.a.b.c\n", hash == NULL ? hex.data : hash);
-    auto_(cor_freep) char *config =
-        cor_sprintf("run-dir: %s/run\nnode: {name: n1}\nidentity: %s/id\ntoken-file: %s/token\n"
-                    "cloud: {host: localhost, port: %d, enrol-port: %d, project: proj}\n"
-                    "link: {keepalive-ms: 200, retry-first-ms: 50, retry-last-ms: 100}\n",
-                    set->dir, set->dir, set->dir, cor_ws_port(set->link), cor_ws_port(set->enrol));
+    auto_(cor_freep) char *config = cor_sprintf(
+        "run-dir: %s/run\nnode: {name: n1}\nidentity: %s/id\ntoken-file: %s/token\n"
+        "cloud: {host: localhost, port: %d, enrol-port: %d, project: proj}\n"
+        "link: {keepalive-ms: 200, retry-first-ms: 50, retry-last-ms: 100}\n"
+        "tunnel: {enable: %s, port: %d}\n",
+        set->dir, set->dir, set->dir, cor_ws_port(set->link), cor_ws_port(set->enrol),
+        set->tunnel_port > 0 ? "true" : "false", set->tunnel_port > 0 ? set->tunnel_port : 1);
     test_write(set->dir, "token", token);
     test_write(set->dir, "edge.yaml", config);
     const char *const argv[] = {

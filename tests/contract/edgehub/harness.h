@@ -37,6 +37,7 @@ struct set {
     struct cor_ws_conn *conn; /* of the node */
     int connections;
     char headers[160]; /* "node_id project_id connectionuse" of the last upgrade */
+    int tunnel_port;   /* of the cloud; 0: it has none */
     bool lie;          /* hand out another CA than the token names */
     int signed_certs;
     int renewals;             /* of them, asked for with a certificate */

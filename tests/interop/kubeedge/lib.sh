@@ -45,7 +45,7 @@ edgecore_place() {
     setsid mosquitto -c "$EC/mosquitto.conf" >"$EC/mosquitto.log" 2>&1 </dev/null &
 }
 
-# edgecore_config NODE TOKEN: heartbeat and syncFrequency are shorter than by default (15 s, 1 min), so that the test is.
+# edgecore_config NODE TOKEN: with EDGE_STREAM=true it opens a tunnel. heartbeat and syncFrequency are shorter than by default (15 s, 1 min), so that the test is.
 edgecore_config() {
     cat >"$EC/edgecore.yaml" <<END
 apiVersion: edgecore.config.kubeedge.io/v1alpha2
@@ -82,6 +82,13 @@ modules:
       staticPodPath: $EC/manifests
       resolvConf: ""
       syncFrequency: 5s
+  edgeStream:
+    enable: ${EDGE_STREAM:-false}
+    server: "$FAR:10004"
+    handshakeTimeout: 30
+    tlsTunnelCAFile: $EC/ca/rootCA.crt
+    tlsTunnelCertFile: $EC/certs/server.crt
+    tlsTunnelPrivateKeyFile: $EC/certs/server.key
   eventBus: {enable: true, mqttMode: 2, mqttServerExternal: "tcp://127.0.0.1:$MQTT_PORT"}
   metaManager: {enable: true, metaServer: {enable: true}}
 END
@@ -148,6 +155,13 @@ apiVersion: cloudcore.config.kubeedge.io/v1alpha1
 kind: CloudCore
 kubeAPIConfig: {kubeConfig: "$TEST_DIR/cluster/admin.kubeconfig"}
 modules:
+  cloudStream:
+    enable: ${CLOUD_STREAM:-false}
+    streamPort: 10003
+    tunnelPort: 10004
+    tlsStreamCAFile: $TEST_DIR/cluster/pki/ca.crt
+    tlsStreamCertFile: $TEST_DIR/cluster/pki/server.crt
+    tlsStreamPrivateKeyFile: $TEST_DIR/cluster/pki/server.key
   cloudHub:
     advertiseAddress: ["127.0.0.1", "$FAR"]
     unixsocket: {enable: true, address: "unix://$KE/kubeedge.sock"}
@@ -173,7 +187,46 @@ listens() { ss -Hltn "sport = :$1" | grep -q .; }
 
 cloudcore_token() { kubectl -n kubeedge get secret tokensecret -o 'jsonpath={.data.tokendata}' | base64 -d; }
 
+cloudcore_is_well() { fails grep -E '^panic|^fatal error' "$KE/cloudcore.log"; }
+
+cloudcore_is_up() {
+    "$CORACLE_CLUSTER" "$TEST_DIR/cluster" 6443
+    mkdir -p "$CORACLE_ETC"
+    cp "$TEST_DIR/cluster/admin.kubeconfig" "$CORACLE_ETC/admin.kubeconfig"
+    cloudcore_crds "$CORACLE_CRDS"
+    cloudcore_config
+    cloudcore_start
+    within 20 cloudcore_token
+}
+
+# The edge side alone, as deploy/up brings it up.
+coracle_joins() {
+    export CORACLE_ADDRESS=$FAR
+    local part
+    for part in env say packages build services config tree net kubernetes cloud edge; do
+        # shellcheck source=/dev/null
+        . "$TOP/deploy/lib/$part.sh"
+    done
+    echo "yes" >"$CORACLE_ETC/kubernetes"
+    mkdir -p "$LOGS"
+    make_users
+    install_programs
+    place_of edge0
+    make_folders edge "$NODE_ETC" "$NODE_STATE" "$NODE_RUN"
+    (umask 077 && cloudcore_token >"$NODE_STATE/edgehub/token")
+    chown coracle-edgehub:coracle "$NODE_STATE/edgehub/token"
+    edge_up edge0
+}
+
 # ---- our cloud side ----
+
+# edge0_makes_room: EdgeCore's API is to be at 127.0.0.1:10350 of the same machine.
+edge0_makes_room() {
+    sed -i 's/^\( *listen: \)"\?127.0.0.1:10350"\?/\1""/' "$CORACLE_ETC/edged.yaml"
+    fails grep -q '127.0.0.1:10350' "$CORACLE_ETC/edged.yaml"
+    kill_service edge edged
+    within 10 fails listens 10350
+}
 
 # cloud_opens: a reusable token, as CloudCore has one, and the address FAR in the certificate.
 cloud_opens() {
