@@ -71,7 +71,7 @@ modules:
     registerSchedulable: true
     tailoredKubeletConfig:
       address: 127.0.0.1
-      readOnlyPort: 10351 # edged of the Coracle node beside it has 10350
+      readOnlyPort: ${EC_PORT:-10351} # edged of the Coracle node beside it has 10350, where the tunnel asks
       cgroupDriver: cgroupfs
       cgroupRoot: $CORACLE_CGROUP/$1
       containerRuntimeEndpoint: unix://$EC/containers/run/containerd.sock
