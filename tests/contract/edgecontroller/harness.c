@@ -300,9 +300,20 @@ int world_lost(const struct world *w)
     return cutter_count(w->cutter);
 }
 
-void world_kill(struct world *w)
+static bool is_down(void *self)
+{
+    return !is_up(self);
+}
+
+void world_end(struct world *w)
 {
     (void)stage_end(w->controller, SIGKILL);
+    world_until(w, is_down, w);
+}
+
+void world_kill(struct world *w)
+{
+    world_end(w);
     world_start(w);
 }
 

@@ -66,6 +66,9 @@ int world_lost(const struct world *w);
 /* Ends all; fails the test when edgecontroller did not end in order. */
 void world_free(struct world **world);
 
+/* Kills edgecontroller; returns when its peer knows. */
+void world_end(struct world *w);
+
 /* Starts edgecontroller again after it was ended; node n1 is connected. */
 void world_start(struct world *w);
 
