@@ -103,8 +103,11 @@ static enum cor_code make_volume(struct agent_pod *pod, size_t index, struct cor
         return cor_err_set(err, COR_UNSUPPORTED, "volumes of type \"%s\" are not supported",
                            volume->unsupported);
     }
-    if (volume->external != POD_EXTERNAL_NONE) {
-        return externals_check(pod, index, err);
+    if (externals_concern(pod, index)) {
+        enum cor_code mounted = externals_check(pod, index, err);
+        if (mounted != COR_OK || volume->external != POD_EXTERNAL_NONE) {
+            return mounted;
+        }
     }
     if (payload_is_dynamic(volume)) {
         return write_content(pod, index, err);

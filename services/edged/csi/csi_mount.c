@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // NodeStageVolume, where the driver wants it, then NodePublishVolume.
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "csi_private.h"
 #include "services/edged/csi/csi.pb-c.h"
 #include "services/edged/disk/disk.h"
+#include "services/edged/volume/external.h"
+#include "services/edged/volume/owner.h"
 #include "spec.h"
 
 enum { FOLDER = 0750, SINGLE_NODE_SINGLE_WRITER = 6 };
@@ -129,29 +128,35 @@ static void fill(const struct job *job, const struct csi_driver *driver, const s
 
 /* ---- publish ---- */
 
-static enum cor_code give(const struct job *job, struct cor_err *err)
+static void on_given(void *self, int error)
 {
-    struct stat st;
-    const struct pod *pod = job->pod->pod;
-    if (stat(job->target, &st) != 0 || chown(job->target, (uid_t)-1, (gid_t)pod->fs_group.n) != 0 ||
-        chmod(job->target, (st.st_mode & 07777) | S_ISGID | 0070) != 0) {
-        return cor_err_sys(err, COR_IO, errno, "applyFSGroup failed for vol %.100s",
-                           job->volume.handle);
+    struct job *job = self;
+    if (error == 0) {
+        end(job, NULL);
+        return;
     }
-    return COR_OK;
+    auto_(cor_freep) char *what =
+        cor_sprintf("applyFSGroup failed for vol %s: ", job->volume.handle);
+    fail(job, what, strerror(error));
+}
+
+/* To the pod's group, unless the driver does it, or the pod has it already. */
+static bool is_to_be_given(const struct job *job)
+{
+    const struct csi_driver *driver = csi_find(job->csi, job->volume.driver);
+    return driver != NULL && !driver->sets_group && !externals_are_used(job->pod) &&
+           csi_wants_group(&job->volume, &job->policy, job->pod->pod);
 }
 
 static void on_published(void *self, const struct csi_answer *answer)
 {
     struct job *job = self;
-    struct cor_err err = COR_ERR_NONE;
-    const struct csi_driver *driver = csi_find(job->csi, job->volume.driver);
+    const struct pod *pod = job->pod->pod;
     if (answer->code != COR_OK) {
         fail(job, "", answer->text);
-    } else if (driver != NULL && !driver->sets_group &&
-               csi_wants_group(&job->volume, &job->policy, job->pod->pod) &&
-               give(job, &err) != COR_OK) {
-        end(job, err.text);
+    } else if (is_to_be_given(job)) {
+        owner_give(job->csi->agent->loop, job->target, (gid_t)pod->fs_group.n,
+                   pod->group_on_mismatch, on_given, job);
     } else {
         end(job, NULL);
     }

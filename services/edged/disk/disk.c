@@ -195,29 +195,11 @@ static enum cor_code check_host_path(const struct pod_volume *volume, struct cor
     return COR_OK;
 }
 
-/* A claim's folder becomes the pod's group's, once: a right owner is left alone (kubelet's
- * SetVolumeOwnership with OnRootMismatch, of the folder itself). */
-static enum cor_code give(const struct pod_volume *volume, const struct pod *pod,
-                          struct cor_err *err)
-{
-    struct stat st;
-    if (!pod->fs_group.given || volume->readonly) {
-        return COR_OK;
-    }
-    if (stat(volume->path, &st) != 0) {
-        return cor_err_sys(err, COR_IO, errno, "%s", volume->path);
-    }
-    mode_t mode = (st.st_mode & 07777) | S_ISGID | 0070;
-    bool right = st.st_gid == (gid_t)pod->fs_group.n && (st.st_mode & 07777) == mode;
-    return right || !S_ISDIR(st.st_mode) ? COR_OK : own(volume->path, pod, mode, err);
-}
-
 enum cor_code disk_make_volume(const char *root, const struct pod *pod,
                                const struct pod_volume *volume, struct cor_err *err)
 {
     if (is_on_host(volume)) {
-        enum cor_code code = check_host_path(volume, err);
-        return code == COR_OK && volume->type == POD_VOLUME_CLAIM ? give(volume, pod, err) : code;
+        return check_host_path(volume, err);
     }
     auto_(cor_freep) char *path = disk_volume_path(root, pod, volume);
     return make_empty_dir(path, pod, volume, err);

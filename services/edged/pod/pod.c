@@ -153,6 +153,7 @@ static void read_aliases(struct pod_reader *reader, const struct cor_json *list,
 static void read_security(struct pod_reader *reader, const struct cor_json *json, struct pod *pod)
 {
     pod->fs_group = pod_number(json, "fsGroup");
+    pod->group_on_mismatch = strcmp(pod_text(json, "fsGroupChangePolicy"), "OnRootMismatch") == 0;
     const struct cor_json *groups = cor_json_get(json, "supplementalGroups");
     pod->groups = pod_rows(reader, groups, sizeof(*pod->groups), POD_LIST_MAX, "supplementalGroups",
                            &pod->group_count);

@@ -277,6 +277,7 @@ struct pod {
     int64_t delete_grace_seconds;
     struct pod_amount deadline_seconds;
     struct pod_amount fs_group;
+    bool group_on_mismatch; /* fsGroupChangePolicy OnRootMismatch */
     int64_t *groups;
     size_t group_count;
     struct pod_sysctl *sysctls;

@@ -2,11 +2,13 @@
 #include "external.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "command.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "nfs.h"
+#include "owner.h"
 #include "services/edged/agent.h"
 #include "services/edged/csi/csi.h"
 #include "services/edged/disk/disk.h"
@@ -77,6 +79,34 @@ static void on_csi(void *self, const char *error)
     mounting_end(self, error);
 }
 
+bool externals_are_used(const struct agent_pod *pod)
+{
+    bool used = false;
+    for (size_t i = 0; i < pod->run->count; i++) {
+        used = used || pod->run->containers[i].id != NULL;
+    }
+    return used;
+}
+
+/* The node's own folders are not given (the kubelet's hostPath), nor what a pod has mounted
+ * already. */
+static bool is_to_be_given(const struct agent_pod *pod, const struct pod_volume *volume)
+{
+    struct stat st;
+    return volume->type == POD_VOLUME_CLAIM && volume->external == POD_EXTERNAL_NONE &&
+           pod->pod->fs_group.given && !volume->readonly && !externals_are_used(pod) &&
+           cor_json_at(volume->persistent, "spec.local") != NULL && stat(volume->path, &st) == 0 &&
+           S_ISDIR(st.st_mode);
+}
+
+static void on_given(void *self, int error)
+{
+    struct mounting *mounting = self;
+    auto_(cor_freep) char *text =
+        error == 0 ? NULL : cor_sprintf("%s: %s", mounting->target, strerror(error));
+    mounting_end(mounting, text);
+}
+
 static void mount_one(struct agent_pod *pod, size_t index, void (*done)(struct agent_pod *pod))
 {
     const struct pod_volume *volume = &pod->pod->volumes[index];
@@ -85,12 +115,17 @@ static void mount_one(struct agent_pod *pod, size_t index, void (*done)(struct a
         .pod = pod,
         .index = index,
         .done = done,
-        .target = disk_volume_path(pod->agent->cfg->root_dir, pod->pod, volume),
+        .target = volume->external == POD_EXTERNAL_NONE
+                      ? cor_strdup(volume->path)
+                      : disk_volume_path(pod->agent->cfg->root_dir, pod->pod, volume),
     };
     pod->externals.list[index].state = REF_ASKED;
     pod->externals.asks++;
     agent_hold(pod);
-    if (volume->external == POD_EXTERNAL_NFS) {
+    if (volume->external == POD_EXTERNAL_NONE) {
+        owner_give(pod->agent->loop, volume->path, (gid_t)pod->pod->fs_group.n,
+                   pod->pod->group_on_mismatch, on_given, mounting);
+    } else if (volume->external == POD_EXTERNAL_NFS) {
         mount_nfs(mounting, volume);
     } else {
         csi_mount(pod, volume, on_csi, mounting);
@@ -105,8 +140,9 @@ void externals_mount(struct agent_pod *pod, void (*done)(struct agent_pod *pod))
     }
     all->asks++; /* ends from within are not the last ones */
     for (size_t i = 0; i < pod->pod->volume_count; i++) {
-        if (pod->pod->volumes[i].external != POD_EXTERNAL_NONE &&
-            all->list[i].state == REF_UNKNOWN) {
+        const struct pod_volume *volume = &pod->pod->volumes[i];
+        if (all->list[i].state == REF_UNKNOWN &&
+            (volume->external != POD_EXTERNAL_NONE || is_to_be_given(pod, volume))) {
             mount_one(pod, i, done);
         }
     }
@@ -125,6 +161,12 @@ void externals_retry(struct agent_pod *pod)
             pod->externals.list[i].state = REF_UNKNOWN;
         }
     }
+}
+
+bool externals_concern(const struct agent_pod *pod, size_t index)
+{
+    return pod->pod->volumes[index].external != POD_EXTERNAL_NONE ||
+           pod->externals.list[index].state != REF_UNKNOWN;
 }
 
 enum cor_code externals_check(const struct agent_pod *pod, size_t index, struct cor_err *err)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Volumes that something else mounts: mount(8) for NFS, a driver for CSI. It takes time, so the pod
-// waits for it. Loop thread only.
+// What takes time with volumes, so that the pod waits for it: something else mounts them (mount(8)
+// for NFS, a driver for CSI), or all in them is given to the pod's group. Loop thread only.
 #ifndef EDGED_EXTERNAL_H
 #define EDGED_EXTERNAL_H
 
@@ -22,9 +22,12 @@ struct externals {
     void (*ended)(struct agent_pod *pod); /* when drivers have taken all back */
 };
 
-/* Begins to mount what is not; done is called when the last one has ended, unless nothing is
- * awaited when this returns. The pod is held as long. */
+/* Begins to mount what is not, and to give what is not given; done is called when the last one has
+ * ended, unless nothing is awaited when this returns. The pod is held as long. */
 void externals_mount(struct agent_pod *pod, void (*done)(struct agent_pod *pod));
+
+/* Whether containers of the pod have its volumes: it was prepared before. */
+bool externals_are_used(const struct agent_pod *pod);
 
 /* Whether any end is awaited. */
 bool externals_are_asked(const struct agent_pod *pod);
@@ -32,7 +35,10 @@ bool externals_are_asked(const struct agent_pod *pod);
 /* What has failed is tried again by the next externals_mount. */
 void externals_retry(struct agent_pod *pod);
 
-/* How the volume's mount ended. COR_RETRY in the kubelet's words. */
+/* Whether any of this was, or is to be, done with the volume. */
+bool externals_concern(const struct agent_pod *pod, size_t index);
+
+/* How that ended, with a volume that is concerned. COR_RETRY in the kubelet's words. */
 COR_NODISCARD enum cor_code externals_check(const struct agent_pod *pod, size_t index,
                                             struct cor_err *err);
 

@@ -56,13 +56,30 @@ static bool is_written(struct cloud *cloud, void *name)
     return stat(path, &st) == 0 && st.st_size > 0;
 }
 
+/* Data of a former user. */
+static void make_disk(const struct cloud *cloud)
+{
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_freep) char *below = cor_sprintf("%s/disk/old", cloud->dir);
+    auto_(cor_freep) char *file = cor_sprintf("%s/file", below);
+    assert_int_equal(cor_mkdirs(below, 0700, &err), COR_OK);
+    assert_int_equal(cor_file_write(file, COR_VIEW("old"), 0600, &err), COR_OK);
+}
+
+static void expect_given(const struct cloud *cloud, const char *name, mode_t mode)
+{
+    struct stat st;
+    auto_(cor_freep) char *path = cor_sprintf("%s/%s", cloud->dir, name);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_gid, 2345);
+    assert_int_equal(st.st_mode & 07777, mode);
+}
+
 /* Absent, then not bound, then on another node, then right: each told in kubelet's words. What was
  * written is there for the next Pod, with the group; readOnly keeps it as it is. */
 static void test_claim(void **state)
 {
     struct cloud *cloud = *state;
-    struct stat st;
-    auto_(cor_freep) char *disk = cor_sprintf("%s/disk", cloud->dir);
     put_pod(cloud, "one", "");
     (void)cloud_await(cloud, says,
                       CLOUD_NAME("error processing PVC default/data: failed to fetch PVC"),
@@ -78,12 +95,12 @@ static void test_claim(void **state)
     put_claim(cloud, "Bound");
     (void)cloud_await(cloud, says, CLOUD_NAME("no matching NodeSelectorTerms"), PATIENCE,
                       "it is on another node");
-    assert_int_equal(mkdir(disk, 0700), 0);
+    make_disk(cloud);
     put_volume(cloud, "n1");
     (void)cloud_await(cloud, is_written, CLOUD_NAME("one"), PATIENCE, "the Pod has written");
-    assert_int_equal(stat(disk, &st), 0);
-    assert_int_equal(st.st_gid, 2345);
-    assert_int_equal(st.st_mode & 07777, 02770);
+    expect_given(cloud, "disk", 02770);
+    expect_given(cloud, "disk/old", 02770);
+    expect_given(cloud, "disk/old/file", 0660);
     put_pod(cloud, "two", ",'readOnly':true");
     (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("two"), PATIENCE, "two runs");
     cloud_delete_pods(cloud);
