@@ -1,29 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decisions: what is to be done now for one pod. Two tables say it for each container and for the
-// sandbox, by state and by what is wanted of the pod.
+// Decisions: what is to be done now for one pod. A table says it for each container, by its state
+// and by what is wanted of the pod; another one in step_box.c for the sandbox.
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "phase.h"
-#include "run.h"
+#include "plan.h"
 
-/* The actions of one step. */
-struct plan {
-    struct run *run;
-    struct cor_mono now;
-    struct run_action *out;
-    size_t count;
-};
-
-static void add(struct plan *plan, struct run_action action)
+void plan_add(struct plan *plan, struct run_action action)
 {
     must(plan->count < RUN_ACTIONS_MAX);
     plan->out[plan->count++] = action;
 }
 
-/* Whether at has come; if not, the pod is looked at again then. */
-static bool due(struct plan *plan, struct cor_mono at)
+bool plan_due(struct plan *plan, struct cor_mono at)
 {
     if (at.us <= plan->now.us) {
         return true;
@@ -46,13 +37,13 @@ static void act(struct plan *plan, size_t index, enum run_verb verb)
 {
     struct run_container *c = &plan->run->containers[index];
     c->op = verb;
-    add(plan, (struct run_action){
-                  .verb = verb,
-                  .container = index,
-                  .id = c->id,
-                  .attempt = c->id != NULL ? c->attempt + 1 : c->next_attempt,
-                  .grace_seconds = plan_grace(plan),
-              });
+    plan_add(plan, (struct run_action){
+                       .verb = verb,
+                       .container = index,
+                       .id = c->id,
+                       .attempt = c->id != NULL ? c->attempt + 1 : c->next_attempt,
+                       .grace_seconds = plan_grace(plan),
+                   });
 }
 
 /* kubelet's doBackOff: the first restart is at once, the next after 10 s, then 20 s, to 5 min. */
@@ -90,7 +81,7 @@ static void pull(struct plan *plan, size_t index)
 {
     struct run_container *c = &plan->run->containers[index];
     const struct pod_container *spec = pod_container(plan->run->pod, index);
-    if (due(plan, c->retry_at)) {
+    if (plan_due(plan, c->retry_at)) {
         run_note(plan->run, false, "Pulling", index, "Pulling image \"%s\"", spec->image);
         act(plan, index, RUN_PULL);
     } else if (c->wait_reason != NULL && strcmp(c->wait_reason, "ErrImagePull") == 0) {
@@ -138,10 +129,10 @@ static void begin(struct plan *plan, size_t index)
 {
     struct run_container *c = &plan->run->containers[index];
     bool pulling = c->image == RUN_IMAGE_ABSENT || c->pull_us != 0;
-    if (c->discarding || (!pulling && !due(plan, c->retry_at))) {
+    if (c->discarding || (!pulling && !plan_due(plan, c->retry_at))) {
         return;
     }
-    if (get_image(plan, index) && due(plan, c->retry_at) && can_start(plan->run)) {
+    if (get_image(plan, index) && plan_due(plan, c->retry_at) && can_start(plan->run)) {
         count_restart(c, plan->now);
         act(plan, index, RUN_CREATE);
     }
@@ -177,7 +168,7 @@ static void start(struct plan *plan, size_t index)
         begin(plan, index);
     } else if (!c->made) {
         discard(plan->run, c);
-    } else if (due(plan, c->retry_at) && is_box_there(run)) {
+    } else if (plan_due(plan, c->retry_at) && is_box_there(run)) {
         act(plan, index, RUN_START);
     }
 }
@@ -203,9 +194,10 @@ static void run_hook(struct plan *plan, size_t index, enum run_verb verb)
 {
     const struct run_container *c = &plan->run->containers[index];
     int64_t left = cor_mono_since(c->grace_end, plan->now);
-    add(plan,
-        (struct run_action){
-            .verb = verb, .container = index, .id = c->id, .grace_seconds = left / COR_SEC(1)});
+    plan_add(plan, (struct run_action){.verb = verb,
+                                       .container = index,
+                                       .id = c->id,
+                                       .grace_seconds = left / COR_SEC(1)});
 }
 
 /* kubelet's killContainer: the preStop hook, its turn, then the signal, all within the grace; but
@@ -218,7 +210,7 @@ static void go_on_ending(struct plan *plan, size_t index, bool in_turn)
         c->pre_stop = RUN_HOOK_RUNS;
         run_hook(plan, index, RUN_PRE_STOP);
     }
-    if (c->pre_stop == RUN_HOOK_RUNS && !due(plan, c->grace_end)) {
+    if (c->pre_stop == RUN_HOOK_RUNS && !plan_due(plan, c->grace_end)) {
         return;
     }
     if (c->pre_stop == RUN_HOOK_RUNS) {
@@ -226,10 +218,10 @@ static void go_on_ending(struct plan *plan, size_t index, bool in_turn)
         run_note(plan->run, true, "FailedPreStopHook", index,
                  "PreStop hook not completed in grace period");
     }
-    if (in_turn && waits_turn(plan->run, index) && !due(plan, c->grace_end)) {
+    if (in_turn && waits_turn(plan->run, index) && !plan_due(plan, c->grace_end)) {
         return;
     }
-    if (due(plan, c->retry_at)) {
+    if (plan_due(plan, c->retry_at)) {
         int64_t left = cor_mono_since(c->grace_end, plan->now) + COR_SEC(1) - 1;
         act(plan, index, RUN_STOP);
         plan->out[plan->count - 1].grace_seconds =
@@ -297,7 +289,7 @@ static void keep(struct plan *plan, size_t index)
         c->post_start = RUN_HOOK_RUNS;
         run_hook(plan, index, RUN_POST_START);
     }
-    if (c->end.started_ns == 0 && due(plan, c->retry_at)) {
+    if (c->end.started_ns == 0 && plan_due(plan, c->retry_at)) {
         act(plan, index, RUN_READ);
     }
 }
@@ -325,7 +317,7 @@ static void stop(struct plan *plan, size_t index)
 static void clear_up(struct plan *plan, size_t index)
 {
     struct run_container *c = &plan->run->containers[index];
-    if (!due(plan, c->retry_at)) {
+    if (!plan_due(plan, c->retry_at)) {
         return;
     }
     if (c->doubt == 0) {
@@ -415,113 +407,7 @@ static void step_ephemeral(struct plan *plan)
     }
 }
 
-/* ---- sandbox ---- */
-
-static void box_act(struct plan *plan, enum run_verb verb)
-{
-    struct run_sandbox *s = &plan->run->sandbox;
-    if (s->op == RUN_NOTHING && due(plan, s->retry_at)) {
-        s->op = verb;
-        add(plan, (struct run_action){.verb = verb,
-                                      .container = RUN_NO_CONTAINER,
-                                      .id = s->id,
-                                      .attempt = s->next_attempt});
-    }
-}
-
-static void box_create(struct plan *plan)
-{
-    if (phase_needs_sandbox(plan->run)) {
-        box_act(plan, RUN_SANDBOX);
-    }
-}
-
-static void box_read(struct plan *plan)
-{
-    if (!plan->run->sandbox.read) {
-        box_act(plan, RUN_READ_SANDBOX);
-    }
-}
-
-/* The containers first, with their grace. */
-static void box_stop(struct plan *plan)
-{
-    if (!run_is_active(plan->run)) {
-        box_act(plan, RUN_STOP_SANDBOX);
-    }
-}
-
-/* Its process is gone while the pod should run: what is left in it is of no use. */
-static void box_bury(struct plan *plan)
-{
-    box_act(plan, RUN_STOP_SANDBOX);
-}
-
-/* The stopped sandbox keeps its dead containers until a new one stands; then it is among the old.
- */
-static void box_again(struct plan *plan)
-{
-    if (phase_needs_sandbox(plan->run)) {
-        box_act(plan, RUN_SANDBOX);
-    }
-}
-
-static void box_remove(struct plan *plan)
-{
-    box_act(plan, RUN_REMOVE_SANDBOX);
-}
-
-static void box_nothing(struct plan *plan)
-{
-    (void)plan;
-}
-
-typedef void (*box_fn)(struct plan *plan);
-
-static const box_fn box_table[RUN_BOXES][RUN_WANTS] = {
-    /* wanted:           to run      to stop      to be gone */
-    [RUN_BOX_NONE] = {box_create, box_nothing, box_nothing},
-    [RUN_BOX_READY] = {box_read, box_stop, box_stop},
-    [RUN_BOX_DEAD] = {box_bury, box_stop, box_stop},
-    [RUN_BOX_STOPPED] = {box_again, box_nothing, box_remove},
-};
-
-/* A dead container that is still the newest of its name is the only record of how it ended. */
-static bool holds_record(const struct run *run, const char *sandbox)
-{
-    for (size_t i = 0; i < run->count; i++) {
-        if (run->containers[i].id != NULL && run_same(run->containers[i].sandbox, sandbox)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Sandboxes of former attempts: stop (their network), then remove. */
-static void step_old_sandboxes(struct plan *plan)
-{
-    struct run *run = plan->run;
-    if (run->old_sandbox_count == 0 || run->old_sandbox_op != RUN_NOTHING ||
-        (run->old_sandbox_stopped && run->want != RUN_WANT_GONE &&
-         holds_record(run, run->old_sandboxes[0]))) {
-        return;
-    }
-    run->old_sandbox_op = run->old_sandbox_stopped ? RUN_REMOVE_SANDBOX : RUN_STOP_SANDBOX;
-    add(plan, (struct run_action){.verb = run->old_sandbox_op,
-                                  .container = RUN_NO_CONTAINER,
-                                  .id = run->old_sandboxes[0]});
-}
-
-static void step_old_containers(struct plan *plan)
-{
-    struct run *run = plan->run;
-    if (run->old_container_count > 0 && run->old_container_op == RUN_NOTHING) {
-        run->old_container_op = RUN_REMOVE;
-        add(plan, (struct run_action){.verb = RUN_REMOVE,
-                                      .container = RUN_NO_CONTAINER,
-                                      .id = run->old_containers[0]});
-    }
-}
+/* ---- the pod ---- */
 
 /* Whether files are being mounted, or will be in this step: they must not be replaced now. */
 static bool is_mounting(const struct plan *plan)
@@ -541,12 +427,13 @@ static bool is_mounting(const struct plan *plan)
 static void step_prepare(struct plan *plan)
 {
     struct run *run = plan->run;
-    if (!run->prepared && !run->preparing && !is_mounting(plan) && due(plan, run->prepare_at)) {
+    if (!run->prepared && !run->preparing && !is_mounting(plan) &&
+        plan_due(plan, run->prepare_at)) {
         run->preparing = true;
         for (size_t i = 0; i < run->count; i++) {
             run->containers[i].made = false;
         }
-        add(plan, (struct run_action){.verb = RUN_PREPARE, .container = RUN_NO_CONTAINER});
+        plan_add(plan, (struct run_action){.verb = RUN_PREPARE, .container = RUN_NO_CONTAINER});
     }
 }
 
@@ -557,7 +444,7 @@ static void step_clean(struct plan *plan)
                  run->sandbox.op == RUN_NOTHING && !run_is_active(run) && !run->preparing;
     if (empty && !run->cleaning) {
         run->cleaning = true;
-        add(plan, (struct run_action){.verb = RUN_CLEAN, .container = RUN_NO_CONTAINER});
+        plan_add(plan, (struct run_action){.verb = RUN_CLEAN, .container = RUN_NO_CONTAINER});
     }
 }
 
@@ -586,9 +473,8 @@ size_t run_step(struct run *run, struct cor_mono now, struct run_action *out)
             step_container(&plan, i, want);
         }
     }
-    box_table[run->sandbox.state][want](&plan);
-    step_old_sandboxes(&plan);
-    step_old_containers(&plan);
+    plan_box(&plan, want);
+    plan_old(&plan);
     if (want == RUN_WANT_GONE) {
         step_clean(&plan);
     }
