@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The calls of CRI, as a table, and containerd's event stream.
+// The calls of CRI, as a table.
 #include "cri.h"
 
 #include <signal.h>
@@ -10,12 +10,12 @@
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "common/grpc/grpc.h"
+#include "cri_private.h"
 #include "cri_wire.h"
 #include "services/edged/cri/events.pb-c.h"
 
 enum {
     ARENA_MAX = 32 * 1024 * 1024, /* twice the largest message */
-    REOPEN_MS = 200,              /* event stream ended while the connection stands */
     NOT_YET_MS = 50,              /* "server is not initialized yet" just after start */
 };
 
@@ -94,18 +94,6 @@ static const struct {
     [DELETE_TASK] = {TASKS "Delete", COR_SEC(10), cri_read_nothing, true},
 };
 
-struct cri {
-    struct cor_grpc *grpc;
-    const struct cri_events *events;
-    void *self;
-    bool up;
-    bool closing;
-    struct cor_timer *probe;  /* asks Version after a connect until CRI answers */
-    struct cor_timer *reopen; /* opens the event stream */
-    cor_handle stream;
-    struct cor_link calls; /* struct call */
-};
-
 struct call {
     struct cor_link link;
     enum method method;
@@ -139,7 +127,7 @@ static void on_done(void *self, const struct cor_grpc_reply *reply)
     cor_free(call);
 }
 
-static struct cor_buf pack(const ProtobufCMessage *message)
+struct cor_buf cri_pack(const ProtobufCMessage *message)
 {
     struct cor_buf buf = {0};
     size_t size = protobuf_c_message_get_packed_size(message);
@@ -158,7 +146,7 @@ static void start(struct cri *cri, enum method method, const ProtobufCMessage *r
         fn(self, &closed);
         return;
     }
-    auto_(cor_buf_free) struct cor_buf bytes = pack(request);
+    auto_(cor_buf_free) struct cor_buf bytes = cri_pack(request);
     struct call *call = cor_alloc(sizeof(*call));
     *call = (struct call){.method = method, .fn = fn, .self = self};
     cor_list_add(&cri->calls, &call->link);
@@ -451,64 +439,13 @@ void cri_port_forward(struct cri *cri, const char *sandbox_id, const int32_t *po
     start(cri, PORT_FORWARD, &request.base, 0, fn, self);
 }
 
-static void on_event(void *self, struct cor_view bytes)
-{
-    struct cri *cri = self;
-    Containerd__V1__Envelope *envelope =
-        containerd__v1__envelope__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
-    if (envelope == NULL || envelope->event == NULL) {
-        protobuf_c_message_free_unpacked(envelope == NULL ? NULL : &envelope->base, NULL);
-        return;
-    }
-    ProtobufCBinaryData value = envelope->event->value;
-    Containerd__V1__TaskExit *event =
-        containerd__v1__task_exit__unpack(NULL, value.len, value.data);
-    if (event != NULL && strcmp(event->container_id, event->id) == 0) {
-        cri->events->exited(cri->self, event->container_id);
-    }
-    protobuf_c_message_free_unpacked(event == NULL ? NULL : &event->base, NULL);
-    protobuf_c_message_free_unpacked(&envelope->base, NULL);
-}
-
-static void on_stream_end(void *self, const struct cor_grpc_reply *reply)
-{
-    (void)reply;
-    struct cri *cri = self;
-    cri->stream = 0;
-    if (cri->up) {
-        cor_timer_start(cri->reopen, COR_MS(REOPEN_MS));
-    }
-}
-
-/* A runtime without this service answers UNIMPLEMENTED and is asked again now and then; the relists
- * of the caller then have to do. */
-static void open_stream(void *self)
-{
-    struct cri *cri = self;
-    char *filters[] = {text("topic==\"/tasks/exit\",namespace==k8s.io")};
-    Containerd__V1__SubscribeRequest request = CONTAINERD__V1__SUBSCRIBE_REQUEST__INIT;
-    request.n_filters = COR_COUNT(filters);
-    request.filters = filters;
-    auto_(cor_buf_free) struct cor_buf bytes = pack(&request.base);
-    const struct cor_grpc_request outgoing = {
-        .path = "/containerd.services.events.v1.Events/Subscribe",
-        .message = cor_buf_as_view(&bytes),
-        .message_fn = on_event,
-        .done_fn = on_stream_end,
-        .self = cri,
-    };
-    cor_grpc_cancel(cri->grpc, cri->stream);
-    cri->stream = cor_grpc_call(cri->grpc, &outgoing);
-    cri->events->resynced(cri->self);
-}
-
 static void on_probe_answer(void *self, const struct cri_answer *answer)
 {
     struct cri *cri = self;
     if (answer->code == COR_OK && !cri->up) {
         cri->up = true;
         cri->events->state(cri->self, true);
-        open_stream(cri);
+        cri_stream_open(cri);
     } else if (answer->code != COR_OK && !cri->closing && cor_grpc_is_up(cri->grpc)) {
         cor_timer_start(cri->probe, COR_MS(NOT_YET_MS));
     }
@@ -529,6 +466,7 @@ static void on_state(void *self, bool up)
     }
     cor_timer_stop(cri->probe);
     cor_timer_stop(cri->reopen);
+    cri->source = 0; /* another runtime may come up */
     if (cri->up) {
         cri->up = false;
         cri->events->state(cri->self, false);
@@ -543,7 +481,7 @@ struct cri *cri_new(struct cor_loop *loop, const char *socket_path, const struct
     cri->self = self;
     cor_list_init(&cri->calls);
     cri->probe = cor_timer_new(loop, probe, cri);
-    cri->reopen = cor_timer_new(loop, open_stream, cri);
+    cri->reopen = cor_timer_new(loop, cri_stream_open, cri);
     cri->grpc =
         cor_grpc_new(loop, &(struct cor_grpc_conf){.socket_path = socket_path}, on_state, cri);
     return cri;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The container runtime, by CRI v1 over gRPC: every call is asynchronous and ends in exactly one
-// callback. Also containerd's event stream, from which edged learns that a container has ended
+// callback. Also the runtime's event stream, from which edged learns that a container has ended
 // without asking. No decisions here. Strings in requests are borrowed for the call, strings in
 // answers are valid during the callback. Loop thread only.
 #ifndef EDGED_CRI_H
@@ -264,9 +264,11 @@ struct cri;
 struct cri_events {
     /* The runtime answers CRI (true), or the connection is lost (false). */
     void (*state)(void *self, bool up);
-    /* A container's or sandbox's main process has ended (containerd's /tasks/exit). */
+    /* A container's or sandbox's main process has ended (containerd's /tasks/exit, or CRI's
+     * CONTAINER_STOPPED_EVENT). */
     void (*exited)(void *self, const char *id);
-    /* The event stream is open again after a gap: what ended meanwhile is not told. */
+    /* The event stream is open again after a gap: what ended meanwhile is not told. Every second
+     * where the runtime has none. */
     void (*resynced)(void *self);
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CRI client against a real containerd: a pod from its sandbox to its removal.
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct fixture {
     struct cor_loop *loop;
     struct cri *cri;
     struct cor_timer *late;
+    pid_t proxy; /* 0: none */
     bool up;
     size_t resyncs;
     char exited[8][80];
@@ -55,6 +57,7 @@ static void on_resynced(void *self)
 {
     struct fixture *f = self;
     f->resyncs++;
+    cor_loop_stop(f->loop);
 }
 
 static const struct cri_events events = {on_state, on_exited, on_resynced};
@@ -98,13 +101,19 @@ static enum cor_code await(struct fixture *f)
     return f->code;
 }
 
-static int set_up(void **state)
+static struct fixture *fixture_new(const char *socket)
 {
     struct fixture *f = cor_alloc(sizeof(*f));
     f->loop = cor_loop_new();
     f->late = cor_timer_new(f->loop, on_late, f);
     cor_timer_start(f->late, COR_SEC(60));
-    f->cri = cri_new(f->loop, getenv("CRI_SOCKET"), &events, f);
+    f->cri = cri_new(f->loop, socket, &events, f);
+    return f;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = fixture_new(getenv("CRI_SOCKET"));
     while (!f->up) {
         cor_loop_run(f->loop);
     }
@@ -112,10 +121,41 @@ static int set_up(void **state)
     return 0;
 }
 
+static int set_up_proxy(void **state, const char *told)
+{
+    const char *program = CORACLE_SOURCE_DIR "/tests/contract/edged/cri_proxy.py";
+    auto_(cor_freep) char *own = cor_sprintf("%s/%s.sock", getenv("TEST_DIR"), told);
+    struct fixture *f = fixture_new(own);
+    f->proxy = fork();
+    if (f->proxy == 0) {
+        execl(program, program, getenv("CRI_SOCKET"), own, told, (char *)NULL);
+        _exit(127);
+    }
+    while (!f->up) {
+        cor_loop_run(f->loop);
+    }
+    *state = f;
+    return 0;
+}
+
+static int set_up_told(void **state)
+{
+    return set_up_proxy(state, "told");
+}
+
+static int set_up_none(void **state)
+{
+    return set_up_proxy(state, "none");
+}
+
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
     cri_free(&f->cri);
+    if (f->proxy > 0) {
+        (void)kill(f->proxy, SIGKILL);
+        (void)waitpid(f->proxy, NULL, 0);
+    }
     cor_timer_free(&f->late);
     cor_loop_free(&f->loop);
     cor_free(f);
@@ -255,6 +295,20 @@ static void test_a_task_that_cri_has_lost(void **state)
     assert_int_equal(await(f), COR_OK); /* not found: it is done */
 }
 
+/* Lists have to do, once a second. */
+static void test_a_runtime_without_events(void **state)
+{
+    struct fixture *f = *state;
+    while (f->resyncs < 3) {
+        cor_loop_run(f->loop);
+    }
+    struct cor_mono third = cor_mono_now();
+    while (f->resyncs < 5) {
+        cor_loop_run(f->loop);
+    }
+    assert_true(cor_mono_since(cor_mono_now(), third) >= COR_SEC(1));
+}
+
 static void test_absent_things(void **state)
 {
     struct fixture *f = *state;
@@ -295,7 +349,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_there_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_absent_things, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_runtime_without_events, set_up_none, tear_down),
         cmocka_unit_test_setup_teardown(test_a_pod_lives, set_up, tear_down),
+        {"test_a_pod_lives, told by CRI", test_a_pod_lives, set_up_told, tear_down, NULL},
         cmocka_unit_test_setup_teardown(test_a_task_that_cri_has_lost, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("cri", tests, NULL, NULL);
