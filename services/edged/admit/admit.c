@@ -7,6 +7,7 @@
 
 #include "affinity.h"
 #include "common/base/view.h"
+#include "services/edged/pod/quantity.h"
 
 /* ---- resources ---- */
 
@@ -17,18 +18,23 @@ static int64_t either(struct pod_amount request, struct pod_amount limit)
     return request.given ? request.n : limit.n;
 }
 
+static void add(struct pod_amount *sum, int64_t more)
+{
+    sum->n = quantity_sum(sum->n, more);
+}
+
 static void add_to(struct pod_resources *sum, const struct pod_resources *more)
 {
-    sum->cpu_request.n += either(more->cpu_request, more->cpu_limit);
-    sum->memory_request.n += either(more->memory_request, more->memory_limit);
-    sum->storage_request.n += either(more->storage_request, more->storage_limit);
+    add(&sum->cpu_request, either(more->cpu_request, more->cpu_limit));
+    add(&sum->memory_request, either(more->memory_request, more->memory_limit));
+    add(&sum->storage_request, either(more->storage_request, more->storage_limit));
 }
 
 static void add_sum(struct pod_resources *sum, const struct pod_resources *more)
 {
-    sum->cpu_request.n += more->cpu_request.n;
-    sum->memory_request.n += more->memory_request.n;
-    sum->storage_request.n += more->storage_request.n;
+    add(&sum->cpu_request, more->cpu_request.n);
+    add(&sum->memory_request, more->memory_request.n);
+    add(&sum->storage_request, more->storage_request.n);
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -57,8 +63,8 @@ struct pod_resources admit_requests(const struct pod *pod)
     sum.cpu_request.n = larger(sum.cpu_request.n, most.cpu_request.n);
     sum.memory_request.n = larger(sum.memory_request.n, most.memory_request.n);
     sum.storage_request.n = larger(sum.storage_request.n, most.storage_request.n);
-    sum.cpu_request.n += pod->overhead_cpu.n;
-    sum.memory_request.n += pod->overhead_memory.n;
+    add(&sum.cpu_request, pod->overhead_cpu.n);
+    add(&sum.memory_request, pod->overhead_memory.n);
     return sum;
 }
 
@@ -73,19 +79,13 @@ static int64_t extra_of(const struct pod_container *container, const char *resou
     return 0;
 }
 
-/* A sum that ends at the largest number. */
-static int64_t plus(int64_t a, int64_t b)
-{
-    return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
-
 int64_t admit_extra_request(const struct pod *pod, const char *resource)
 {
     int64_t stays = 0;
     int64_t most = 0;
     for (size_t i = 0; i < pod_main_end(pod); i++) {
         const struct pod_container *container = pod_container(pod, i);
-        int64_t now = plus(stays, extra_of(container, resource));
+        int64_t now = quantity_sum(stays, extra_of(container, resource));
         most = larger(most, now);
         stays = !pod_is_init(pod, i) || container->sidecar ? now : stays;
     }
@@ -116,7 +116,7 @@ static bool lacks_extra(const struct admit_node *node, const struct pod *const *
         int64_t wanted = admit_extra_request(pod, extra->name);
         int64_t used = 0;
         for (size_t k = 0; wanted > 0 && k < count; k++) {
-            used = plus(used, admit_extra_request(others[k], extra->name));
+            used = quantity_sum(used, admit_extra_request(others[k], extra->name));
         }
         (void)snprintf(out->own, sizeof(out->own), "OutOf%s", extra->name);
         if (lacks(out, out->own, wanted, used, extra->n)) {

@@ -2,6 +2,7 @@
 #include "podgroup.h"
 
 #include "services/edged/admit/admit.h"
+#include "services/edged/pod/quantity.h"
 
 enum { SHARES_PER_CPU = 1024, SHARES_MIN = 2, PERIOD_US = 100000, QUOTA_MIN = 1000 };
 
@@ -26,19 +27,19 @@ static struct limits limits_of(const struct pod *pod)
         const struct pod_container *container = pod_container(pod, i);
         const struct pod_resources *r = &container->resources;
         bool stays = !pod_is_init(pod, i) || container->sidecar;
-        most.cpu = larger(most.cpu, sum.cpu + r->cpu_limit.n);
-        most.memory = larger(most.memory, sum.memory + r->memory_limit.n);
-        sum.cpu += stays ? r->cpu_limit.n : 0;
-        sum.memory += stays ? r->memory_limit.n : 0;
+        most.cpu = larger(most.cpu, quantity_sum(sum.cpu, r->cpu_limit.n));
+        most.memory = larger(most.memory, quantity_sum(sum.memory, r->memory_limit.n));
+        sum.cpu = quantity_sum(sum.cpu, stays ? r->cpu_limit.n : 0);
+        sum.memory = quantity_sum(sum.memory, stays ? r->memory_limit.n : 0);
         sum.all_cpu = sum.all_cpu && r->cpu_limit.n > 0;
         sum.all_memory = sum.all_memory && r->memory_limit.n > 0;
     }
-    sum.cpu = larger(sum.cpu, most.cpu) + pod->overhead_cpu.n;
-    sum.memory = larger(sum.memory, most.memory) + pod->overhead_memory.n;
+    sum.cpu = quantity_sum(larger(sum.cpu, most.cpu), pod->overhead_cpu.n);
+    sum.memory = quantity_sum(larger(sum.memory, most.memory), pod->overhead_memory.n);
     return sum;
 }
 
-static int64_t quota_of(int64_t milli)
+int64_t podgroup_quota(int64_t milli)
 {
     if (milli <= 0 || milli > INT64_MAX / PERIOD_US) {
         return 0;
@@ -46,7 +47,7 @@ static int64_t quota_of(int64_t milli)
     return larger(milli * PERIOD_US / 1000, QUOTA_MIN);
 }
 
-static int64_t shares_of(int64_t milli)
+int64_t podgroup_shares(int64_t milli)
 {
     return milli > INT64_MAX / SHARES_PER_CPU ? SHARES_MIN
                                               : larger(milli * SHARES_PER_CPU / 1000, SHARES_MIN);
@@ -59,8 +60,8 @@ void podgroup_limits(const struct pod *pod, const struct huge *huge, int64_t pid
     struct pod_resources requests = admit_requests(pod);
     bool best_effort = pod->qos == POD_QOS_BEST_EFFORT;
     *out = (struct podgroup){
-        .cpu_shares = best_effort ? SHARES_MIN : shares_of(requests.cpu_request.n),
-        .cpu_quota = !best_effort && limits.all_cpu ? quota_of(limits.cpu) : 0,
+        .cpu_shares = best_effort ? SHARES_MIN : podgroup_shares(requests.cpu_request.n),
+        .cpu_quota = !best_effort && limits.all_cpu ? podgroup_quota(limits.cpu) : 0,
         .memory = !best_effort && limits.all_memory ? limits.memory : 0,
         .pids = pids,
         .huge = huge,

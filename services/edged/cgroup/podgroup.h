@@ -20,4 +20,10 @@ struct podgroup {
 void podgroup_limits(const struct pod *pod, const struct huge *huge, int64_t pids,
                      struct podgroup *out);
 
+/* Microseconds of each 100 ms for thousandths of a processor; 0: no limit can be said. */
+int64_t podgroup_quota(int64_t milli);
+
+/* cpu.shares for thousandths of a processor. */
+int64_t podgroup_shares(int64_t milli);
+
 #endif

@@ -222,8 +222,8 @@ static void fill_amounts(const struct pod *pod, struct cri_sandbox_config *out)
     out->amounts = (struct cri_amounts){group.cpu_shares, group.cpu_quota, group.memory};
     out->has_overhead = pod->overhead_cpu.given || pod->overhead_memory.given;
     out->overhead =
-        (struct cri_amounts){pod->overhead_cpu.n * SHARES_PER_CPU / 1000,
-                             pod->overhead_cpu.n * PERIOD_US / 1000, pod->overhead_memory.n};
+        (struct cri_amounts){podgroup_shares(pod->overhead_cpu.n),
+                             podgroup_quota(pod->overhead_cpu.n), pod->overhead_memory.n};
 }
 
 void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,

@@ -156,3 +156,8 @@ bool quantity_json_value(const struct cor_json *json, int64_t *value_r)
 {
     return of_json(json, quantity_value, value_r);
 }
+
+int64_t quantity_sum(int64_t a, int64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}

@@ -20,4 +20,7 @@ bool quantity_value(struct cor_view text, int64_t *value_r);
 bool quantity_json_milli(const struct cor_json *json, int64_t *milli_r);
 bool quantity_json_value(const struct cor_json *json, int64_t *value_r);
 
+/* a + b, neither negative; INT64_MAX where it would be more. */
+int64_t quantity_sum(int64_t a, int64_t b);
+
 #endif

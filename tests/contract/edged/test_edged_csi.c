@@ -300,7 +300,8 @@ static bool is_served(struct cloud *cloud, void *text)
     (void)cloud;
     auto_(cor_freep) char *path = cor_sprintf("%s/served/said", getenv("TEST_DIR"));
     auto_(cor_buf_free) struct cor_buf found = {0};
-    return cor_file_read(path, 256, &found, NULL) == COR_OK && strcmp(found.data, text) == 0;
+    return cor_file_read(path, 256, &found, NULL) == COR_OK &&
+           cor_view_is(cor_buf_as_view(&found), text);
 }
 
 /* A claim of an NFS volume is mounted once for each Pod with the volume's options; the mount goes
