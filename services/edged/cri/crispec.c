@@ -10,13 +10,7 @@
 #include "common/base/must.h"
 #include "services/edged/cgroup/podgroup.h"
 
-enum {
-    SHARES_PER_CPU = 1024,
-    SHARES_MIN = 2,
-    PERIOD_US = 100000,
-    QUOTA_MIN = 1000,
-    HOSTNAME_MAX = 63
-};
+enum { HOSTNAME_MAX = 63 };
 
 static void *room(struct cor_arena *arena, size_t size)
 {
@@ -263,18 +257,7 @@ void crispec_sandbox(struct cor_arena *arena, const struct crispec_node *node,
 
 static int64_t shares_of(const struct pod_resources *r)
 {
-    int64_t milli = r->cpu_request.given ? r->cpu_request.n : r->cpu_limit.n;
-    int64_t shares = milli * SHARES_PER_CPU / 1000;
-    return shares < SHARES_MIN ? SHARES_MIN : shares;
-}
-
-static int64_t quota_of(const struct pod_resources *r)
-{
-    if (r->cpu_limit.n <= 0 || r->cpu_limit.n > INT64_MAX / PERIOD_US) {
-        return 0;
-    }
-    int64_t quota = r->cpu_limit.n * PERIOD_US / 1000;
-    return quota < QUOTA_MIN ? QUOTA_MIN : quota;
+    return podgroup_shares(r->cpu_request.given ? r->cpu_request.n : r->cpu_limit.n);
 }
 
 static struct cri_strings expanded(struct cor_arena *arena, const struct env *env,
@@ -409,7 +392,7 @@ void crispec_container(struct cor_arena *arena, const struct crispec_node *node,
         .stdin_once = spec->stdin_once,
         .tty = spec->tty,
         .cpu_shares = shares_of(&spec->resources),
-        .cpu_quota = quota_of(&spec->resources),
+        .cpu_quota = podgroup_quota(spec->resources.cpu_limit.n),
         .memory_limit = spec->resources.memory_limit.n,
         .oom_score_adj = pod_oom_score(pod, spec, node->memory),
     };
