@@ -40,7 +40,9 @@ class Proxy(grpc.GenericRpcHandler):
 
     def events(self, _request, _context):
         subscribe = self.channel.unary_stream(SUBSCRIBE, same, same)
-        for envelope in subscribe(field(1, 'topic=="/tasks/exit",namespace==k8s.io')):
+        envelopes = subscribe(field(1, 'topic=="/tasks/exit",namespace==k8s.io'))
+        yield field(1, "subscribed") + field(2, STOPPED)
+        for envelope in envelopes:
             event = exit_of(envelope)
             yield field(1, "another") + field(2, STARTED)
             yield field(1, text(event, 1)) + field(2, STOPPED)
