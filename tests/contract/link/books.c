@@ -66,8 +66,8 @@ void bench_check_books(const struct bench *bench)
     static const char *const HUBS[] = {"edgehub", "cloudhub"};
     for (size_t i = 0; i < COR_COUNT(HUBS); i++) {
         auto_(cor_json_free) struct cor_json *books = bench_books(bench, HUBS[i]);
-        auto_(cor_freep) char *text = cor_json_text(books);
         if (books != NULL && cor_json_int_at(books, "balance", -1) != 0) {
+            auto_(cor_freep) char *text = cor_json_text(books);
             fail_msg("the books of %s do not balance: %s", HUBS[i], text);
         }
     }
