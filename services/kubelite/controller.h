@@ -50,6 +50,15 @@ int64_t kl_nodes_pass(struct kl_api *api, struct cor_wall now);
 /* Binds claims to volumes that fit, and sets the phases of both. */
 void kl_volumes_pass(struct kl_api *api);
 
+/* Removes Pods from Nodes with a NoExecute taint when they do not tolerate it, or no longer: the
+ * time begins when this first sees them there. _pass looks at all of them now and again when the
+ * next one's time ends; _any: whether the last pass found such a Node. */
+struct kl_taints;
+struct kl_taints *kl_taints_new(struct kl_api *api); /* returns owned */
+void kl_taints_free(struct kl_taints **taints);
+void kl_taints_pass(struct kl_taints *taints);
+bool kl_taints_any(const struct kl_taints *taints);
+
 /* Removes Pods whose Node is gone, and old Events. */
 void kl_podgc_pass(struct kl_api *api);
 void kl_events_pass(struct kl_api *api, struct cor_wall now);
