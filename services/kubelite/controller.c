@@ -21,7 +21,8 @@ enum {
     WANT_NODES = 4,
     WANT_PODGC = 8,
     WANT_VOLUMES = 16,
-    WANT_ALL = 31
+    WANT_BUDGETS = 32,
+    WANT_ALL = 63
 };
 
 struct kl_controllers {
@@ -188,6 +189,14 @@ static unsigned pod_wants(const struct kl_controllers *controllers, const struct
                                                                                      : 0;
 }
 
+static unsigned budget_wants(const struct kl_controllers *controllers,
+                             const struct kl_change *change)
+{
+    (void)controllers;
+    (void)change;
+    return WANT_BUDGETS;
+}
+
 static unsigned volume_wants(const struct kl_controllers *controllers,
                              const struct kl_change *change)
 {
@@ -203,6 +212,10 @@ static const struct {
     {"namespaces", namespace_wants},
     {"nodes", node_wants},
     {"pods", pod_wants},
+    {"pods", budget_wants},
+    {"replicasets.apps", budget_wants},
+    {"deployments.apps", budget_wants},
+    {"poddisruptionbudgets.policy", budget_wants},
     {"persistentvolumes", volume_wants},
     {"persistentvolumeclaims", volume_wants},
 };
@@ -247,6 +260,9 @@ static void on_soon(void *self)
     }
     if ((wanted & WANT_VOLUMES) != 0) {
         kl_volumes_pass(api);
+    }
+    if ((wanted & WANT_BUDGETS) != 0) {
+        kl_budgets_pass(api);
     }
     if ((wanted & WANT_SCHEDULE) != 0) {
         controllers->waiting = kl_schedule_pass(api);
