@@ -22,7 +22,8 @@ enum {
     WANT_PODGC = 8,
     WANT_VOLUMES = 16,
     WANT_TAINTS = 32,
-    WANT_ALL = 63
+    WANT_BUDGETS = 64,
+    WANT_ALL = 127
 };
 
 struct kl_controllers {
@@ -192,6 +193,14 @@ static unsigned pod_wants(const struct kl_controllers *controllers, const struct
     return (schedule ? WANT_SCHEDULE : 0) | (taints ? WANT_TAINTS : 0);
 }
 
+static unsigned budget_wants(const struct kl_controllers *controllers,
+                             const struct kl_change *change)
+{
+    (void)controllers;
+    (void)change;
+    return WANT_BUDGETS;
+}
+
 static unsigned volume_wants(const struct kl_controllers *controllers,
                              const struct kl_change *change)
 {
@@ -207,6 +216,10 @@ static const struct {
     {"namespaces", namespace_wants},
     {"nodes", node_wants},
     {"pods", pod_wants},
+    {"pods", budget_wants},
+    {"replicasets.apps", budget_wants},
+    {"deployments.apps", budget_wants},
+    {"poddisruptionbudgets.policy", budget_wants},
     {"persistentvolumes", volume_wants},
     {"persistentvolumeclaims", volume_wants},
 };
@@ -254,6 +267,9 @@ static void on_soon(void *self)
     }
     if ((wanted & WANT_VOLUMES) != 0) {
         kl_volumes_pass(api);
+    }
+    if ((wanted & WANT_BUDGETS) != 0) {
+        kl_budgets_pass(api);
     }
     if ((wanted & WANT_SCHEDULE) != 0) {
         controllers->waiting = kl_schedule_pass(api);
