@@ -138,6 +138,10 @@ static const struct {
                           .changed = ec_on_record,
                           .synced = ec_on_records_synced,
                           .absent = ec_on_records_absent},
+    [EC_VOLUMES] = {.group_version = "v1",
+                    .plural = "persistentvolumes",
+                    .kind = "PersistentVolume",
+                    .changed = ec_on_volume},
 };
 
 /* The mirrors have objects packed; what is unpacked lives until the loop goes round. */

@@ -162,6 +162,13 @@ static void on_node_info(void *self, const struct csi_answer *answer)
     tell(driver, true, "");
 }
 
+static void note_ability(struct csi_abilities *can, int type)
+{
+    can->stages = can->stages || type == STAGE_UNSTAGE;
+    can->sets_group = can->sets_group || type == VOLUME_MOUNT_GROUP;
+    can->one_writer = can->one_writer || type == SINGLE_NODE_MULTI_WRITER;
+}
+
 static void on_capabilities(void *self, const struct csi_answer *answer)
 {
     struct csi_driver *driver = self;
@@ -176,10 +183,7 @@ static void on_capabilities(void *self, const struct csi_answer *answer)
     }
     for (size_t i = 0; all != NULL && i < all->n_capabilities; i++) {
         const Csi__V1__NodeRpc *rpc = all->capabilities[i]->rpc;
-        driver->stages = driver->stages || (rpc != NULL && rpc->type == STAGE_UNSTAGE);
-        driver->sets_group = driver->sets_group || (rpc != NULL && rpc->type == VOLUME_MOUNT_GROUP);
-        driver->one_writer =
-            driver->one_writer || (rpc != NULL && rpc->type == SINGLE_NODE_MULTI_WRITER);
+        note_ability(&driver->can, rpc == NULL ? 0 : rpc->type);
     }
     csi__v1__node_get_capabilities_response__free_unpacked(all, NULL);
     if (!driver->dead) {

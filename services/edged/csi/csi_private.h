@@ -3,11 +3,13 @@
 #ifndef EDGED_CSI_PRIVATE_H
 #define EDGED_CSI_PRIVATE_H
 
+#include <sys/types.h>
 #include <time.h>
 
 #include "client.h"
 #include "common/base/list.h"
 #include "csi.h"
+#include "request.h"
 #include "services/edged/agent.h"
 
 enum { CSI_TIMEOUT_S = 120 }; /* the kubelet's csiTimeout */
@@ -24,9 +26,7 @@ struct csi_driver {
     char *name;
     bool ready;
     bool dead; /* it is freed soon, not from within a callback */
-    bool stages;
-    bool sets_group; /* VOLUME_MOUNT_GROUP */
-    bool one_writer; /* SINGLE_NODE_MULTI_WRITER */
+    struct csi_abilities can;
 };
 
 /* What is done with one volume: one thing at a time. */
@@ -64,5 +64,13 @@ void csi_turn_end(struct csi_turn *turn);
 
 /* csi_unmount.c: edged stops. */
 void csi_drop_endings(struct csi *csi);
+
+/* csi_secret.c: what the Secret ref has, in data (borrowed for the call; NULL: ref names none), or
+ * why it is not to be had, in the kubelet's words. */
+typedef void (*csi_secret_fn)(void *self, const struct cor_json *data, const char *error);
+
+/* Asks metamanager, which keeps it. fn is called once, perhaps from within. */
+void csi_secret_ask(struct csi *csi, const struct csi_secret_ref *ref, csi_secret_fn fn,
+                    void *self);
 
 #endif

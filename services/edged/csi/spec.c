@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/text.h"
 
 enum {
     OBJECT_MAX = 1024 * 1024,
@@ -52,22 +53,32 @@ static struct cor_json *texts_of(const struct cor_json *object)
     return out;
 }
 
-static enum cor_code check(const struct csi_volume *out, const struct cor_json *source,
-                           struct cor_err *err)
+/* A SecretReference; the Pod's own volumes name Secrets of its namespace. */
+static struct csi_secret_ref secret_of(const struct cor_json *source, const char *member,
+                                       const char *ns)
 {
-    static const char *const secrets[] = {"nodeStageSecretRef", "nodePublishSecretRef",
-                                          "nodeExpandSecretRef"};
+    const struct cor_json *ref = cor_json_get(source, member);
+    return (struct csi_secret_ref){
+        .ns = cor_strdup(ns != NULL ? ns : cor_json_str_at(ref, "namespace", "")),
+        .name = cor_strdup(cor_json_str_at(ref, "name", ""))};
+}
+
+/* They become part of keys. */
+static bool is_good(const struct csi_secret_ref *ref)
+{
+    return ref->name[0] == '\0' ||
+           (cor_is_dns_label(cor_view_of(ref->ns)) && cor_is_dns_subdomain(cor_view_of(ref->name)));
+}
+
+static enum cor_code check(const struct csi_volume *out, struct cor_err *err)
+{
     size_t len = strlen(out->handle);
-    for (size_t i = 0; i < COR_COUNT(secrets); i++) {
-        if (!cor_json_is_null(cor_json_get(source, secrets[i]))) {
-            return cor_err_set(err, COR_UNSUPPORTED, "csi.%s is not supported by this node",
-                               secrets[i]);
-        }
-    }
     if (out->driver[0] == '\0' || len == 0 || len > HANDLE_MAX) {
         return cor_err_set(err, COR_INVALID, "csi.driver and csi.volumeHandle are needed");
     }
-    return COR_OK;
+    return is_good(&out->stage) && is_good(&out->publish)
+               ? COR_OK
+               : cor_err_set(err, COR_INVALID, "csi: a reference to a Secret is none");
 }
 
 enum cor_code csi_volume_of(const struct pod *pod, const struct pod_volume *volume,
@@ -75,6 +86,7 @@ enum cor_code csi_volume_of(const struct pod *pod, const struct pod_volume *volu
 {
     const struct cor_json *source = volume->source;
     const struct cor_json *pv = volume->persistent;
+    const char *own = pv == NULL ? pod->ns : NULL;
     *out = (struct csi_volume){
         .driver = cor_strdup(cor_json_str_at(source, "driver", "")),
         .handle = pv != NULL ? cor_strdup(cor_json_str_at(source, "volumeHandle", ""))
@@ -84,9 +96,11 @@ enum cor_code csi_volume_of(const struct pod *pod, const struct pod_volume *volu
         .readonly = volume->readonly || cor_json_bool_at(source, "readOnly", false),
         .context = texts_of(cor_json_get(source, "volumeAttributes")),
         .options = cor_json_ref(cor_json_at(pv, "spec.mountOptions")),
+        .stage = secret_of(source, "nodeStageSecretRef", own),
+        .publish = secret_of(source, "nodePublishSecretRef", own),
     };
     read_mode(cor_json_at(pv, "spec.accessModes"), out);
-    return check(out, source, err);
+    return check(out, err);
 }
 
 void csi_volume_free(struct csi_volume *volume)
@@ -97,6 +111,10 @@ void csi_volume_free(struct csi_volume *volume)
     cor_freep(&volume->fs_type);
     cor_json_free(&volume->context);
     cor_json_free(&volume->options);
+    cor_freep(&volume->stage.ns);
+    cor_freep(&volume->stage.name);
+    cor_freep(&volume->publish.ns);
+    cor_freep(&volume->publish.name);
 }
 
 static bool has_mode(const struct cor_json *object, const char *mode)

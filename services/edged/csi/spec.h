@@ -6,6 +6,12 @@
 
 #include "services/edged/pod/pod.h"
 
+/* A Secret that a driver is given. Strings are owned; name "": none. */
+struct csi_secret_ref {
+    char *ns;
+    char *name;
+};
+
 /* A volume. Strings are owned. */
 struct csi_volume {
     char *driver;
@@ -18,6 +24,8 @@ struct csi_volume {
     bool one_pod;             /* ReadWriteOncePod */
     struct cor_json *context; /* volumeAttributes */
     struct cor_json *options; /* mountOptions; NULL */
+    struct csi_secret_ref stage;
+    struct csi_secret_ref publish;
 };
 
 /* What the CSIDriver object says. */
@@ -26,7 +34,7 @@ struct csi_policy {
     enum { CSI_GROUP_BY_TYPE, CSI_GROUP_ALWAYS, CSI_GROUP_NEVER } group;
 };
 
-/* Reads volume of pod. COR_INVALID, COR_UNSUPPORTED (secrets). */
+/* Reads volume of pod. COR_INVALID. */
 COR_NODISCARD enum cor_code csi_volume_of(const struct pod *pod, const struct pod_volume *volume,
                                           struct csi_volume *out, struct cor_err *err);
 

@@ -229,6 +229,45 @@ static void test_claim(void **state)
     assert_true(is_written(cloud, CLOUD_NAME("one\ntwo\n")));
 }
 
+#define SECRET(key) "{'metadata':{'name':'s','namespace':'%s','uid':'%s'},'data':{'" key "':'%s'}}"
+
+/* What the PersistentVolume and the Pod name is given to the driver, of the namespace that is
+ * named; as long as it is not there the Pod waits in the kubelet's words. */
+static void test_secrets(void **state)
+{
+    struct cloud *cloud = *state;
+    put_driver(cloud, false);
+    start_driver(cloud);
+    (void)cloud_await(cloud, is_logged, CLOUD_NAME("registered\n"), PATIENCE, "registered");
+    put_claim(cloud);
+    struct cor_json *volume =
+        cor_json_copy(cor_map_get(cloud->objects, cor_view_of("null/persistentvolume/pv1")));
+    cor_json_set_at(volume, "spec.csi.nodeStageSecretRef",
+                    json_of("{'name':'s','namespace':'vault'}"));
+    cor_json_set_at(volume, "spec.csi.nodePublishSecretRef",
+                    json_of("{'name':'s','namespace':'default'}"));
+    cloud_put(cloud, "null/persistentvolume/pv1", volume);
+    cloud_put(cloud, "vault/secret/s", json_of(SECRET("key"), "vault", "s1", "c3RhZ2Ux"));
+    cloud_put_pod(cloud, "one", POD("echo one >> /data/said", CLAIM));
+    (void)cloud_await(cloud, says,
+                      CLOUD_NAME("fetching NodePublishSecretRef default/s failed: failed to find "
+                                 "the secret s in the namespace default with error: "),
+                      PATIENCE, "no secret");
+    cloud_put(cloud, "default/secret/s", json_of(SECRET("word"), "default", "s2", "cHVibGlzaDE="));
+    (void)cloud_await(cloud, is_written, CLOUD_NAME("one\n"), PATIENCE, "one has written");
+    assert_true(is_logged(cloud, CLOUD_NAME("stage secrets [('key', 'stage1')]\n")));
+    assert_true(is_logged(cloud, CLOUD_NAME("publish secrets [('word', 'publish1')]\n")));
+    assert_false(is_logged(cloud, CLOUD_NAME("publish secrets []\n")));
+    cloud_put_pod(cloud, "own",
+                  POD("true", "'csi':{'driver':'" DRIVER "','nodePublishSecretRef':{'name':'s'}}"));
+    (void)cloud_await(cloud, is_logged, CLOUD_NAME("publish csi-uid-own-data ephemeral"), PATIENCE,
+                      "its own volume");
+    assert_int_equal(count_of(cloud, "publish secrets [('word', 'publish1')]\n"), 2);
+    cloud_delete_pods(cloud);
+    assert_false(says(cloud, CLOUD_NAME("stage1")) || says(cloud, CLOUD_NAME("c3RhZ2Ux")));
+    assert_false(is_mounted_somewhere(cloud));
+}
+
 static bool is_greeted(struct cloud *cloud, void *text)
 {
     auto_(cor_freep) char *found = read_at(cloud, "greeted");
@@ -348,6 +387,7 @@ int main(int argc, char **argv)
     be_contained(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_claim, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_inline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nfs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_off, cloud_set_up, cloud_tear_down),

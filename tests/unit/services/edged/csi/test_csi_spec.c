@@ -55,9 +55,10 @@ static void test_bad_volumes(void **state)
         {"{'driver':'d','volumeHandle':''}", "csi.driver and csi.volumeHandle are needed"},
         {"{'volumeHandle':'h'}", "csi.driver and csi.volumeHandle are needed"},
         {"{'driver':'d','volumeHandle':'h','nodeStageSecretRef':{'name':'s'}}",
-         "csi.nodeStageSecretRef is not supported by this node"},
-        {"{'driver':'d','volumeHandle':'h','nodePublishSecretRef':{'name':'s'}}",
-         "csi.nodePublishSecretRef is not supported by this node"},
+         "csi: a reference to a Secret is none"},
+        {"{'driver':'d','volumeHandle':'h','nodePublishSecretRef':{'name':'a/b',"
+         "'namespace':'n'}}",
+         "csi: a reference to a Secret is none"},
     };
     auto_(cor_json_free) struct cor_json *pv = json_of(PV);
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
