@@ -35,6 +35,7 @@ static const struct kind {
     {"persistentvolumeclaim", "v1", "persistentvolumeclaims", true, NULL, GET},
     {"volumeattachment", "storage.k8s.io/v1", "volumeattachments", false, NULL, GET},
     {"csidriver", "storage.k8s.io/v1", "csidrivers", false, NULL, GET},
+    {"csinode", "storage.k8s.io/v1", "csinodes", false, NULL, GET | CREATE | PATCH},
     {"runtimeclass", "node.k8s.io/v1", "runtimeclasses", false, NULL, GET},
     {"serviceaccounttoken", "v1", "serviceaccounts", true, NULL, GET | CREATE},
     {"device", "devices.kubeedge.io/v1beta1", "devices", true, NULL, 0},

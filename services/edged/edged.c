@@ -201,6 +201,7 @@ static void on_link(void *self, bool up)
     agent->link = up;
     if (up) {
         registrar_link(agent->registrar);
+        csi_node_look(agent->csi, false);
         teller_go_on(agent->teller);
         report_at_once(agent);
         mirrors_look_at_all(agent->mirrors);

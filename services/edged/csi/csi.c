@@ -81,6 +81,7 @@ static void driver_free(struct csi_driver *driver)
     csi_client_free(&driver->node);
     cor_free(driver->path);
     cor_free(driver->name);
+    csi_node_info_free(&driver->info);
     cor_free(driver);
 }
 
@@ -97,6 +98,9 @@ static void on_bury(void *self)
 
 static void bury(struct csi_driver *driver)
 {
+    if (driver->ready) {
+        csi_node_driver(driver->csi->node, driver, true);
+    }
     driver->dead = true;
     driver->ready = false;
     cor_timer_start(driver->csi->bury, 0);
@@ -158,7 +162,9 @@ static void on_node_info(void *self, const struct csi_answer *answer)
     driver->ready = true;
     LOGI(driver->csi->agent->log, "edged.csi-driver", "name=%s node=%s", driver->name,
          cor_log_esc(cor_view_of(info->node_id)));
+    csi_node_info_read(info, &driver->info);
     csi__v1__node_get_info_response__free_unpacked(info, NULL);
+    csi_node_driver(driver->csi->node, driver, false);
     tell(driver, true, "");
 }
 
@@ -367,6 +373,7 @@ struct csi *csi_new(struct agent *agent)
     cor_list_init(&csi->endings);
     csi->scan = cor_timer_new(agent->loop, scan, csi);
     csi->bury = cor_timer_new(agent->loop, on_bury, csi);
+    csi->node = csi_node_new(csi);
     if (watch(csi, &err) != COR_OK) {
         LOGE(agent->log, "edged.no-csi", "error=%s", cor_log_esc(cor_view_of(err.text)));
         csi_free(&csi);
@@ -388,6 +395,7 @@ void csi_free(struct csi **csi)
         driver_free(COR_LIST_OBJECT(link, struct csi_driver, link));
     }
     csi_drop_endings(c);
+    csi_node_free(&c->node);
     cor_io_free(&c->io);
     cor_fd_close(&c->notify);
     cor_timer_free(&c->scan);

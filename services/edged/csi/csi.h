@@ -33,4 +33,8 @@ void csi_unmount(struct agent *agent, const char *uid, void (*fn)(void *self, bo
 /* Whether that is under way. csi may be NULL. */
 bool csi_is_unmounting(const struct csi *csi, const char *uid);
 
+/* The link is up, or (anew) the Node is another one: the CSINode is made or brought up to date. csi
+ * may be NULL. */
+void csi_node_look(struct csi *csi, bool anew);
+
 #endif

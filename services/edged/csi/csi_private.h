@@ -9,6 +9,7 @@
 #include "client.h"
 #include "common/base/list.h"
 #include "csi.h"
+#include "nodeinfo.h"
 #include "request.h"
 #include "services/edged/agent.h"
 
@@ -24,6 +25,7 @@ struct csi_driver {
     struct csi_client *registration;
     struct csi_client *node; /* its own socket; NULL: not known yet */
     char *name;
+    struct csi_node_info info;
     bool ready;
     bool dead; /* it is freed soon, not from within a callback */
     struct csi_abilities can;
@@ -49,6 +51,7 @@ struct csi {
     struct cor_link drivers;
     struct cor_link turns;   /* struct csi_turn */
     struct cor_link endings; /* struct csi_ending: csi_unmount.c */
+    struct csi_node *node;   /* csi_node.c */
     bool closing;
 };
 
@@ -64,6 +67,13 @@ void csi_turn_end(struct csi_turn *turn);
 
 /* csi_unmount.c: edged stops. */
 void csi_drop_endings(struct csi *csi);
+
+/* csi_node.c: the CSINode. */
+struct csi_node *csi_node_new(struct csi *csi);
+void csi_node_free(struct csi_node **node);
+
+/* A driver is there, or (registered before) is no more. */
+void csi_node_driver(struct csi_node *node, const struct csi_driver *driver, bool gone);
 
 /* csi_secret.c: what the Secret ref has, in data (borrowed for the call; NULL: ref names none), or
  * why it is not to be had, in the kubelet's words. */

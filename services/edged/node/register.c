@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
+#include "services/edged/csi/csi.h"
 #include "services/edged/evict/evict.h"
 #include "services/edged/manifest/mirrors.h"
 #include "services/edged/node/marks.h"
@@ -302,6 +303,7 @@ static void take_uid(struct registrar *r, struct cor_view body)
             cor_free(r->uid);
             r->uid = cor_strdup(uid);
             mirrors_look_at_all(r->agent->mirrors);
+            csi_node_look(r->agent->csi, true);
         }
     }
 }

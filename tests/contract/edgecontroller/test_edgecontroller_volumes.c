@@ -167,12 +167,53 @@ static void secrets_go_where_the_volume_is_claimed(void **state)
     assert_int_equal(get(set, "n1", "kube-system/secret/stage"), 403);
 }
 
+#define CSI_NODES "/apis/storage.k8s.io/v1/csinodes"
+
+/* A node says which drivers it has, in its own name only. */
+static void a_node_has_one_csinode(void **state)
+{
+    struct set *set = *state;
+    world_api(
+        set->w, "POST", "/api/v1/nodes",
+        "{\"metadata\":{\"name\":\"n1\",\"labels\":{\"node-role.kubernetes.io/edge\":\"\"}}}");
+    assert_int_equal(set->w->status, 201);
+    expect_line(set, "put n1 null/node/n1 ");
+    auto_(cor_freep) char *uid = cor_strdup(cor_json_str_at(set->w->body, "metadata.uid", "none"));
+    assert_int_equal(get(set, "n1", "null/csinode/n1"), 404);
+    assert_int_equal(ask(set, "n1", PX_VERB_PATCH, "null/csinode/n1", "{'spec':{'drivers':[]}}"),
+                     404);
+    assert_int_equal(ask(set, "n1", PX_VERB_CREATE, "null/csinode/n1",
+                         "{'kind':'CSINode','apiVersion':'storage.k8s.io/v1','metadata':{'name':"
+                         "'n1'},'spec':{'drivers':[]}}"),
+                     201);
+    assert_int_equal(
+        ask(set, "n1", PX_VERB_PATCH, "null/csinode/n1",
+            "{'spec':{'drivers':[{'name':'d','nodeID':'i','topologyKeys':['zone'],'allocatable':"
+            "{'count':7}}]}}"),
+        200);
+    world_api(set->w, "GET", CSI_NODES "/n1", NULL);
+    assert_int_equal(set->w->status, 200);
+    const struct cor_json *driver = cor_json_item(cor_json_at(set->w->body, "spec.drivers"), 0);
+    const struct cor_json *owner =
+        cor_json_item(cor_json_at(set->w->body, "metadata.ownerReferences"), 0);
+    assert_string_equal(cor_json_str_at(driver, "nodeID", ""), "i");
+    assert_int_equal(cor_json_int_at(driver, "allocatable.count", 0), 7);
+    assert_string_equal(cor_json_str_at(owner, "uid", ""), uid);
+    assert_int_equal(ask(set, "n1", PX_VERB_PATCH, "null/csinode/n1",
+                         "{'spec':{'drivers':[{'name':'d','nodeID':'other'}]}}"),
+                     422); /* Kubernetes: a driver's entry does not change */
+    assert_int_equal(get(set, "n2", "null/csinode/n1"), 403);
+    assert_int_equal(ask(set, "n2", PX_VERB_PATCH, "null/csinode/n1", "{'spec':{'drivers':[]}}"),
+                     403);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(secrets_go_where_the_volume_is_claimed),
+        T(a_node_has_one_csinode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,8 @@ class Driver:
         return field(1, field(1, field(1, 1)))  # STAGE_UNSTAGE_VOLUME
 
     def node_info(self, _request, _context):
-        return field(1, "node-of-csi")
+        zone = field(1, "bind.example.com/zone") + field(2, "z1")
+        return field(1, "node-of-csi") + field(2, 5) + field(3, field(1, zone))
 
     def stage(self, request, _context):
         capability = dict(fields(request))[4]

@@ -268,6 +268,69 @@ static void test_secrets(void **state)
     assert_false(is_mounted_somewhere(cloud));
 }
 
+static bool has_drivers(struct cloud *cloud, void *count)
+{
+    return cloud->csi_node != NULL &&
+           cor_json_count(cor_json_at(cloud->csi_node, "spec.drivers")) == *(size_t *)count;
+}
+
+static bool drivers_are(struct cloud *cloud, void *text)
+{
+    const struct cor_json *drivers = cor_json_at(cloud->csi_node, "spec.drivers");
+    auto_(cor_buf_free) struct cor_buf all = {0};
+    cor_buf_str(&all, "");
+    for (size_t i = 0; i < cor_json_count(drivers); i++) {
+        const struct cor_json *driver = cor_json_item(drivers, i);
+        cor_buf_fmt(&all, "%s:%s ", cor_json_str_at(driver, "name", ""),
+                    cor_json_str_at(driver, "nodeID", ""));
+    }
+    return strcmp(all.data, text) == 0;
+}
+
+static bool has_mark(struct cloud *cloud, void *text)
+{
+    const struct cor_json *notes = cor_json_at(cloud->node_marks, "metadata.annotations");
+    const char *ids = cor_json_as_str(cor_json_get(notes, "csi.volume.kubernetes.io/nodeid"), "");
+    return cloud->node_marks != NULL && strcmp(ids, text) == 0;
+}
+
+/* The CSINode comes with the Node and follows the drivers; what others have put there stays. */
+static void test_csi_node(void **state)
+{
+    struct cloud *cloud = *state;
+    size_t count = 0;
+    (void)cloud_await(cloud, has_drivers, &count, PATIENCE, "CSINode");
+    const struct cor_json *owner =
+        cor_json_item(cor_json_at(cloud->csi_node, "metadata.ownerReferences"), 0);
+    assert_string_equal(cor_json_str_at(owner, "uid", ""), "node-uid");
+    start_driver(cloud);
+    count = 1;
+    (void)cloud_await(cloud, has_drivers, &count, PATIENCE, "its driver");
+    const struct cor_json *driver = cor_json_item(cor_json_at(cloud->csi_node, "spec.drivers"), 0);
+    auto_(cor_freep) char *text = cor_json_text(driver);
+    assert_string_equal(text,
+                        "{\"name\":\"" DRIVER "\",\"nodeID\":\"node-of-csi\",\"topologyKeys\":["
+                        "\"" DRIVER "/zone\"],\"allocatable\":{\"count\":5}}");
+    (void)cloud_await(cloud, has_mark, CLOUD_NAME("{\"" DRIVER "\":\"node-of-csi\"}"), PATIENCE,
+                      "its id");
+    const struct cor_json *labels = cor_json_at(cloud->node_marks, "metadata.labels");
+    assert_string_equal(cor_json_as_str(cor_json_get(labels, DRIVER "/zone"), ""), "z1");
+    cloud_kill_edged(cloud, SIGKILL);
+    cor_json_add(cor_json_at(cloud->csi_node, "spec.drivers"),
+                 json_of("{'name':'other','nodeID':'o','topologyKeys':null}"));
+    cor_json_set_at(cor_json_item(cor_json_at(cloud->csi_node, "spec.drivers"), 0), "nodeID",
+                    cor_json_str("of-before"));
+    cloud_start_edged(cloud);
+    (void)cloud_await(cloud, drivers_are, CLOUD_NAME("other:o " DRIVER ":node-of-csi "), PATIENCE,
+                      "both");
+    auto_(cor_freep) char *socket =
+        cor_sprintf("%s/kubelet/plugins_registry/" DRIVER "-reg.sock", cloud->dir);
+    assert_int_equal(unlink(socket), 0);
+    count = 1;
+    (void)cloud_await(cloud, has_drivers, &count, PATIENCE, "it is gone");
+    (void)cloud_await(cloud, has_mark, CLOUD_NAME(""), PATIENCE, "its id is gone");
+}
+
 static bool is_greeted(struct cloud *cloud, void *text)
 {
     auto_(cor_freep) char *found = read_at(cloud, "greeted");
@@ -388,6 +451,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_claim, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_csi_node, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_inline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nfs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_off, cloud_set_up, cloud_tear_down),
