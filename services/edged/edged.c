@@ -205,6 +205,8 @@ static void on_link(void *self, bool up)
         teller_go_on(agent->teller);
         report_at_once(agent);
         mirrors_look_at_all(agent->mirrors);
+    } else {
+        csi_node_reported(agent->csi, false);
     }
 }
 

@@ -371,6 +371,8 @@ struct csi *csi_new(struct agent *agent)
     cor_list_init(&csi->drivers);
     cor_list_init(&csi->turns);
     cor_list_init(&csi->endings);
+    cor_list_init(&csi->uses);
+    cor_list_init(&csi->waiting);
     csi->scan = cor_timer_new(agent->loop, scan, csi);
     csi->bury = cor_timer_new(agent->loop, on_bury, csi);
     csi->node = csi_node_new(csi);
@@ -379,6 +381,7 @@ struct csi *csi_new(struct agent *agent)
         csi_free(&csi);
         return NULL;
     }
+    csi_uses_load(csi);
     scan(csi);
     return csi;
 }
@@ -395,6 +398,8 @@ void csi_free(struct csi **csi)
         driver_free(COR_LIST_OBJECT(link, struct csi_driver, link));
     }
     csi_drop_endings(c);
+    csi_node_reported(c, false);
+    csi_uses_free(c);
     csi_node_free(&c->node);
     cor_io_free(&c->io);
     cor_fd_close(&c->notify);

@@ -10,6 +10,7 @@
 
 struct agent;
 struct agent_pod;
+struct cor_json;
 struct csi;
 struct pod_volume;
 
@@ -32,6 +33,12 @@ void csi_unmount(struct agent *agent, const char *uid, void (*fn)(void *self, bo
 
 /* Whether that is under way. csi may be NULL. */
 bool csi_is_unmounting(const struct csi *csi, const char *uid);
+
+/* status.volumesInUse of the Node: what is to stay attached to it. Returns owned; NULL: csi is. */
+struct cor_json *csi_volumes_in_use(const struct csi *csi);
+
+/* A status of the Node was taken, or refused, or there is no link any more. csi may be NULL. */
+void csi_node_reported(struct csi *csi, bool taken);
 
 /* The link is up, or (anew) the Node is another one: the CSINode is made or brought up to date. csi
  * may be NULL. */

@@ -19,6 +19,7 @@ struct job {
     struct agent_pod *pod; /* held by who asks */
     struct csi_volume volume;
     struct csi_policy policy;
+    struct csi_attach attach;
     struct csi_turn turn;
     char *target;
     char *staging; /* "": it is not staged */
@@ -116,10 +117,13 @@ static void ask_publish(struct job *job, struct csi_driver *driver, const struct
 {
     Csi__V1__NodePublishVolumeRequest request = CSI__V1__NODE_PUBLISH_VOLUME_REQUEST__INIT;
     auto_(csi_texts_free) struct csi_texts context = csi_texts_of(job->volume.context);
+    auto_(csi_texts_free) struct csi_texts attached = csi_texts_of(job->volume.attached);
     auto_(csi_secrets_free) struct csi_secrets secrets = csi_secrets_of(secret);
     auto_(csi_capability_free) struct csi_capability capability;
     csi_capability_fill(&capability, &job->volume, &driver->can, job->pod->pod);
     request.volume_id = job->volume.handle;
+    request.publish_context = attached.list;
+    request.n_publish_context = attached.count;
     request.staging_target_path = job->staging;
     request.target_path = job->target;
     request.volume_capability = &capability.all;
@@ -171,10 +175,13 @@ static void ask_stage(struct job *job, struct csi_driver *driver, const struct c
 {
     Csi__V1__NodeStageVolumeRequest request = CSI__V1__NODE_STAGE_VOLUME_REQUEST__INIT;
     auto_(csi_texts_free) struct csi_texts context = csi_texts_of(job->volume.context);
+    auto_(csi_texts_free) struct csi_texts attached = csi_texts_of(job->volume.attached);
     auto_(csi_secrets_free) struct csi_secrets secrets = csi_secrets_of(secret);
     auto_(csi_capability_free) struct csi_capability capability;
     csi_capability_fill(&capability, &job->volume, &driver->can, job->pod->pod);
     request.volume_id = job->volume.handle;
+    request.publish_context = attached.list;
+    request.n_publish_context = attached.count;
     request.staging_target_path = job->staging;
     request.volume_capability = &capability.all;
     request.secrets = secrets.list;
@@ -226,6 +233,17 @@ static void go(void *self)
     }
 }
 
+static void begin(void *self, const char *error)
+{
+    struct job *job = self;
+    if (error != NULL) {
+        end(job, error);
+        return;
+    }
+    const char *key = job->volume.pv[0] != '\0' ? job->volume.pv : job->volume.handle;
+    csi_turn_begin(job->csi, &job->turn, key, go, job);
+}
+
 static void on_policy(void *self, int status, struct cor_view body)
 {
     struct job *job = self;
@@ -237,8 +255,11 @@ static void on_policy(void *self, int status, struct cor_view body)
     if (job->policy.pod_info) {
         csi_add_pod_info(&job->volume, job->pod->pod);
     }
-    const char *key = job->volume.pv[0] != '\0' ? job->volume.pv : job->volume.handle;
-    csi_turn_begin(job->csi, &job->turn, key, go, job);
+    if (job->policy.attach) {
+        csi_attach(job->csi, &job->attach, job->pod->uid, &job->volume, begin, job);
+    } else {
+        begin(job, NULL);
+    }
 }
 
 void csi_mount(struct agent_pod *pod, const struct pod_volume *volume,

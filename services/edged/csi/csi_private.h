@@ -52,6 +52,8 @@ struct csi {
     struct cor_link turns;   /* struct csi_turn */
     struct cor_link endings; /* struct csi_ending: csi_unmount.c */
     struct csi_node *node;   /* csi_node.c */
+    struct cor_link uses;    /* struct use: csi_attach.c */
+    struct cor_link waiting; /* struct csi_attach, for a report */
     bool closing;
 };
 
@@ -74,6 +76,36 @@ void csi_node_free(struct csi_node **node);
 
 /* A driver is there, or (registered before) is no more. */
 void csi_node_driver(struct csi_node *node, const struct csi_driver *driver, bool gone);
+
+/* csi_attach.c: a volume that is to be attached before it is mounted. */
+struct csi_attach {
+    struct cor_link link;
+    struct csi *csi;
+    struct csi_volume *volume; /* borrowed */
+    char *name;                /* owned: in the Node's status */
+    void (*fn)(void *self, const char *error);
+    void *self;
+};
+
+/* Says that the Pod uid uses the volume, and waits until the API knows that (not while there is no
+ * link) and the volume is attached. fn is called once, perhaps from within; error as csi_mount's.
+ */
+void csi_attach(struct csi *csi, struct csi_attach *attach, const char *uid,
+                struct csi_volume *volume, void (*fn)(void *self, const char *error), void *self);
+
+/* A Pod uses a volume no more. */
+void csi_use_end(struct csi *csi, const char *uid);
+
+/* What Pods use, from vol_data.json of their volumes. */
+void csi_uses_load(struct csi *csi);
+void csi_uses_free(struct csi *csi);
+
+/* csi_unmount.c: calls fn for the folder of each CSI volume of the Pod, until it says false. */
+void csi_each_volume(const char *root, const char *uid, bool (*fn)(void *self, const char *folder),
+                     void *self);
+
+/* vol_data.json of a folder; NULL: there is none. Returns owned. */
+struct cor_json *csi_read_data(const char *folder);
 
 /* csi_secret.c: what the Secret ref has, in data (borrowed for the call; NULL: ref names none), or
  * why it is not to be had, in the kubelet's words. */

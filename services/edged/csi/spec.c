@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "spec.h"
 
+#include <gnutls/crypto.h>
 #include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "common/base/must.h"
 #include "common/base/text.h"
 
 enum {
     OBJECT_MAX = 1024 * 1024,
     HANDLE_MAX = 1024,
+    SHA256_BYTES = 32,
     SINGLE_NODE_WRITER = 1,
     MULTI_NODE_READER_ONLY = 3,
     MULTI_NODE_MULTI_WRITER = 5
@@ -115,6 +119,7 @@ void csi_volume_free(struct csi_volume *volume)
     cor_freep(&volume->stage.name);
     cor_freep(&volume->publish.ns);
     cor_freep(&volume->publish.name);
+    cor_json_free(&volume->attached);
 }
 
 static bool has_mode(const struct cor_json *object, const char *mode)
@@ -148,13 +153,7 @@ enum cor_code csi_policy_of(const struct csi_volume *volume, int status, struct 
                            "kubernetes.io/csi: volume mode \"%s\" not supported by driver %.60s",
                            mode, volume->driver);
     }
-    if (!ephemeral && cor_json_bool_at(object, "spec.attachRequired", true)) {
-        return cor_err_set(err, COR_UNSUPPORTED,
-                           "kubernetes.io/csi: driver %.60s wants its volumes attached, which is "
-                           "not supported by this node: its CSIDriver must say attachRequired: "
-                           "false",
-                           volume->driver);
-    }
+    out->attach = !ephemeral && cor_json_bool_at(object, "spec.attachRequired", true);
     const char *group = cor_json_str_at(object, "spec.fsGroupPolicy", "ReadWriteOnceWithFSType");
     out->pod_info = cor_json_bool_at(object, "spec.podInfoOnMount", false);
     out->group = strcmp(group, "File") == 0   ? CSI_GROUP_ALWAYS
@@ -189,6 +188,48 @@ bool csi_wants_group(const struct csi_volume *volume, const struct csi_policy *p
     return policy->group == CSI_GROUP_ALWAYS || (volume->fs_type[0] != '\0' && volume->one_writer);
 }
 
+char *csi_unique_name(const char *driver, const char *handle)
+{
+    return cor_sprintf("kubernetes.io/csi/%s^%s", driver, handle);
+}
+
+char *csi_attachment_name(const struct csi_volume *volume, const char *node)
+{
+    auto_(cor_freep) char *text = cor_sprintf("%s%s%s", volume->handle, volume->driver, node);
+    auto_(cor_buf_free) struct cor_buf name = {0};
+    uint8_t digest[SHA256_BYTES];
+    must(gnutls_hash_fast(GNUTLS_DIG_SHA256, text, strlen(text), digest) == 0);
+    cor_buf_str(&name, "csi-");
+    cor_hex(&name, (struct cor_view){(const char *)digest, sizeof(digest)});
+    return cor_buf_take(&name);
+}
+
+enum cor_code csi_attached(struct csi_volume *volume, int status, struct cor_view body,
+                           struct cor_err *err)
+{
+    auto_(cor_json_free) struct cor_json *object = NULL;
+    if (status != 404 &&
+        (status != 200 || cor_json_parse(body, OBJECT_MAX, 0, &object, NULL) != COR_OK)) {
+        return cor_err_set(err, COR_RETRY, "kubernetes.io/csi: cannot get VolumeAttachment: %.*s",
+                           status == 0 ? (int)body.len : 0, status == 0 ? body.ptr : "");
+    }
+    const char *error = cor_json_str_at(object, "status.attachError.message", "");
+    if (!cor_json_bool_at(object, "status.attached", false)) {
+        return error[0] != '\0'
+                   ? cor_err_set(err, COR_RETRY, "%s", error)
+                   : cor_err_set(err, COR_RETRY,
+                                 "Volume not attached according to node status for volume "
+                                 "\"%.60s\" (UniqueName: \"kubernetes.io/csi/%.60s^%.40s\")",
+                                 volume->pv, volume->driver, volume->handle);
+    }
+    if (cor_json_str_at(object, "metadata.deletionTimestamp", "")[0] != '\0') {
+        return cor_err_set(err, COR_RETRY, "volume %.60s is being detached", volume->pv);
+    }
+    cor_json_free(&volume->attached);
+    volume->attached = texts_of(cor_json_at(object, "status.attachmentMetadata"));
+    return COR_OK;
+}
+
 struct cor_json *csi_vol_data(const struct csi_volume *volume, const char *node)
 {
     struct cor_json *out = cor_json_object();
@@ -198,5 +239,9 @@ struct cor_json *csi_vol_data(const struct csi_volume *volume, const char *node)
     cor_json_set(out, "driverName", cor_json_str(volume->driver));
     cor_json_set(out, "nodeName", cor_json_str(node));
     cor_json_set(out, "volumeLifecycleMode", cor_json_str(ephemeral ? "Ephemeral" : "Persistent"));
+    if (volume->attached != NULL) {
+        auto_(cor_freep) char *attachment = csi_attachment_name(volume, node);
+        cor_json_set(out, "attachmentID", cor_json_str(attachment));
+    }
     return out;
 }

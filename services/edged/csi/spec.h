@@ -26,11 +26,13 @@ struct csi_volume {
     struct cor_json *options; /* mountOptions; NULL */
     struct csi_secret_ref stage;
     struct csi_secret_ref publish;
+    struct cor_json *attached; /* attachmentMetadata; NULL: it is not attached */
 };
 
 /* What the CSIDriver object says. */
 struct csi_policy {
     bool pod_info;
+    bool attach;
     enum { CSI_GROUP_BY_TYPE, CSI_GROUP_ALWAYS, CSI_GROUP_NEVER } group;
 };
 
@@ -42,7 +44,7 @@ COR_NODISCARD enum cor_code csi_volume_of(const struct pod *pod, const struct po
 void csi_volume_free(struct csi_volume *volume);
 
 /* status and body answer a GET of the CSIDriver (404: the kubelet's defaults count). COR_RETRY: not
- * known; COR_UNSUPPORTED: the driver wants volumes attached, or not in Pods themselves. */
+ * known; COR_UNSUPPORTED: the driver does not do such volumes. */
 COR_NODISCARD enum cor_code csi_policy_of(const struct csi_volume *volume, int status,
                                           struct cor_view body, struct csi_policy *out,
                                           struct cor_err *err);
@@ -56,5 +58,16 @@ bool csi_wants_group(const struct csi_volume *volume, const struct csi_policy *p
 
 /* vol_data.json, as the kubelet writes it. Returns owned. */
 struct cor_json *csi_vol_data(const struct csi_volume *volume, const char *node);
+
+/* The name that a volume has in a Node's status, and its VolumeAttachment to the node. Return
+ * owned.
+ */
+char *csi_unique_name(const char *driver, const char *handle);
+char *csi_attachment_name(const struct csi_volume *volume, const char *node);
+
+/* status and body answer a GET of the VolumeAttachment; its metadata goes to volume->attached.
+ * COR_RETRY: it is not attached, in the kubelet's words. */
+COR_NODISCARD enum cor_code csi_attached(struct csi_volume *volume, int status,
+                                         struct cor_view body, struct cor_err *err);
 
 #endif

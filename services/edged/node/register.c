@@ -90,6 +90,9 @@ static struct cor_json *status_now(const struct registrar *r)
     if (r->handlers != NULL) {
         cor_json_set(status, "runtimeHandlers", cor_json_ref(r->handlers));
     }
+    if (r->agent->csi != NULL) {
+        cor_json_set(status, "volumesInUse", csi_volumes_in_use(r->agent->csi));
+    }
     return status;
 }
 
@@ -108,9 +111,11 @@ static void on_status(void *self, int status, struct cor_view body)
         r->known = take(&r->sending);
         r->reported = cor_loop_now(r->agent->loop);
         report_status(r, false); /* what has changed meanwhile */
+        csi_node_reported(r->agent->csi, true);
         return;
     }
     cor_json_free(&r->sending);
+    csi_node_reported(r->agent->csi, false);
     if (status == 404) { /* somebody has deleted the Node: KubeEdge registers it again, too */
         r->stage = NOT_REGISTERED;
         register_node(r);
@@ -283,6 +288,24 @@ void registrar_resources(struct registrar *r, struct cor_json *capacity,
     r->capacity = capacity;
     r->allocatable = allocatable;
     report_status(r, false);
+}
+
+void registrar_volumes(struct registrar *r)
+{
+    if (r != NULL) {
+        report_status(r, false);
+    }
+}
+
+bool registrar_has_told(const struct registrar *r, const char *volume)
+{
+    const struct cor_json *told = cor_json_get(r->known, "volumesInUse");
+    for (size_t i = 0; i < cor_json_count(told); i++) {
+        if (strcmp(cor_json_as_str(cor_json_item(told, i), ""), volume) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void registrar_images(struct registrar *r, struct cor_json *images)

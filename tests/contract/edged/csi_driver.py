@@ -59,6 +59,7 @@ class Driver:
     def stage(self, request, _context):
         capability = dict(fields(request))[4]
         mount_volume = dict(fields(capability))[2]
+        self.log("stage attached %s" % sorted(pairs(request, 2).items()))
         self.log("stage secrets %s" % sorted(pairs(request, 5).items()))
         self.log("stage %s fs=%s flags=%s mode=%s context=%s" % (
             text(request, 1), text(mount_volume, 1), ",".join(texts(mount_volume, 2)),
@@ -70,6 +71,7 @@ class Driver:
 
     def publish(self, request, _context):
         context = pairs(request, 8)
+        self.log("publish attached %s" % sorted(pairs(request, 2).items()))
         self.log("publish secrets %s" % sorted(pairs(request, 7).items()))
         kind = "ephemeral" if text(request, 3) == "" else "staged"
         self.log("publish %s %s readonly=%d pod=%s" % (

@@ -192,8 +192,8 @@ static void test_claim(void **state)
         PATIENCE, "no driver");
     start_driver(cloud);
     (void)cloud_await(cloud, is_logged, CLOUD_NAME("registered\n"), PATIENCE, "registered");
-    (void)cloud_await(cloud, says, CLOUD_NAME("wants its volumes attached"), PATIENCE,
-                      "it wants volumes attached");
+    (void)cloud_await(cloud, says, CLOUD_NAME("Volume not attached according to node status"),
+                      PATIENCE, "it wants volumes attached");
     put_driver(cloud, false);
     (void)cloud_await(cloud, is_written, CLOUD_NAME("one\n"), PATIENCE, "one has written");
     auto_(cor_freep) char *log = read_at(cloud, "driver.log");
@@ -265,6 +265,70 @@ static void test_secrets(void **state)
     assert_int_equal(count_of(cloud, "publish secrets [('word', 'publish1')]\n"), 2);
     cloud_delete_pods(cloud);
     assert_false(says(cloud, CLOUD_NAME("stage1")) || says(cloud, CLOUD_NAME("c3RhZ2Ux")));
+    assert_false(is_mounted_somewhere(cloud));
+}
+
+#define IN_USE "kubernetes.io/csi/" DRIVER "^vol-1"
+/* csi-SHA256 of handle, driver and node, as the attach-detach controller names it */
+#define ATTACHMENT                                                                                 \
+    "null/volumeattachment/csi-1f78571227e6b8251f053b7d83aa6d08c0f2441de03a092d5522bf4a4a83f3e8"
+
+static bool is_in_use(struct cloud *cloud, void *name)
+{
+    const struct cor_json *list = cor_json_get(cloud->node_status, "volumesInUse");
+    return cloud->node_status != NULL && cor_json_is_array(list) &&
+           strcmp(cor_json_as_str(cor_json_item(list, 0), ""), name) == 0;
+}
+
+static void put_attachment(struct cloud *cloud, const char *status)
+{
+    struct cor_json *object =
+        json_of("{'metadata':{'name':'a'},'spec':{'attacher':'" DRIVER "','nodeName':'n1'}}");
+    cor_json_set(object, "status", json_of("%s", status));
+    cloud_put(cloud, ATTACHMENT, object);
+}
+
+/* The node says what it uses before it mounts it, waits until that is attached, and tells the
+ * driver what the attacher has said; over edged's death, and without the cloud, it is in use until
+ * it is given back. */
+static void test_attach(void **state)
+{
+    struct cloud *cloud = *state;
+    put_driver(cloud, true);
+    put_claim(cloud);
+    start_driver(cloud);
+    (void)cloud_await(cloud, is_logged, CLOUD_NAME("registered\n"), PATIENCE, "registered");
+    assert_true(is_in_use(cloud, CLOUD_NAME("")));
+    cloud_put_pod(cloud, "one", POD("echo one >> /data/said", CLAIM));
+    (void)cloud_await(cloud, says,
+                      CLOUD_NAME("Volume not attached according to node status for volume "
+                                 "\"pv1\" (UniqueName: \"" IN_USE "\")"),
+                      PATIENCE, "not attached");
+    assert_true(is_in_use(cloud, CLOUD_NAME(IN_USE)));
+    put_attachment(cloud, "{'attached':false,'attachError':{'message':'no such disk'}}");
+    (void)cloud_await(cloud, says, CLOUD_NAME("no such disk"), PATIENCE, "the attacher's words");
+    assert_int_equal(count_of(cloud, "stage "), 0);
+    put_attachment(cloud, "{'attached':true,'attachmentMetadata':{'device':'/dev/x'}}");
+    (void)cloud_await(cloud, is_written, CLOUD_NAME("one\n"), PATIENCE, "one has written");
+    assert_true(is_logged(cloud, CLOUD_NAME("stage attached [('device', '/dev/x')]\n")));
+    assert_true(is_logged(cloud, CLOUD_NAME("publish attached [('device', '/dev/x')]\n")));
+    cloud_kill_edged(cloud, SIGKILL);
+    cor_json_free(&cloud->node_status);
+    cloud_gone(cloud, "default/pod/one"); /* nobody tells the next one of it */
+    auto_(cor_freep) char *refuse = cor_sprintf("%s.refuse", test.log);
+    must(cor_file_write(refuse, COR_VIEW(""), 0644, NULL) == COR_OK);
+    cloud_start_edged(cloud);
+    (void)cloud_await(cloud, is_in_use, CLOUD_NAME(IN_USE), PATIENCE, "still in use");
+    assert_int_equal(unlink(refuse), 0);
+    (void)cloud_await(cloud, is_in_use, CLOUD_NAME(""), PATIENCE, "in use no more");
+    assert_true(is_logged(cloud, CLOUD_NAME("unstage vol-1\n")));
+    cloud_link(cloud, false);
+    cloud_put_pod(cloud, "two", POD("echo two >> /data/said", CLAIM));
+    (void)cloud_await(cloud, is_written, CLOUD_NAME("one\ntwo\n"), PATIENCE, "two has written");
+    cloud_link(cloud, true);
+    (void)cloud_await(cloud, is_in_use, CLOUD_NAME(IN_USE), PATIENCE, "the cloud is told");
+    cloud_delete_pods(cloud);
+    (void)cloud_await(cloud, is_in_use, CLOUD_NAME(""), PATIENCE, "in use no more");
     assert_false(is_mounted_somewhere(cloud));
 }
 
@@ -451,6 +515,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_claim, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_attach, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_csi_node, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_inline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nfs, set_up, tear_down),
