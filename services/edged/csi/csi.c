@@ -15,7 +15,12 @@
 #include "services/edged/csi/csi.pb-c.h"
 
 enum { ANSWER_S = 10, SCAN_S = 10, DRIVERS_MAX = 64, NAME_MAX_BYTES = 63 };
-enum { STAGE_UNSTAGE = 1, SINGLE_NODE_MULTI_WRITER = 5, VOLUME_MOUNT_GROUP = 6 };
+enum {
+    STAGE_UNSTAGE = 1,
+    GET_VOLUME_STATS = 2,
+    SINGLE_NODE_MULTI_WRITER = 5,
+    VOLUME_MOUNT_GROUP = 6
+};
 
 /* ---- turns ---- */
 
@@ -171,6 +176,7 @@ static void on_node_info(void *self, const struct csi_answer *answer)
 static void note_ability(struct csi_abilities *can, int type)
 {
     can->stages = can->stages || type == STAGE_UNSTAGE;
+    can->has_stats = can->has_stats || type == GET_VOLUME_STATS;
     can->sets_group = can->sets_group || type == VOLUME_MOUNT_GROUP;
     can->one_writer = can->one_writer || type == SINGLE_NODE_MULTI_WRITER;
 }
@@ -373,6 +379,7 @@ struct csi *csi_new(struct agent *agent)
     cor_list_init(&csi->endings);
     cor_list_init(&csi->uses);
     cor_list_init(&csi->waiting);
+    cor_list_init(&csi->stats);
     csi->scan = cor_timer_new(agent->loop, scan, csi);
     csi->bury = cor_timer_new(agent->loop, on_bury, csi);
     csi->node = csi_node_new(csi);
@@ -400,6 +407,7 @@ void csi_free(struct csi **csi)
     csi_drop_endings(c);
     csi_node_reported(c, false);
     csi_uses_free(c);
+    csi_stats_end(c, NULL);
     csi_node_free(&c->node);
     cor_io_free(&c->io);
     cor_fd_close(&c->notify);

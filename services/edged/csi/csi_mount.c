@@ -21,6 +21,7 @@ struct job {
     struct csi_policy policy;
     struct csi_attach attach;
     struct csi_turn turn;
+    char *name; /* in the Pod */
     char *target;
     char *staging; /* "": it is not staged */
     void (*fn)(void *self, const char *error);
@@ -33,6 +34,7 @@ static void end(struct job *job, const char *error)
     job->fn(job->self, text);
     csi_turn_end(&job->turn);
     csi_volume_free(&job->volume);
+    cor_free(job->name);
     cor_free(job->target);
     cor_free(job->staging);
     cor_free(job);
@@ -94,7 +96,10 @@ static void on_published(void *self, const struct csi_answer *answer)
     const struct pod *pod = job->pod->pod;
     if (answer->code != COR_OK) {
         fail(job, "", answer->text);
-    } else if (is_to_be_given(job)) {
+        return;
+    }
+    csi_stats_begin(job->csi, job->pod->uid, job->name, &job->volume, job->target, job->staging);
+    if (is_to_be_given(job)) {
         owner_give(job->csi->agent->loop, job->target, (gid_t)pod->fs_group.n,
                    pod->group_on_mismatch, on_given, job);
     } else {
@@ -277,6 +282,7 @@ void csi_mount(struct agent_pod *pod, const struct pod_volume *volume,
     job->fn = fn;
     job->self = self;
     job->staging = cor_strdup("");
+    job->name = cor_strdup(volume->name);
     job->target = disk_volume_path(pod->agent->cfg->root_dir, pod->pod, volume);
     if (csi_volume_of(pod->pod, volume, &job->volume, &err) != COR_OK) {
         end(job, err.text);

@@ -54,6 +54,7 @@ struct csi {
     struct csi_node *node;   /* csi_node.c */
     struct cor_link uses;    /* struct use: csi_attach.c */
     struct cor_link waiting; /* struct csi_attach, for a report */
+    struct cor_link stats;   /* struct stat_of: csi_stats.c */
     bool closing;
 };
 
@@ -99,6 +100,13 @@ void csi_use_end(struct csi *csi, const char *uid);
 /* What Pods use, from vol_data.json of their volumes. */
 void csi_uses_load(struct csi *csi);
 void csi_uses_free(struct csi *csi);
+
+/* csi_stats.c: the volume, which is named so in the Pod uid, is mounted at target now. */
+void csi_stats_begin(struct csi *csi, const char *uid, const char *name,
+                     const struct csi_volume *volume, const char *target, const char *staging);
+
+/* A Pod's (NULL: all) are no more. */
+void csi_stats_end(struct csi *csi, const char *uid);
 
 /* csi_unmount.c: calls fn for the folder of each CSI volume of the Pod, until it says false. */
 void csi_each_volume(const char *root, const char *uid, bool (*fn)(void *self, const char *folder),

@@ -119,6 +119,7 @@ static void ending_end(struct csi_ending *ending, bool all)
     csi_turn_end(&ending->turn);
     if (all) {
         csi_use_end(ending->csi, ending->uid);
+        csi_stats_end(ending->csi, ending->uid);
     }
     ending->fn(ending->self, all);
     for (size_t i = 0; i < ending->count; i++) {

@@ -34,6 +34,7 @@ struct csi_abilities {
     bool stages;
     bool sets_group; /* VOLUME_MOUNT_GROUP */
     bool one_writer; /* SINGLE_NODE_MULTI_WRITER */
+    bool has_stats;  /* GET_VOLUME_STATS */
 };
 
 /* How the volume is to be there. Borrows from itself and the volume: it does not move. */

@@ -50,7 +50,8 @@ class Driver:
         return b""
 
     def capabilities(self, _request, _context):
-        return field(1, field(1, field(1, 1)))  # STAGE_UNSTAGE_VOLUME
+        # STAGE_UNSTAGE_VOLUME, GET_VOLUME_STATS
+        return b"".join(field(1, field(1, field(1, ability))) for ability in (1, 2))
 
     def node_info(self, _request, _context):
         zone = field(1, "bind.example.com/zone") + field(2, "z1")
@@ -85,6 +86,13 @@ class Driver:
             mount("--bind", text(request, 3), text(request, 4))
         return b""
 
+    def stats(self, request, _context):
+        self.log("stats " + text(request, 1))
+        usage = {1: (400, 1000, 600), 2: (7, 10, 3)}  # bytes, inodes
+        return b"".join(
+            field(1, field(1, free) + field(2, total) + field(3, used) + field(4, unit))
+            for unit, (free, total, used) in usage.items())
+
     def refuse(self, context):
         if os.path.exists(self.log_path + ".refuse"):
             context.abort(grpc.StatusCode.INTERNAL, "it is busy")
@@ -114,6 +122,7 @@ def main():
         "NodeGetInfo": unary(driver.node_info),
         "NodeStageVolume": unary(driver.stage),
         "NodePublishVolume": unary(driver.publish),
+        "NodeGetVolumeStats": unary(driver.stats),
         "NodeUnpublishVolume": unary(driver.unpublish),
         "NodeUnstageVolume": unary(driver.unstage),
     }})

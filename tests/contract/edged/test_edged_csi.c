@@ -2,7 +2,9 @@
 // CSI drivers and NFS: a real driver (gRPC's own library), a real edged and containerd. The kernel
 // here may have no NFS, so of that the failure is shown.
 #include <dirent.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "cloud.h"
 #include "contained.h"
@@ -268,6 +270,51 @@ static void test_secrets(void **state)
     assert_false(is_mounted_somewhere(cloud));
 }
 
+/* What edged's own socket answers. */
+static struct cor_json *summary_of(const struct cloud *cloud)
+{
+    static const char request[] = "GET /stats/summary HTTP/1.0\r\n\r\n";
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    struct cor_json *json = NULL;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ssize_t n = 0;
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/r/edged.sock", cloud->dir);
+    must(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    must(write(fd, request, strlen(request)) == (ssize_t)strlen(request));
+    while ((n = read(fd, cor_buf_room(&text, 4096), 4096)) > 0) {
+        text.len += (size_t)n;
+    }
+    (void)close(fd);
+    cor_buf_add(&text, "", 1);
+    const char *body = strstr(text.data, "\r\n\r\n");
+    must(body != NULL && cor_json_parse(cor_view_of(body + 4), 1 << 20, 0, &json, NULL) == COR_OK);
+    return json;
+}
+
+/* What the driver says of a claim's volume is in the node's summary. */
+static void test_stats(void **state)
+{
+    struct cloud *cloud = *state;
+    put_driver(cloud, false);
+    put_claim(cloud);
+    start_driver(cloud);
+    cloud_put_pod(cloud, "one", POD("echo one >> /data/said", CLAIM));
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("one"), PATIENCE, "it runs");
+    assert_int_equal(count_of(cloud, "stats vol-1\n"), 1);
+    auto_(cor_json_free) struct cor_json *summary = summary_of(cloud);
+    const struct cor_json *pod = cor_json_item(cor_json_get(summary, "pods"), 0);
+    auto_(cor_json_free) struct cor_json *volume =
+        cor_json_copy(cor_json_item(cor_json_get(pod, "volume"), 0));
+    cor_json_del(volume, "time");
+    auto_(cor_freep) char *text = cor_json_text(volume);
+    assert_string_equal(text, "{\"availableBytes\":400,\"capacityBytes\":1000,\"usedBytes\":600,"
+                              "\"inodesFree\":7,\"inodes\":10,\"inodesUsed\":3,\"name\":\"data\","
+                              "\"pvcRef\":{\"name\":\"data\",\"namespace\":\"default\"}}");
+    assert_int_equal(count_of(cloud, "stats vol-1\n"), 1); /* a minute has not passed */
+    cloud_delete_pods(cloud);
+}
+
 #define IN_USE "kubernetes.io/csi/" DRIVER "^vol-1"
 /* csi-SHA256 of handle, driver and node, as the attach-detach controller names it */
 #define ATTACHMENT                                                                                 \
@@ -516,6 +563,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_claim, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_attach, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_stats, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_csi_node, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_inline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nfs, set_up, tear_down),
