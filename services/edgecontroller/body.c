@@ -332,6 +332,23 @@ static enum cor_code patch_event(const struct ec_said *said, struct cor_json *in
     return COR_OK;
 }
 
+/* ---- claims ---- */
+
+/* How large the volume is that a driver has made larger here. */
+static enum cor_code patch_claim(const struct ec_said *said, struct cor_json *in,
+                                 struct cor_json **out_r, struct cor_err *err)
+{
+    static const char *const PARTS[] = {"status.capacity", "status.conditions",
+                                        "status.allocatedResourceStatuses"};
+    (void)said;
+    (void)err;
+    *out_r = cor_json_object();
+    for (size_t i = 0; i < COR_COUNT(PARTS); i++) {
+        keep(in, PARTS[i], *out_r);
+    }
+    return COR_OK;
+}
+
 /* ---- others ---- */
 
 static enum cor_code named(const struct ec_said *said, struct cor_json *in, struct cor_json **out_r,
@@ -382,6 +399,7 @@ static const struct {
     {"pod", PX_VERB_PATCH, patch_pod},
     {"podpatch", PX_VERB_PATCH, patch_pod},
     {"pod", PX_VERB_DELETE, as_it_is},
+    {"persistentvolumeclaim", PX_VERB_PATCH, patch_claim},
     {"event", PX_VERB_CREATE, whole_event},
     {"event", PX_VERB_UPDATE, whole_event},
     {"event", PX_VERB_PATCH, patch_event},

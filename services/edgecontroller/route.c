@@ -32,7 +32,7 @@ static const struct kind {
     {"lease", "coordination.k8s.io/v1", "leases", true, NULL, GET | CREATE | UPDATE},
     {"event", "v1", "events", true, NULL, CREATE | UPDATE | PATCH},
     {"persistentvolume", "v1", "persistentvolumes", false, NULL, GET},
-    {"persistentvolumeclaim", "v1", "persistentvolumeclaims", true, NULL, GET},
+    {"persistentvolumeclaim", "v1", "persistentvolumeclaims", true, "status", GET | PATCH},
     {"volumeattachment", "storage.k8s.io/v1", "volumeattachments", false, NULL, GET},
     {"csidriver", "storage.k8s.io/v1", "csidrivers", false, NULL, GET},
     {"csinode", "storage.k8s.io/v1", "csinodes", false, NULL, GET | CREATE | PATCH},

@@ -70,6 +70,7 @@ struct edged_cfg {
     char *devices_dir;
     int64_t devices_gone_seconds;
     bool csi_enabled;
+    int64_t csi_look_seconds;
     int64_t pids_limit;
 };
 

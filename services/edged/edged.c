@@ -125,6 +125,8 @@ static const struct cor_conf_row rows[] = {
                      86400, "devices of a plug-in that is gone are counted this long"),
     COR_CONF_BOOL_ROW(struct edged_cfg, csi_enabled, "csi.enabled", "false",
                       "CSI drivers may register, in plugins_registry in pods.dir"),
+    COR_CONF_INT_ROW(struct edged_cfg, csi_look_seconds, "csi.look-seconds", "300", 1, 86400,
+                     "between looks whether claims of Pods that run have grown"),
 };
 
 /* ---- what metamanager says ---- */

@@ -18,6 +18,7 @@ enum { ANSWER_S = 10, SCAN_S = 10, DRIVERS_MAX = 64, NAME_MAX_BYTES = 63 };
 enum {
     STAGE_UNSTAGE = 1,
     GET_VOLUME_STATS = 2,
+    EXPAND_VOLUME = 3,
     SINGLE_NODE_MULTI_WRITER = 5,
     VOLUME_MOUNT_GROUP = 6
 };
@@ -176,6 +177,7 @@ static void on_node_info(void *self, const struct csi_answer *answer)
 static void note_ability(struct csi_abilities *can, int type)
 {
     can->stages = can->stages || type == STAGE_UNSTAGE;
+    can->grows = can->grows || type == EXPAND_VOLUME;
     can->has_stats = can->has_stats || type == GET_VOLUME_STATS;
     can->sets_group = can->sets_group || type == VOLUME_MOUNT_GROUP;
     can->one_writer = can->one_writer || type == SINGLE_NODE_MULTI_WRITER;
@@ -380,9 +382,11 @@ struct csi *csi_new(struct agent *agent)
     cor_list_init(&csi->uses);
     cor_list_init(&csi->waiting);
     cor_list_init(&csi->stats);
+    cor_list_init(&csi->growths);
     csi->scan = cor_timer_new(agent->loop, scan, csi);
     csi->bury = cor_timer_new(agent->loop, on_bury, csi);
     csi->node = csi_node_new(csi);
+    csi_grow_start(csi);
     if (watch(csi, &err) != COR_OK) {
         LOGE(agent->log, "edged.no-csi", "error=%s", cor_log_esc(cor_view_of(err.text)));
         csi_free(&csi);
@@ -408,6 +412,8 @@ void csi_free(struct csi **csi)
     csi_node_reported(c, false);
     csi_uses_free(c);
     csi_stats_end(c, NULL);
+    csi_grow_end(c, NULL);
+    cor_timer_free(&c->grow);
     csi_node_free(&c->node);
     cor_io_free(&c->io);
     cor_fd_close(&c->notify);

@@ -99,6 +99,9 @@ static void on_published(void *self, const struct csi_answer *answer)
         return;
     }
     csi_stats_begin(job->csi, job->pod->uid, job->name, &job->volume, job->target, job->staging);
+    if (job->volume.pv[0] != '\0') {
+        csi_grow_begin(job->csi, job->pod->uid, job->name, job->target, job->staging);
+    }
     if (is_to_be_given(job)) {
         owner_give(job->csi->agent->loop, job->target, (gid_t)pod->fs_group.n,
                    pod->group_on_mismatch, on_given, job);

@@ -55,6 +55,8 @@ struct csi {
     struct cor_link uses;    /* struct use: csi_attach.c */
     struct cor_link waiting; /* struct csi_attach, for a report */
     struct cor_link stats;   /* struct stat_of: csi_stats.c */
+    struct cor_link growths; /* struct growth: csi_grow.c */
+    struct cor_timer *grow;
     bool closing;
 };
 
@@ -107,6 +109,16 @@ void csi_stats_begin(struct csi *csi, const char *uid, const char *name,
 
 /* A Pod's (NULL: all) are no more. */
 void csi_stats_end(struct csi *csi, const char *uid);
+
+/* csi_grow.c: volumes whose claims have grown are grown by their drivers, now and then. */
+void csi_grow_start(struct csi *csi);
+
+/* The claim's volume, which is named so in the Pod uid, is mounted at target now. */
+void csi_grow_begin(struct csi *csi, const char *uid, const char *name, const char *target,
+                    const char *staging);
+
+/* A Pod's (NULL: all) are no more. */
+void csi_grow_end(struct csi *csi, const char *uid);
 
 /* csi_unmount.c: calls fn for the folder of each CSI volume of the Pod, until it says false. */
 void csi_each_volume(const char *root, const char *uid, bool (*fn)(void *self, const char *folder),

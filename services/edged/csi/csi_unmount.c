@@ -120,6 +120,7 @@ static void ending_end(struct csi_ending *ending, bool all)
     if (all) {
         csi_use_end(ending->csi, ending->uid);
         csi_stats_end(ending->csi, ending->uid);
+        csi_grow_end(ending->csi, ending->uid);
     }
     ending->fn(ending->self, all);
     for (size_t i = 0; i < ending->count; i++) {

@@ -35,6 +35,7 @@ struct csi_abilities {
     bool sets_group; /* VOLUME_MOUNT_GROUP */
     bool one_writer; /* SINGLE_NODE_MULTI_WRITER */
     bool has_stats;  /* GET_VOLUME_STATS */
+    bool grows;      /* EXPAND_VOLUME */
 };
 
 /* How the volume is to be there. Borrows from itself and the volume: it does not move. */

@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "common/base/text.h"
+#include "services/edged/pod/quantity.h"
 
 enum {
     OBJECT_MAX = 1024 * 1024,
@@ -80,7 +81,7 @@ static enum cor_code check(const struct csi_volume *out, struct cor_err *err)
     if (out->driver[0] == '\0' || len == 0 || len > HANDLE_MAX) {
         return cor_err_set(err, COR_INVALID, "csi.driver and csi.volumeHandle are needed");
     }
-    return is_good(&out->stage) && is_good(&out->publish)
+    return is_good(&out->stage) && is_good(&out->publish) && is_good(&out->expand)
                ? COR_OK
                : cor_err_set(err, COR_INVALID, "csi: a reference to a Secret is none");
 }
@@ -102,6 +103,7 @@ enum cor_code csi_volume_of(const struct pod *pod, const struct pod_volume *volu
         .options = cor_json_ref(cor_json_at(pv, "spec.mountOptions")),
         .stage = secret_of(source, "nodeStageSecretRef", own),
         .publish = secret_of(source, "nodePublishSecretRef", own),
+        .expand = secret_of(source, "nodeExpandSecretRef", own),
     };
     read_mode(cor_json_at(pv, "spec.accessModes"), out);
     return check(out, err);
@@ -119,6 +121,8 @@ void csi_volume_free(struct csi_volume *volume)
     cor_freep(&volume->stage.name);
     cor_freep(&volume->publish.ns);
     cor_freep(&volume->publish.name);
+    cor_freep(&volume->expand.ns);
+    cor_freep(&volume->expand.name);
     cor_json_free(&volume->attached);
 }
 
@@ -186,6 +190,38 @@ bool csi_wants_group(const struct csi_volume *volume, const struct csi_policy *p
         return false;
     }
     return policy->group == CSI_GROUP_ALWAYS || (volume->fs_type[0] != '\0' && volume->one_writer);
+}
+
+bool csi_has_grown(const struct cor_json *claim, const struct cor_json *pv, int64_t *bytes_r)
+{
+    int64_t there = 0;
+    return quantity_json_value(cor_json_at(claim, "status.capacity.storage"), &there) &&
+           quantity_json_value(cor_json_at(pv, "spec.capacity.storage"), bytes_r) &&
+           *bytes_r > there;
+}
+
+struct cor_json *csi_grown(const struct cor_json *claim, const struct cor_json *pv)
+{
+    static const char *const over[] = {"Resizing", "FileSystemResizePending",
+                                       "ControllerResizeError", "NodeResizeError"};
+    const struct cor_json *all = cor_json_at(claim, "status.conditions");
+    struct cor_json *out = cor_json_object();
+    struct cor_json *conditions = cor_json_array();
+    for (size_t i = 0; i < cor_json_count(all); i++) {
+        struct cor_json *condition = cor_json_item(all, i);
+        bool ends = false;
+        for (size_t k = 0; k < COR_COUNT(over); k++) {
+            ends = ends || strcmp(cor_json_str_at(condition, "type", ""), over[k]) == 0;
+        }
+        if (!ends) {
+            cor_json_add(conditions, cor_json_ref(condition));
+        }
+    }
+    cor_json_set_at(out, "status.capacity.storage",
+                    cor_json_ref(cor_json_at(pv, "spec.capacity.storage")));
+    cor_json_set_at(out, "status.conditions", conditions);
+    cor_json_set_at(out, "status.allocatedResourceStatuses.storage", cor_json_null());
+    return out;
 }
 
 char *csi_unique_name(const char *driver, const char *handle)

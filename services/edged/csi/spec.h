@@ -26,6 +26,7 @@ struct csi_volume {
     struct cor_json *options; /* mountOptions; NULL */
     struct csi_secret_ref stage;
     struct csi_secret_ref publish;
+    struct csi_secret_ref expand;
     struct cor_json *attached; /* attachmentMetadata; NULL: it is not attached */
 };
 
@@ -58,6 +59,13 @@ bool csi_wants_group(const struct csi_volume *volume, const struct csi_policy *p
 
 /* vol_data.json, as the kubelet writes it. Returns owned. */
 struct cor_json *csi_vol_data(const struct csi_volume *volume, const char *node);
+
+/* Whether the volume has grown beyond what its claim says is there: to bytes, which is text in the
+ * volume. */
+bool csi_has_grown(const struct cor_json *claim, const struct cor_json *pv, int64_t *bytes_r);
+
+/* A merge patch of the claim's status: the volume is as large as pv says. Returns owned. */
+struct cor_json *csi_grown(const struct cor_json *claim, const struct cor_json *pv);
 
 /* The name that a volume has in a Node's status, and its VolumeAttachment to the node. Return
  * owned.

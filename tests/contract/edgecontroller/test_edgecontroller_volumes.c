@@ -167,6 +167,26 @@ static void secrets_go_where_the_volume_is_claimed(void **state)
     assert_int_equal(get(set, "n1", "kube-system/secret/stage"), 403);
 }
 
+/* Of a claim of its Pods a node says how large it has become. */
+static void a_node_says_how_large_claims_are(void **state)
+{
+    struct set *set = *state;
+    make(set, NS "persistentvolumeclaims", CLAIM);
+    make(set, NS "pods", POD);
+    expect_line(set, "put n1 default/pod/p ");
+    static const char patch[] = "{'spec':{'accessModes':['ReadWriteMany']},'metadata':{'labels':{"
+                                "'a':'b'}},'status':{'capacity':{'storage':'2Gi'}}}";
+    assert_int_equal(ask(set, "n1", PX_VERB_PATCH, "default/persistentvolumeclaim/data", patch),
+                     200);
+    assert_int_equal(ask(set, "n2", PX_VERB_PATCH, "default/persistentvolumeclaim/data", patch),
+                     403);
+    assert_int_equal(ask(set, "n1", PX_VERB_PATCH, "default/persistentvolumeclaim/other", patch),
+                     403);
+    world_api(set->w, "GET", NS "persistentvolumeclaims/data", NULL);
+    assert_string_equal(cor_json_str_at(set->w->body, "status.capacity.storage", ""), "2Gi");
+    assert_null(cor_json_at(set->w->body, "metadata.labels"));
+}
+
 #define CSI_NODES "/apis/storage.k8s.io/v1/csinodes"
 
 /* A node says which drivers it has, in its own name only. */
@@ -214,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(secrets_go_where_the_volume_is_claimed),
         T(a_node_has_one_csinode),
+        T(a_node_says_how_large_claims_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,6 +271,13 @@ static inline enum cor_code cloud_on_call(void *self, struct cor_in *in, const v
         cloud->node = cor_json_ref(json);
         cor_json_set_at(json, "metadata.uid", cor_json_str("node-uid"));
         cloud_reply(in, 201, json);
+    } else if (cor_view_is(key.type, "persistentvolumeclaim") && call->verb == PX_VERB_PATCH) {
+        struct cor_json *claim = cor_map_get(cloud->objects, call->key);
+        static const char *const parts[] = {"status.capacity", "status.conditions"};
+        for (size_t i = 0; i < COR_COUNT(parts); i++) {
+            cor_json_set_at(claim, parts[i], cor_json_copy(cor_json_at(json, parts[i])));
+        }
+        cloud_reply(in, 200, claim);
     } else if (cor_view_is(key.type, "csinode")) {
         cloud_csi_node(cloud, call->verb, json, in);
     } else if (cor_view_is(key.type, "nodepatch") && cor_json_get(json, "status") == NULL) {

@@ -50,8 +50,8 @@ class Driver:
         return b""
 
     def capabilities(self, _request, _context):
-        # STAGE_UNSTAGE_VOLUME, GET_VOLUME_STATS
-        return b"".join(field(1, field(1, field(1, ability))) for ability in (1, 2))
+        # STAGE_UNSTAGE_VOLUME, GET_VOLUME_STATS, EXPAND_VOLUME
+        return b"".join(field(1, field(1, field(1, ability))) for ability in (1, 2, 3))
 
     def node_info(self, _request, _context):
         zone = field(1, "bind.example.com/zone") + field(2, "z1")
@@ -93,6 +93,14 @@ class Driver:
             field(1, field(1, free) + field(2, total) + field(3, used) + field(4, unit))
             for unit, (free, total, used) in usage.items())
 
+    def expand(self, request, context):
+        self.refuse(context)
+        self.log("expand %s to %d mounted=%d secrets=%s" % (
+            text(request, 1), dict(fields(dict(fields(request))[3]))[1],
+            is_mounted(text(request, 2)) and is_mounted(text(request, 4)),
+            sorted(pairs(request, 6).items())))
+        return b""
+
     def refuse(self, context):
         if os.path.exists(self.log_path + ".refuse"):
             context.abort(grpc.StatusCode.INTERNAL, "it is busy")
@@ -122,6 +130,7 @@ def main():
         "NodeGetInfo": unary(driver.node_info),
         "NodeStageVolume": unary(driver.stage),
         "NodePublishVolume": unary(driver.publish),
+        "NodeExpandVolume": unary(driver.expand),
         "NodeGetVolumeStats": unary(driver.stats),
         "NodeUnpublishVolume": unary(driver.unpublish),
         "NodeUnstageVolume": unary(driver.unstage),

@@ -100,6 +100,11 @@ static const struct row {
     {PX_VERB_PATCH, "null/csinode/n1",
      "{'metadata':{'finalizers':['f']},'spec':{'drivers':[],'more':1}}", COR_OK,
      "{'spec':{'drivers':[]}}"},
+    /* Claims: their size. */
+    {PX_VERB_PATCH, "a/persistentvolumeclaim/c",
+     "{'spec':{'volumeName':'v'},'status':{'phase':'Bound','capacity':{'storage':'2Gi'},"
+     "'conditions':[]}}",
+     COR_OK, "{'status':{'capacity':{'storage':'2Gi'},'conditions':[]}}"},
     /* Pods: mirrors only, that open no door; of others the status only. */
     {PX_VERB_CREATE, "a/pod/x",
      "{'metadata':{'name':'x'," MIRROR "},'spec':{'nodeName':'n1','containers':[]}}", COR_OK,

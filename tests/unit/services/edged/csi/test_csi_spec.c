@@ -153,6 +153,38 @@ static void test_attachment(void **state)
     }
 }
 
+/* Sizes that the claim's status and the volume tell. */
+static void test_grown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *claim, *pv;
+        int64_t bytes; /* 0: it has not */
+    } rows[] = {
+        {"{'status':{'capacity':{'storage':'1Gi'}}}", "{'spec':{'capacity':{'storage':'2Gi'}}}",
+         2147483648},
+        {"{'status':{'capacity':{'storage':'2Gi'}}}", "{'spec':{'capacity':{'storage':'2Gi'}}}", 0},
+        {"{'status':{'capacity':{'storage':'2Gi'}}}", "{'spec':{'capacity':{'storage':'1Gi'}}}", 0},
+        {"{'status':{}}", "{'spec':{'capacity':{'storage':'1Gi'}}}", 0},
+        {"{'status':{'capacity':{'storage':'1Gi'}}}", "{'spec':{'capacity':{'storage':'x'}}}", 0},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        int64_t bytes = 0;
+        auto_(cor_json_free) struct cor_json *claim = json_of(rows[i].claim);
+        auto_(cor_json_free) struct cor_json *pv = json_of(rows[i].pv);
+        assert_int_equal(csi_has_grown(claim, pv, &bytes), rows[i].bytes != 0);
+        assert_true(rows[i].bytes == 0 || bytes == rows[i].bytes);
+    }
+    auto_(cor_json_free) struct cor_json *claim =
+        json_of("{'status':{'conditions':[{'type':'Resizing'},{'type':'Other'}]}}");
+    auto_(cor_json_free) struct cor_json *pv = json_of(rows[0].pv);
+    auto_(cor_json_free) struct cor_json *patch = csi_grown(claim, pv);
+    auto_(cor_freep) char *text = cor_json_text(patch);
+    assert_string_equal(text, "{\"status\":{\"capacity\":{\"storage\":\"2Gi\"},\"conditions\":[{"
+                              "\"type\":\"Other\"}],\"allocatedResourceStatuses\":{\"storage\":"
+                              "null}}}");
+}
+
 static void test_group(void **state)
 {
     (void)state;
@@ -214,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_modes),  cmocka_unit_test(test_bad_volumes),
         cmocka_unit_test(test_policy), cmocka_unit_test(test_group),
         cmocka_unit_test(test_own),    cmocka_unit_test(test_attachment),
+        cmocka_unit_test(test_grown),
     };
     return cmocka_run_group_tests_name("csi spec", tests, NULL, NULL);
 }
