@@ -24,7 +24,7 @@ static enum cor_code check_name(const struct ec_said *said, const struct cor_jso
                                 struct cor_err *err)
 {
     struct cor_view name = cor_json_as_view(cor_json_at(object, "metadata.name"));
-    bool cluster = cor_view_is(said->key->type, "node");
+    bool cluster = cor_view_is(said->key->type, "node") || cor_view_is(said->key->type, "csinode");
     struct cor_view ns = cluster ? COR_VIEW("") : said->key->ns;
     return cor_view_eq(name, said->key->name) && is_or_empty(object, "metadata.namespace", ns) &&
                    is_or_empty(object, "metadata.generateName", COR_VIEW(""))
@@ -109,6 +109,42 @@ static enum cor_code patch_node(const struct ec_said *said, struct cor_json *in,
     enum cor_code code = mark_node(said, in, out_r, err);
     keep(in, "status", *out_r);
     return code;
+}
+
+/* Which CSI drivers the node has, in an object that goes with its Node. */
+static enum cor_code patch_csi_node(const struct ec_said *said, struct cor_json *in,
+                                    struct cor_json **out_r, struct cor_err *err)
+{
+    (void)said;
+    (void)err;
+    *out_r = cor_json_object();
+    keep(in, "spec.drivers", *out_r);
+    return COR_OK;
+}
+
+static enum cor_code make_csi_node(const struct ec_said *said, struct cor_json *in,
+                                   struct cor_json **out_r, struct cor_err *err)
+{
+    static const char *const PARTS[] = {"apiVersion", "kind", "metadata.name", "spec.drivers"};
+    enum cor_code code = check_name(said, in, err);
+    if (code != COR_OK) {
+        return code;
+    }
+    *out_r = cor_json_object();
+    for (size_t i = 0; i < COR_COUNT(PARTS); i++) {
+        keep(in, PARTS[i], *out_r);
+    }
+    if (said->node_uid != NULL) {
+        struct cor_json *owners = cor_json_array();
+        struct cor_json *owner = cor_json_object();
+        cor_json_set(owner, "apiVersion", cor_json_str("v1"));
+        cor_json_set(owner, "kind", cor_json_str("Node"));
+        cor_json_set(owner, "name", cor_json_str(said->node));
+        cor_json_set(owner, "uid", cor_json_str(said->node_uid));
+        cor_json_add(owners, owner);
+        cor_json_set_at(*out_r, "metadata.ownerReferences", owners);
+    }
+    return COR_OK;
 }
 
 static struct cor_json *address_of(const char *type, const char *address)
@@ -296,6 +332,23 @@ static enum cor_code patch_event(const struct ec_said *said, struct cor_json *in
     return COR_OK;
 }
 
+/* ---- claims ---- */
+
+/* How large the volume is that a driver has made larger here. */
+static enum cor_code patch_claim(const struct ec_said *said, struct cor_json *in,
+                                 struct cor_json **out_r, struct cor_err *err)
+{
+    static const char *const PARTS[] = {"status.capacity", "status.conditions",
+                                        "status.allocatedResourceStatuses"};
+    (void)said;
+    (void)err;
+    *out_r = cor_json_object();
+    for (size_t i = 0; i < COR_COUNT(PARTS); i++) {
+        keep(in, PARTS[i], *out_r);
+    }
+    return COR_OK;
+}
+
 /* ---- others ---- */
 
 static enum cor_code named(const struct ec_said *said, struct cor_json *in, struct cor_json **out_r,
@@ -340,10 +393,13 @@ static const struct {
     {"node", PX_VERB_UPDATE, mark_node},
     {"node", PX_VERB_PATCH, patch_node},
     {"nodepatch", PX_VERB_PATCH, patch_node},
+    {"csinode", PX_VERB_CREATE, make_csi_node},
+    {"csinode", PX_VERB_PATCH, patch_csi_node},
     {"pod", PX_VERB_CREATE, make_pod},
     {"pod", PX_VERB_PATCH, patch_pod},
     {"podpatch", PX_VERB_PATCH, patch_pod},
     {"pod", PX_VERB_DELETE, as_it_is},
+    {"persistentvolumeclaim", PX_VERB_PATCH, patch_claim},
     {"event", PX_VERB_CREATE, whole_event},
     {"event", PX_VERB_UPDATE, whole_event},
     {"event", PX_VERB_PATCH, patch_event},

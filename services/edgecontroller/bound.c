@@ -6,6 +6,7 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
+#include "opened.h"
 #include "refs.h"
 
 /* A node that has some. */
@@ -26,6 +27,7 @@ struct row {
 struct ec_bound {
     struct cor_map *nodes; /* name to struct node, owned */
     struct cor_map *rows;  /* "ns/name" to struct row, owned */
+    struct ec_opened *opened;
 };
 
 static void row_free(void *value)
@@ -44,6 +46,7 @@ struct ec_bound *ec_bound_new(void)
     struct ec_bound *bound = cor_alloc(sizeof(*bound));
     bound->nodes = cor_map_new(cor_free);
     bound->rows = cor_map_new(row_free);
+    bound->opened = ec_opened_new();
     return bound;
 }
 
@@ -52,6 +55,7 @@ void ec_bound_free(struct ec_bound **bound)
     if (*bound != NULL) {
         cor_map_free(&(*bound)->rows);
         cor_map_free(&(*bound)->nodes);
+        ec_opened_free(&(*bound)->opened);
         cor_freep(bound);
     }
 }
@@ -82,14 +86,16 @@ static void add_ref(void *self, const char *type, const char *name)
     add_text(out, name);
 }
 
-static void add_claims(const struct cor_json *object, struct cor_buf *out)
+/* Calls fn for each claim of a Pod. */
+static void each_claim(const struct cor_json *object,
+                       void (*fn)(void *self, const char *type, const char *name), void *self)
 {
     const struct cor_json *volumes = cor_json_at(object, "spec.volumes");
     for (size_t i = 0; i < cor_json_count(volumes); i++) {
         const char *claim =
             cor_json_str_at(cor_json_item(volumes, i), "persistentVolumeClaim.claimName", "");
         if (claim[0] != '\0') {
-            add_ref(out, "p", claim);
+            fn(self, "p", claim);
         }
     }
 }
@@ -126,7 +132,7 @@ void ec_bound_put(struct ec_bound *bound, const struct cor_json *object)
     add_text(&text, cor_json_str_at(object, "metadata.name", ""));
     add_ref(&text, "a", account_of(object));
     ec_pod_refs(object, add_ref, &text);
-    add_claims(object, &text);
+    each_claim(object, add_ref, &text);
     add_ref(&text, "m", cor_json_str_at(object, "spec.deviceModelRef.name", ""));
     struct row *row = cor_alloc(sizeof(*row) + text.len);
     row->node = node_of(bound, cor_view_of(name));
@@ -185,11 +191,77 @@ static bool node_needs(const struct node *node, struct cor_view ns, char letter,
     return false;
 }
 
+/* ---- what the volumes behind claims name ---- */
+
+void ec_bound_put_volume(struct ec_bound *bound, const struct cor_json *volume)
+{
+    ec_opened_put(bound->opened, volume);
+}
+
+void ec_bound_del_volume(struct ec_bound *bound, const struct cor_json *volume)
+{
+    ec_opened_del(bound->opened, volume);
+}
+
+struct claimed {
+    const struct node *node;
+    bool found;
+};
+
+static void look_for_claim(void *self, const char *ns, const char *name)
+{
+    struct claimed *claimed = self;
+    claimed->found =
+        claimed->found || node_needs(claimed->node, cor_view_of(ns), 'p', cor_view_of(name));
+}
+
+static bool opens(const struct ec_bound *bound, const struct node *node, struct cor_view ns,
+                  struct cor_view secret)
+{
+    struct claimed claimed = {node, false};
+    ec_opened_claims(bound->opened, ns, secret, look_for_claim, &claimed);
+    return claimed.found;
+}
+
+struct opening {
+    const struct ec_bound *bound;
+    const char *ns; /* of a Pod */
+    void (*on_node)(void *self, const char *node);
+    void (*on_secret)(void *self, const char *ns, const char *name);
+    void *self;
+};
+
+static void tell_secrets(void *self, const char *type, const char *claim)
+{
+    const struct opening *o = self;
+    (void)type;
+    ec_opened_secrets(o->bound->opened, o->ns, claim, o->on_secret, o->self);
+}
+
+void ec_bound_opened(const struct ec_bound *bound, const struct cor_json *pod,
+                     void (*fn)(void *self, const char *ns, const char *name), void *self)
+{
+    struct opening opening = {.bound = bound,
+                              .ns = cor_json_str_at(pod, "metadata.namespace", ""),
+                              .on_secret = fn,
+                              .self = self};
+    each_claim(pod, tell_secrets, &opening);
+}
+
+static void tell_claimers(void *self, const char *ns, const char *claim)
+{
+    const struct opening *o = self;
+    ec_bound_needing(o->bound, ns, "persistentvolumeclaim", claim, o->on_node, o->self);
+}
+
+/* ---- */
+
 bool ec_bound_need(const struct ec_bound *bound, struct cor_view node, struct cor_view ns,
                    const char *type, struct cor_view name)
 {
     const struct node *found = cor_map_get(bound->nodes, node);
-    return found != NULL && node_needs(found, ns, letter_of(type), name);
+    return found != NULL && (node_needs(found, ns, letter_of(type), name) ||
+                             (strcmp(type, "secret") == 0 && opens(bound, found, ns, name)));
 }
 
 void ec_bound_of(const struct ec_bound *bound, struct cor_view node,
@@ -215,5 +287,10 @@ void ec_bound_needing(const struct ec_bound *bound, const char *ns, const char *
         if (node_needs(node, cor_view_of(ns), letter_of(type), cor_view_of(name))) {
             fn(self, node->name);
         }
+    }
+    if (strcmp(type, "secret") == 0) {
+        struct opening opening = {.bound = bound, .on_node = fn, .self = self};
+        ec_opened_claims(bound->opened, cor_view_of(ns), cor_view_of(name), tell_claimers,
+                         &opening);
     }
 }

@@ -8,6 +8,7 @@
 #include "edgecontroller.h"
 #include "feeds.h"
 #include "nodeports.h"
+#include "opened.h"
 #include "records.h"
 #include "tolerations.h"
 
@@ -185,12 +186,24 @@ static void send_need(void *self, const char *type, const char *name)
     }
 }
 
+static void send_opened(void *self, const char *ns, const char *name)
+{
+    const struct needs *needs = self;
+    const struct cor_json *secret = ec_get(needs->ec, EC_SECRETS, ns, name);
+    if (secret != NULL) {
+        ec_send(needs->ec, needs->node, EC_SECRETS, secret, false);
+    }
+}
+
 /* First what the Pod needs, then the Pod: so it can start at once. */
 static void send_pod(struct ec *ec, const struct cor_json *pod, const struct cor_json *old)
 {
     struct needs needs = {ec, ec_node_of(pod), ec_ns(pod), old};
     if (session_of(ec, needs.node) != NULL) {
         ec_pod_refs(pod, send_need, &needs);
+        if (old == NULL) { /* its claims stay what they are */
+            ec_bound_opened(ec->pods, pod, send_opened, &needs);
+        }
         ec_send(ec, needs.node, EC_PODS, pod, false);
     }
 }
@@ -253,6 +266,36 @@ void ec_on_secret(void *self, enum cor_change change, struct cor_json *object, s
 {
     (void)old;
     spread(self, EC_SECRETS, "secret", change, object);
+}
+
+/* What a PersistentVolume opens to a node. */
+struct opening {
+    struct ec *ec;
+    const struct cor_json *volume;
+};
+
+static void open_to(void *self, const char *node)
+{
+    const struct opening *opening = self;
+    struct needs needs = {.ec = opening->ec, .node = node};
+    if (session_of(needs.ec, node) != NULL) {
+        ec_volume_secrets(opening->volume, send_opened, &needs);
+    }
+}
+
+void ec_on_volume(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)
+{
+    struct ec *ec = self;
+    struct opening opening = {ec, object};
+    if (change == COR_DELETED) {
+        ec_bound_del_volume(ec->pods, object);
+    } else if (old == NULL ||
+               !cor_json_equal(cor_json_get(object, "spec"), cor_json_get(old, "spec"))) {
+        ec_bound_put_volume(ec->pods, object);
+        ec_bound_needing(ec->pods, cor_json_str_at(object, "spec.claimRef.namespace", ""),
+                         "persistentvolumeclaim", cor_json_str_at(object, "spec.claimRef.name", ""),
+                         open_to, &opening);
+    }
 }
 
 void ec_on_node(void *self, enum cor_change change, struct cor_json *object, struct cor_json *old)

@@ -141,6 +141,10 @@ static const struct {
                           .changed = ec_on_record,
                           .synced = ec_on_records_synced,
                           .absent = ec_on_records_absent},
+    [EC_VOLUMES] = {.group_version = "v1",
+                    .plural = "persistentvolumes",
+                    .kind = "PersistentVolume",
+                    .changed = ec_on_volume},
 };
 
 /* What must be known before messages pass: where rules send them. */

@@ -54,6 +54,7 @@ enum ec_kind {
     EC_ENDPOINTS,
     EC_SYNCS,         /* ObjectSync: see records.h */
     EC_CLUSTER_SYNCS, /* ClusterObjectSync */
+    EC_VOLUMES,       /* PersistentVolume: for the Secrets that they name */
     EC_KINDS
 };
 
@@ -196,6 +197,8 @@ void ec_on_pod(void *self, enum cor_change change, struct cor_json *object, stru
 void ec_on_configmap(void *self, enum cor_change change, struct cor_json *object,
                      struct cor_json *old);
 void ec_on_secret(void *self, enum cor_change change, struct cor_json *object,
+                  struct cor_json *old);
+void ec_on_volume(void *self, enum cor_change change, struct cor_json *object,
                   struct cor_json *old);
 
 /* Of each informer whose objects go down: it has listed all. */

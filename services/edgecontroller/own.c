@@ -58,6 +58,7 @@ bool ec_is_own(const struct ec_bound *pods, const char *node, const struct px_ke
         {"node", own_name},
         {"nodepatch", own_name},
         {"lease", own_lease},
+        {"csinode", own_name},
         {"pod", own_pod},
         {"podpatch", own_pod},
         {"configmap", own_configmap},

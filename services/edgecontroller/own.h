@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a node may touch (as Kubernetes' Node authorizer and NodeRestriction): its Node and Lease,
 // Pods bound to it, and the ConfigMaps, Secrets, claims and service accounts that these Pods name,
-// and the volumes behind these claims. Pure.
+// the volumes behind these claims, and the Secrets that CSI drivers are given for these. Pure.
 #ifndef EC_OWN_H
 #define EC_OWN_H
 

@@ -33,6 +33,7 @@ static void volume_refs(const struct cor_json *volume, ec_ref_fn fn, void *self)
 {
     tell(volume, "configMap.name", "configmap", fn, self);
     tell(volume, "secret.secretName", "secret", fn, self);
+    tell(volume, "csi.nodePublishSecretRef.name", "secret", fn, self);
     const struct cor_json *sources = cor_json_at(volume, "projected.sources");
     for (size_t i = 0; i < cor_json_count(sources); i++) {
         tell(cor_json_item(sources, i), "configMap.name", "configmap", fn, self);

@@ -70,6 +70,7 @@ struct edged_cfg {
     char *devices_dir;
     int64_t devices_gone_seconds;
     bool csi_enabled;
+    int64_t csi_look_seconds;
     int64_t pids_limit;
 };
 
@@ -313,6 +314,10 @@ void registrar_images(struct registrar *registrar, struct cor_json *images);
 /* Takes what the node has besides its own, by name: "example.com/camera". */
 void registrar_resources(struct registrar *registrar, struct cor_json *capacity,
                          struct cor_json *allocatable);
+/* csi_volumes_in_use has changed; registrar may be NULL. Whether the API has taken a status with
+ * that volume in it. */
+void registrar_volumes(struct registrar *registrar);
+bool registrar_has_told(const struct registrar *registrar, const char *volume);
 /* The Node as the API has it; NULL: not known. Borrowed. */
 const struct cor_json *registrar_object(const struct registrar *registrar);
 

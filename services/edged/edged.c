@@ -125,6 +125,8 @@ static const struct cor_conf_row rows[] = {
                      86400, "devices of a plug-in that is gone are counted this long"),
     COR_CONF_BOOL_ROW(struct edged_cfg, csi_enabled, "csi.enabled", "false",
                       "CSI drivers may register, in plugins_registry in pods.dir"),
+    COR_CONF_INT_ROW(struct edged_cfg, csi_look_seconds, "csi.look-seconds", "300", 1, 86400,
+                     "between looks whether claims of Pods that run have grown"),
 };
 
 /* ---- what metamanager says ---- */
@@ -201,9 +203,12 @@ static void on_link(void *self, bool up)
     agent->link = up;
     if (up) {
         registrar_link(agent->registrar);
+        csi_node_look(agent->csi, false);
         teller_go_on(agent->teller);
         report_at_once(agent);
         mirrors_look_at_all(agent->mirrors);
+    } else {
+        csi_node_reported(agent->csi, false);
     }
 }
 

@@ -147,6 +147,9 @@ static void finish(struct agent_pod *pod)
         code = claims_apply(pod, &err);
     }
     if (code == COR_OK) {
+        code = claims_alone(pod, &err);
+    }
+    if (code == COR_OK) {
         code = disk_make_pod(pod->agent->cfg->root_dir, logs, pod->pod, &err);
     }
     if (code == COR_OK) {

@@ -180,6 +180,21 @@ static const struct kl_column csi_driver_columns[] = {NAME,
                                                       {"Modes", "string", 0},
                                                       AGE,
                                                       END};
+static const struct kl_column csi_node_columns[] = {NAME, {"Drivers", "integer", 0}, AGE, END};
+static const struct kl_column attachment_columns[] = {NAME,
+                                                      {"Attacher", "string", 0},
+                                                      {"PV", "string", 0},
+                                                      {"Node", "string", 0},
+                                                      {"Attached", "boolean", 0},
+                                                      AGE,
+                                                      END};
+static const struct kl_column storage_class_columns[] = {NAME,
+                                                         {"Provisioner", "string", 0},
+                                                         {"ReclaimPolicy", "string", 0},
+                                                         {"VolumeBindingMode", "string", 0},
+                                                         {"AllowVolumeExpansion", "boolean", 0},
+                                                         AGE,
+                                                         END};
 static const struct kl_column crd_columns[] = {NAME, {"Created At", "date", 0}, END};
 static const struct kl_column event_columns[] = {{"Last Seen", "string", 0},
                                                  {"Type", "string", 0},
@@ -298,6 +313,9 @@ static const struct kl_columns by_kind[KL_BUILTIN_COUNT] = {
     [KL_DISRUPTIONBUDGET] = {budget_columns, kl_budget_cells},
     [KL_RUNTIMECLASS] = {runtime_class_columns, runtime_class_cells},
     [KL_CSIDRIVER] = {csi_driver_columns, kl_csi_driver_cells},
+    [KL_CSINODE] = {csi_node_columns, kl_csi_node_cells},
+    [KL_VOLUMEATTACHMENT] = {attachment_columns, kl_attachment_cells},
+    [KL_STORAGECLASS] = {storage_class_columns, kl_storage_class_cells},
 };
 
 const struct kl_columns *kl_columns_of(const struct kl_kind *kind)

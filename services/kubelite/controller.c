@@ -201,12 +201,12 @@ static unsigned budget_wants(const struct kl_controllers *controllers,
     return WANT_BUDGETS;
 }
 
+/* Pods may wait for what claims will be bound to. */
 static unsigned volume_wants(const struct kl_controllers *controllers,
                              const struct kl_change *change)
 {
-    (void)controllers;
     (void)change;
-    return WANT_VOLUMES;
+    return WANT_VOLUMES | (controllers->waiting ? WANT_SCHEDULE : 0);
 }
 
 static const struct {
@@ -222,6 +222,7 @@ static const struct {
     {"poddisruptionbudgets.policy", budget_wants},
     {"persistentvolumes", volume_wants},
     {"persistentvolumeclaims", volume_wants},
+    {"storageclasses.storage.k8s.io", volume_wants},
 };
 
 /* Anything that goes may be the last thing in a namespace that ends, or one of the things that

@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "controller.h"
 #include "meta.h"
+#include "schedule_volumes.h"
 
 /* As it is now: what is being stored counts. NULL: it is gone. Returns owned. */
 static struct cor_json *newest(struct kl_api *api, enum kl_builtin kind,
@@ -25,7 +26,7 @@ static void store(struct kl_api *api, enum kl_builtin kind, struct cor_json *lis
 }
 
 static void bind_one(struct kl_api *api, struct cor_json *claims, size_t index,
-                     struct cor_json *volumes)
+                     struct cor_json *volumes, const struct cor_json *classes)
 {
     auto_(cor_json_free) struct cor_json *claim =
         newest(api, KL_PERSISTENTVOLUMECLAIM, cor_json_item(claims, index));
@@ -40,6 +41,9 @@ static void bind_one(struct kl_api *api, struct cor_json *claims, size_t index,
             : NULL;
     if (volume == NULL || !kl_bind_may(claim, volume)) {
         return;
+    }
+    if (kl_claim_waits(claim, classes) && cor_json_at(volume, "spec.claimRef") == NULL) {
+        return; /* the scheduler does it */
     }
     kl_bind(claim, volume);
     store(api, KL_PERSISTENTVOLUME, volumes, which, take(&volume));
@@ -62,8 +66,10 @@ void kl_volumes_pass(struct kl_api *api)
         kl_storage_objects(api->storage, kl_builtin(KL_PERSISTENTVOLUMECLAIM), NULL);
     auto_(cor_json_free) struct cor_json *volumes =
         kl_storage_objects(api->storage, kl_builtin(KL_PERSISTENTVOLUME), NULL);
+    auto_(cor_json_free) struct cor_json *classes =
+        kl_storage_objects(api->storage, kl_builtin(KL_STORAGECLASS), NULL);
     for (size_t i = 0; i < cor_json_count(claims); i++) {
-        bind_one(api, claims, i, volumes);
+        bind_one(api, claims, i, volumes, classes);
     }
     for (size_t i = 0; i < cor_json_count(claims); i++) {
         set_phase(api, KL_PERSISTENTVOLUMECLAIM, claims, i,

@@ -18,6 +18,7 @@ static const char *const ep_shorts[] = {"ep", NULL};
 static const char *const deploy_shorts[] = {"deploy", NULL};
 static const char *const rs_shorts[] = {"rs", NULL};
 static const char *const pv_shorts[] = {"pv", NULL};
+static const char *const sc_shorts[] = {"sc", NULL};
 static const char *const pvc_shorts[] = {"pvc", NULL};
 static const char *const pdb_shorts[] = {"pdb", NULL};
 static const char *const ds_shorts[] = {"ds", NULL};
@@ -296,6 +297,29 @@ static const struct kl_kind builtins[KL_BUILTIN_COUNT] = {
                       .plural = "csidrivers",
                       .singular = "csidriver",
                       .type = &k8s_storage_v1_CSIDriver},
+    [KL_CSINODE] = {.group = "storage.k8s.io",
+                    .version = "v1",
+                    .kind = "CSINode",
+                    .list_kind = "CSINodeList",
+                    .plural = "csinodes",
+                    .singular = "csinode",
+                    .type = &k8s_storage_v1_CSINode},
+    [KL_VOLUMEATTACHMENT] = {.group = "storage.k8s.io",
+                             .version = "v1",
+                             .kind = "VolumeAttachment",
+                             .list_kind = "VolumeAttachmentList",
+                             .plural = "volumeattachments",
+                             .singular = "volumeattachment",
+                             .subs = KL_SUB_STATUS,
+                             .type = &k8s_storage_v1_VolumeAttachment},
+    [KL_STORAGECLASS] = {.group = "storage.k8s.io",
+                         .version = "v1",
+                         .kind = "StorageClass",
+                         .list_kind = "StorageClassList",
+                         .plural = "storageclasses",
+                         .singular = "storageclass",
+                         .shorts = sc_shorts,
+                         .type = &k8s_storage_v1_StorageClass},
     [KL_SELF_ACCESS_REVIEW] = {.group = "authorization.k8s.io",
                                .version = "v1",
                                .kind = "SelfSubjectAccessReview",

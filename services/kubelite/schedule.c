@@ -80,14 +80,8 @@ static bool all_fit(const struct cor_json *list, const struct cor_json *object)
     return true;
 }
 
-static bool affinity_fits(const struct cor_json *pod, const struct cor_json *node)
+bool kl_terms_fit(const struct cor_json *terms, const struct cor_json *node)
 {
-    const struct cor_json *terms = cor_json_at(
-        pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
-             "nodeSelectorTerms");
-    if (terms == NULL) {
-        return true;
-    }
     auto_(cor_json_free) struct cor_json *fields = cor_json_object();
     cor_json_set(fields, "metadata.name", cor_json_str(cor_json_str_at(node, "metadata.name", "")));
     for (size_t i = 0; i < cor_json_count(terms); i++) {
@@ -101,6 +95,14 @@ static bool affinity_fits(const struct cor_json *pod, const struct cor_json *nod
         }
     }
     return false;
+}
+
+static bool affinity_fits(const struct cor_json *pod, const struct cor_json *node)
+{
+    const struct cor_json *terms = cor_json_at(
+        pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+             "nodeSelectorTerms");
+    return terms == NULL || kl_terms_fit(terms, node);
 }
 
 /* The first that tolerates the taint; NULL: none. */
@@ -315,7 +317,8 @@ const char *kl_misfit(const struct cor_json *pod, const struct cor_json *node,
 }
 
 const struct cor_json *kl_choose_node(const struct cor_json *pod, const struct cor_json *nodes,
-                                      const struct cor_json *pods, struct cor_buf *why)
+                                      const struct cor_json *pods, const struct kl_stock *stock,
+                                      struct cor_buf *why)
 {
     const struct cor_json *best = NULL;
     size_t fewest = 0;
@@ -323,6 +326,9 @@ const struct cor_json *kl_choose_node(const struct cor_json *pod, const struct c
     for (size_t i = 0; i < cor_json_count(nodes); i++) {
         const struct cor_json *node = cor_json_item(nodes, i);
         const char *misfit = kl_misfit(pod, node, pods);
+        if (misfit == NULL && stock != NULL) {
+            misfit = kl_claims_misfit(pod, node, pods, stock);
+        }
         if (misfit != NULL) {
             int64_t before = cor_json_as_int(cor_json_get(reasons, misfit), 0);
             cor_json_set(reasons, misfit, cor_json_int(before + 1));
@@ -339,6 +345,13 @@ const struct cor_json *kl_choose_node(const struct cor_json *pod, const struct c
         return NULL;
     }
     cor_buf_fmt(why, "0/%zu nodes are available", cor_json_count(nodes));
+    if (stock != NULL) {
+        auto_(cor_buf_free) struct cor_buf lack = {0};
+        if (kl_claims_lack(pod, stock, &lack)) {
+            cor_buf_fmt(why, ": %s.", lack.data);
+            return NULL;
+        }
+    }
     void *at = NULL;
     const char *reason = NULL;
     struct cor_json *count = NULL;

@@ -226,6 +226,12 @@ static const struct kl_strategy strategies[KL_BUILTIN_COUNT] = {
     [KL_CSIDRIVER] = {.fill = kl_csi_driver_fill,
                       .check = kl_csi_driver_check,
                       .check_update = kl_csi_driver_check_update},
+    [KL_CSINODE] = {.check = kl_csi_node_check, .check_update = kl_csi_node_check_update},
+    [KL_VOLUMEATTACHMENT] = {.create = kl_attachment_create,
+                             .check = kl_attachment_check,
+                             .check_update = kl_attachment_check_update},
+    [KL_STORAGECLASS] = {.check = kl_storage_class_check,
+                         .check_update = kl_storage_class_check_update},
 };
 
 static const struct kl_strategy custom = {

@@ -55,6 +55,11 @@ void kl_volume_cells(const struct cor_json *object, struct cor_wall now, struct 
 void kl_budget_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 void kl_csi_driver_cells(const struct cor_json *object, struct cor_wall now,
                          struct cor_json *cells);
+void kl_csi_node_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
+void kl_attachment_cells(const struct cor_json *object, struct cor_wall now,
+                         struct cor_json *cells);
+void kl_storage_class_cells(const struct cor_json *object, struct cor_wall now,
+                            struct cor_json *cells);
 void kl_claim_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells);
 
 /* Cells of Pods and Nodes. */

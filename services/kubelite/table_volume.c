@@ -102,3 +102,34 @@ void kl_csi_driver_cells(const struct cor_json *object, struct cor_wall now, str
     cor_json_add(cells, cor_json_view(cor_buf_as_view(&text)));
     add_age(cells, object, now);
 }
+
+void kl_csi_node_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells)
+{
+    size_t count = cor_json_count(cor_json_at(object, "spec.drivers"));
+    add_text(cells, object, "metadata.name");
+    cor_json_add(cells, cor_json_int((int64_t)count));
+    add_age(cells, object, now);
+}
+
+void kl_attachment_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells)
+{
+    static const char *const paths[] = {"metadata.name", "spec.attacher",
+                                        "spec.source.persistentVolumeName", "spec.nodeName"};
+    for (size_t i = 0; i < COR_COUNT(paths); i++) {
+        add_text(cells, object, paths[i]);
+    }
+    cor_json_add(cells, cor_json_bool(cor_json_bool_at(object, "status.attached", false)));
+    add_age(cells, object, now);
+}
+
+void kl_storage_class_cells(const struct cor_json *object, struct cor_wall now,
+                            struct cor_json *cells)
+{
+    static const char *const paths[] = {"metadata.name", "provisioner", "reclaimPolicy",
+                                        "volumeBindingMode"};
+    for (size_t i = 0; i < COR_COUNT(paths); i++) {
+        add_text(cells, object, paths[i]);
+    }
+    cor_json_add(cells, cor_json_bool(cor_json_bool_at(object, "allowVolumeExpansion", false)));
+    add_age(cells, object, now);
+}

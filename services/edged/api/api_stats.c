@@ -12,6 +12,7 @@
 #include "common/base/arena.h"
 #include "common/base/mem.h"
 #include "common/httpd/uri.h"
+#include "services/edged/csi/csi.h"
 #include "services/edged/disk/disk.h"
 #include "services/edged/probe/prober.h"
 #include "services/edged/stats/rates.h"
@@ -150,17 +151,37 @@ static struct stats_nets read_nets(struct gathering *g, long pid)
     return out;
 }
 
-/* Volumes that have a file system of their own: others would have to be walked through. */
+/* Of a volume with a file system of its own: others would have to be walked through. A server that
+ * is away would hold statvfs up, so NFS is left out. */
+static bool read_volume(const struct agent_pod *pod, const struct pod_volume *volume,
+                        struct stats_fs *out)
+{
+    if (volume->type == POD_VOLUME_EMPTY_DIR && volume->memory) {
+        auto_(cor_freep) char *path = disk_volume_path(pod->agent->cfg->root_dir, pod->pod, volume);
+        *out = usage_fs(path);
+        return true;
+    }
+    if (volume->external == POD_EXTERNAL_CSI) {
+        return csi_volume_stats(pod->agent->csi, pod->uid, volume->name, out);
+    }
+    if (volume->type == POD_VOLUME_CLAIM && volume->external == POD_EXTERNAL_NONE &&
+        cor_json_at(volume->persistent, "spec.local") != NULL) {
+        *out = usage_fs(volume->path);
+        return true;
+    }
+    return false;
+}
+
 static void read_volumes(struct gathering *g, const struct agent_pod *pod, struct stats_pod *out)
 {
     out->volumes = cor_arena_alloc(g->arena, (pod->pod->volume_count + 1) * sizeof(*out->volumes));
     for (size_t i = 0; i < pod->pod->volume_count; i++) {
         const struct pod_volume *volume = &pod->pod->volumes[i];
-        if (volume->type == POD_VOLUME_EMPTY_DIR && volume->memory) {
-            auto_(cor_freep) char *path =
-                disk_volume_path(pod->agent->cfg->root_dir, pod->pod, volume);
-            out->volumes[out->volume_count++] =
-                (struct stats_volume){copy(g, volume->name), usage_fs(path)};
+        struct stats_fs fs;
+        if (read_volume(pod, volume, &fs)) {
+            bool claimed = volume->type == POD_VOLUME_CLAIM;
+            out->volumes[out->volume_count++] = (struct stats_volume){
+                copy(g, volume->name), claimed ? copy(g, volume->claim) : NULL, fs};
         }
     }
 }

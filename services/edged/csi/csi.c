@@ -15,7 +15,13 @@
 #include "services/edged/csi/csi.pb-c.h"
 
 enum { ANSWER_S = 10, SCAN_S = 10, DRIVERS_MAX = 64, NAME_MAX_BYTES = 63 };
-enum { STAGE_UNSTAGE = 1, SINGLE_NODE_MULTI_WRITER = 5, VOLUME_MOUNT_GROUP = 6 };
+enum {
+    STAGE_UNSTAGE = 1,
+    GET_VOLUME_STATS = 2,
+    EXPAND_VOLUME = 3,
+    SINGLE_NODE_MULTI_WRITER = 5,
+    VOLUME_MOUNT_GROUP = 6
+};
 
 /* ---- turns ---- */
 
@@ -81,6 +87,7 @@ static void driver_free(struct csi_driver *driver)
     csi_client_free(&driver->node);
     cor_free(driver->path);
     cor_free(driver->name);
+    csi_node_info_free(&driver->info);
     cor_free(driver);
 }
 
@@ -97,6 +104,9 @@ static void on_bury(void *self)
 
 static void bury(struct csi_driver *driver)
 {
+    if (driver->ready) {
+        csi_node_driver(driver->csi->node, driver, true);
+    }
     driver->dead = true;
     driver->ready = false;
     cor_timer_start(driver->csi->bury, 0);
@@ -158,8 +168,19 @@ static void on_node_info(void *self, const struct csi_answer *answer)
     driver->ready = true;
     LOGI(driver->csi->agent->log, "edged.csi-driver", "name=%s node=%s", driver->name,
          cor_log_esc(cor_view_of(info->node_id)));
+    csi_node_info_read(info, &driver->info);
     csi__v1__node_get_info_response__free_unpacked(info, NULL);
+    csi_node_driver(driver->csi->node, driver, false);
     tell(driver, true, "");
+}
+
+static void note_ability(struct csi_abilities *can, int type)
+{
+    can->stages = can->stages || type == STAGE_UNSTAGE;
+    can->grows = can->grows || type == EXPAND_VOLUME;
+    can->has_stats = can->has_stats || type == GET_VOLUME_STATS;
+    can->sets_group = can->sets_group || type == VOLUME_MOUNT_GROUP;
+    can->one_writer = can->one_writer || type == SINGLE_NODE_MULTI_WRITER;
 }
 
 static void on_capabilities(void *self, const struct csi_answer *answer)
@@ -176,10 +197,7 @@ static void on_capabilities(void *self, const struct csi_answer *answer)
     }
     for (size_t i = 0; all != NULL && i < all->n_capabilities; i++) {
         const Csi__V1__NodeRpc *rpc = all->capabilities[i]->rpc;
-        driver->stages = driver->stages || (rpc != NULL && rpc->type == STAGE_UNSTAGE);
-        driver->sets_group = driver->sets_group || (rpc != NULL && rpc->type == VOLUME_MOUNT_GROUP);
-        driver->one_writer =
-            driver->one_writer || (rpc != NULL && rpc->type == SINGLE_NODE_MULTI_WRITER);
+        note_ability(&driver->can, rpc == NULL ? 0 : rpc->type);
     }
     csi__v1__node_get_capabilities_response__free_unpacked(all, NULL);
     if (!driver->dead) {
@@ -361,13 +379,20 @@ struct csi *csi_new(struct agent *agent)
     cor_list_init(&csi->drivers);
     cor_list_init(&csi->turns);
     cor_list_init(&csi->endings);
+    cor_list_init(&csi->uses);
+    cor_list_init(&csi->waiting);
+    cor_list_init(&csi->stats);
+    cor_list_init(&csi->growths);
     csi->scan = cor_timer_new(agent->loop, scan, csi);
     csi->bury = cor_timer_new(agent->loop, on_bury, csi);
+    csi->node = csi_node_new(csi);
+    csi_grow_start(csi);
     if (watch(csi, &err) != COR_OK) {
         LOGE(agent->log, "edged.no-csi", "error=%s", cor_log_esc(cor_view_of(err.text)));
         csi_free(&csi);
         return NULL;
     }
+    csi_uses_load(csi);
     scan(csi);
     return csi;
 }
@@ -384,6 +409,12 @@ void csi_free(struct csi **csi)
         driver_free(COR_LIST_OBJECT(link, struct csi_driver, link));
     }
     csi_drop_endings(c);
+    csi_node_reported(c, false);
+    csi_uses_free(c);
+    csi_stats_end(c, NULL);
+    csi_grow_end(c, NULL);
+    cor_timer_free(&c->grow);
+    csi_node_free(&c->node);
     cor_io_free(&c->io);
     cor_fd_close(&c->notify);
     cor_timer_free(&c->scan);

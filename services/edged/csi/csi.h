@@ -10,8 +10,10 @@
 
 struct agent;
 struct agent_pod;
+struct cor_json;
 struct csi;
 struct pod_volume;
+struct stats_fs;
 
 /* Watches <pods.dir>/plugins_registry. NULL when csi.enabled is false, or the folder cannot be
  * watched (which is logged). Returns owned. */
@@ -32,5 +34,20 @@ void csi_unmount(struct agent *agent, const char *uid, void (*fn)(void *self, bo
 
 /* Whether that is under way. csi may be NULL. */
 bool csi_is_unmounting(const struct csi *csi, const char *uid);
+
+/* status.volumesInUse of the Node: what is to stay attached to it. Returns owned; NULL: csi is. */
+struct cor_json *csi_volumes_in_use(const struct csi *csi);
+
+/* A status of the Node was taken, or refused, or there is no link any more. csi may be NULL. */
+void csi_node_reported(struct csi *csi, bool taken);
+
+/* What the driver has said of how full the Pod's volume by that name is; it is asked again when
+ * that is a minute old, as the kubelet does (volumeStatsAggPeriod). False: it does not say. csi may
+ * be NULL. */
+bool csi_volume_stats(struct csi *csi, const char *uid, const char *name, struct stats_fs *out);
+
+/* The link is up, or (anew) the Node is another one: the CSINode is made or brought up to date. csi
+ * may be NULL. */
+void csi_node_look(struct csi *csi, bool anew);
 
 #endif

@@ -12,14 +12,16 @@
 #include "services/edged/volume/owner.h"
 #include "spec.h"
 
-enum { FOLDER = 0750, SINGLE_NODE_SINGLE_WRITER = 6 };
+enum { FOLDER = 0750 };
 
 struct job {
     struct csi *csi;
     struct agent_pod *pod; /* held by who asks */
     struct csi_volume volume;
     struct csi_policy policy;
+    struct csi_attach attach;
     struct csi_turn turn;
+    char *name; /* in the Pod */
     char *target;
     char *staging; /* "": it is not staged */
     void (*fn)(void *self, const char *error);
@@ -32,6 +34,7 @@ static void end(struct job *job, const char *error)
     job->fn(job->self, text);
     csi_turn_end(&job->turn);
     csi_volume_free(&job->volume);
+    cor_free(job->name);
     cor_free(job->target);
     cor_free(job->staging);
     cor_free(job);
@@ -40,6 +43,14 @@ static void end(struct job *job, const char *error)
 static void fail(struct job *job, const char *what, const char *text)
 {
     auto_(cor_freep) char *error = cor_sprintf("%s%s", what, text);
+    end(job, error);
+}
+
+static void fail_secret(struct job *job, const char *member, const struct csi_secret_ref *ref,
+                        const char *why)
+{
+    auto_(cor_freep) char *error =
+        cor_sprintf("fetching %s %s/%s failed: %s", member, ref->ns, ref->name, why);
     end(job, error);
 }
 
@@ -55,75 +66,6 @@ static struct csi_driver *driver_of(struct job *job)
         end(job, text);
     }
     return driver;
-}
-
-/* ---- requests ---- */
-
-struct lists {
-    Csi__V1__KeyText *pairs;
-    Csi__V1__KeyText **context;
-    size_t count;
-    char **flags;
-    size_t flag_count;
-};
-
-static void lists_free(struct lists *lists)
-{
-    cor_free(lists->pairs);
-    cor_free(lists->context);
-    cor_free(lists->flags);
-}
-
-static struct lists lists_of(const struct csi_volume *volume)
-{
-    struct lists out = {0};
-    void *at = NULL;
-    const char *key = NULL;
-    struct cor_json *value = NULL;
-    size_t most = cor_json_count(volume->context);
-    out.pairs = cor_calloc(most + 1, sizeof(*out.pairs));
-    out.context = cor_calloc(most + 1, sizeof(*out.context));
-    while (cor_json_each(volume->context, &at, &key, &value)) {
-        Csi__V1__KeyText *pair = &out.pairs[out.count];
-        csi__v1__key_text__init(pair);
-        pair->key = (char *)(uintptr_t)key;
-        pair->value = (char *)(uintptr_t)cor_json_as_str(value, "");
-        out.context[out.count++] = pair;
-    }
-    out.flags = cor_calloc(cor_json_count(volume->options) + 1, sizeof(*out.flags));
-    for (size_t i = 0; i < cor_json_count(volume->options); i++) {
-        out.flags[out.flag_count++] =
-            (char *)(uintptr_t)cor_json_as_str(cor_json_item(volume->options, i), "");
-    }
-    return out;
-}
-
-struct capability {
-    Csi__V1__VolumeCapability all;
-    Csi__V1__MountVolume mount;
-    Csi__V1__AccessMode mode;
-    char group[24];
-};
-
-static void fill(const struct job *job, const struct csi_driver *driver, const struct lists *lists,
-                 struct capability *out)
-{
-    const struct pod *pod = job->pod->pod;
-    csi__v1__volume_capability__init(&out->all);
-    csi__v1__mount_volume__init(&out->mount);
-    csi__v1__access_mode__init(&out->mode);
-    out->all.mount = &out->mount;
-    out->all.access_mode = &out->mode;
-    out->mount.fs_type = job->volume.fs_type;
-    out->mount.mount_flags = lists->flags;
-    out->mount.n_mount_flags = lists->flag_count;
-    out->mode.mode =
-        driver->one_writer && job->volume.one_pod ? SINGLE_NODE_SINGLE_WRITER : job->volume.mode;
-    out->group[0] = '\0';
-    if (driver->sets_group && pod->fs_group.given) {
-        (void)snprintf(out->group, sizeof(out->group), "%lld", (long long)pod->fs_group.n);
-        out->mount.volume_mount_group = out->group;
-    }
 }
 
 /* ---- publish ---- */
@@ -144,7 +86,7 @@ static void on_given(void *self, int error)
 static bool is_to_be_given(const struct job *job)
 {
     const struct csi_driver *driver = csi_find(job->csi, job->volume.driver);
-    return driver != NULL && !driver->sets_group && !externals_are_used(job->pod) &&
+    return driver != NULL && !driver->can.sets_group && !externals_are_used(job->pod) &&
            csi_wants_group(&job->volume, &job->policy, job->pod->pod);
 }
 
@@ -154,7 +96,13 @@ static void on_published(void *self, const struct csi_answer *answer)
     const struct pod *pod = job->pod->pod;
     if (answer->code != COR_OK) {
         fail(job, "", answer->text);
-    } else if (is_to_be_given(job)) {
+        return;
+    }
+    csi_stats_begin(job->csi, job->pod->uid, job->name, &job->volume, job->target, job->staging);
+    if (job->volume.pv[0] != '\0') {
+        csi_grow_begin(job->csi, job->pod->uid, job->name, job->target, job->staging);
+    }
+    if (is_to_be_given(job)) {
         owner_give(job->csi->agent->loop, job->target, (gid_t)pod->fs_group.n,
                    pod->group_on_mismatch, on_given, job);
     } else {
@@ -173,32 +121,50 @@ static enum cor_code note(const struct job *job, const char *folder, struct cor_
     return code == COR_OK ? cor_file_write(path, cor_view_of(text), 0644, err) : code;
 }
 
-static void publish(struct job *job)
+static void ask_publish(struct job *job, struct csi_driver *driver, const struct cor_json *secret)
 {
-    struct csi_driver *driver = driver_of(job);
-    struct cor_err err = COR_ERR_NONE;
-    if (driver == NULL) {
-        return;
-    }
-    auto_(cor_freep) char *folder =
-        cor_memdup(job->target, (size_t)(strrchr(job->target, '/') - job->target));
-    if (note(job, folder, &err) != COR_OK) {
-        end(job, err.text);
-        return;
-    }
-    auto_(lists_free) struct lists lists = lists_of(&job->volume);
-    struct capability capability;
     Csi__V1__NodePublishVolumeRequest request = CSI__V1__NODE_PUBLISH_VOLUME_REQUEST__INIT;
-    fill(job, driver, &lists, &capability);
+    auto_(csi_texts_free) struct csi_texts context = csi_texts_of(job->volume.context);
+    auto_(csi_texts_free) struct csi_texts attached = csi_texts_of(job->volume.attached);
+    auto_(csi_secrets_free) struct csi_secrets secrets = csi_secrets_of(secret);
+    auto_(csi_capability_free) struct csi_capability capability;
+    csi_capability_fill(&capability, &job->volume, &driver->can, job->pod->pod);
     request.volume_id = job->volume.handle;
+    request.publish_context = attached.list;
+    request.n_publish_context = attached.count;
     request.staging_target_path = job->staging;
     request.target_path = job->target;
     request.volume_capability = &capability.all;
     request.readonly = job->volume.readonly;
-    request.volume_context = lists.context;
-    request.n_volume_context = lists.count;
+    request.secrets = secrets.list;
+    request.n_secrets = secrets.count;
+    request.volume_context = context.list;
+    request.n_volume_context = context.count;
     csi_client_ask(driver->node, "/csi.v1.Node/NodePublishVolume", &request.base,
                    COR_SEC(CSI_TIMEOUT_S), on_published, job);
+}
+
+static void on_publish_secret(void *self, const struct cor_json *secret, const char *error)
+{
+    struct job *job = self;
+    struct csi_driver *driver = NULL;
+    struct cor_err err = COR_ERR_NONE;
+    auto_(cor_freep) char *folder =
+        cor_memdup(job->target, (size_t)(strrchr(job->target, '/') - job->target));
+    if (error != NULL) {
+        fail_secret(job, "NodePublishSecretRef", &job->volume.publish, error);
+    } else if ((driver = driver_of(job)) == NULL) {
+        return;
+    } else if (note(job, folder, &err) != COR_OK) {
+        end(job, err.text);
+    } else {
+        ask_publish(job, driver, secret);
+    }
+}
+
+static void publish(struct job *job)
+{
+    csi_secret_ask(job->csi, &job->volume.publish, on_publish_secret, job);
 }
 
 /* ---- stage ---- */
@@ -213,19 +179,51 @@ static void on_staged(void *self, const struct csi_answer *answer)
     }
 }
 
-static void stage(struct job *job, struct csi_driver *driver)
+static void ask_stage(struct job *job, struct csi_driver *driver, const struct cor_json *secret)
 {
-    auto_(lists_free) struct lists lists = lists_of(&job->volume);
-    struct capability capability;
     Csi__V1__NodeStageVolumeRequest request = CSI__V1__NODE_STAGE_VOLUME_REQUEST__INIT;
-    fill(job, driver, &lists, &capability);
+    auto_(csi_texts_free) struct csi_texts context = csi_texts_of(job->volume.context);
+    auto_(csi_texts_free) struct csi_texts attached = csi_texts_of(job->volume.attached);
+    auto_(csi_secrets_free) struct csi_secrets secrets = csi_secrets_of(secret);
+    auto_(csi_capability_free) struct csi_capability capability;
+    csi_capability_fill(&capability, &job->volume, &driver->can, job->pod->pod);
     request.volume_id = job->volume.handle;
+    request.publish_context = attached.list;
+    request.n_publish_context = attached.count;
     request.staging_target_path = job->staging;
     request.volume_capability = &capability.all;
-    request.volume_context = lists.context;
-    request.n_volume_context = lists.count;
+    request.secrets = secrets.list;
+    request.n_secrets = secrets.count;
+    request.volume_context = context.list;
+    request.n_volume_context = context.count;
     csi_client_ask(driver->node, "/csi.v1.Node/NodeStageVolume", &request.base,
                    COR_SEC(CSI_TIMEOUT_S), on_staged, job);
+}
+
+static enum cor_code make_staging(struct job *job, struct cor_err *err)
+{
+    auto_(cor_freep) char *folder = cor_sprintf("%s/plugins/kubernetes.io/csi/pv/%s",
+                                                job->csi->agent->cfg->root_dir, job->volume.pv);
+    cor_free(job->staging);
+    job->staging = cor_sprintf("%s/globalmount", folder);
+    enum cor_code code = note(job, folder, err);
+    return code == COR_OK ? cor_mkdirs(job->staging, FOLDER, err) : code;
+}
+
+static void on_stage_secret(void *self, const struct cor_json *secret, const char *error)
+{
+    struct job *job = self;
+    struct csi_driver *driver = NULL;
+    struct cor_err err = COR_ERR_NONE;
+    if (error != NULL) {
+        fail_secret(job, "NodeStageSecretRef", &job->volume.stage, error);
+    } else if ((driver = driver_of(job)) == NULL) {
+        return;
+    } else if (make_staging(job, &err) != COR_OK) {
+        end(job, err.text);
+    } else {
+        ask_stage(job, driver, secret);
+    }
 }
 
 /* Its turn has come. */
@@ -233,23 +231,25 @@ static void go(void *self)
 {
     struct job *job = self;
     struct csi_driver *driver = driver_of(job);
-    struct cor_err err = COR_ERR_NONE;
     if (driver == NULL) {
         return;
     }
-    if (!driver->stages || job->volume.pv[0] == '\0') {
+    if (!driver->can.stages || job->volume.pv[0] == '\0') {
         publish(job);
+    } else {
+        csi_secret_ask(job->csi, &job->volume.stage, on_stage_secret, job);
+    }
+}
+
+static void begin(void *self, const char *error)
+{
+    struct job *job = self;
+    if (error != NULL) {
+        end(job, error);
         return;
     }
-    auto_(cor_freep) char *folder = cor_sprintf("%s/plugins/kubernetes.io/csi/pv/%s",
-                                                job->csi->agent->cfg->root_dir, job->volume.pv);
-    cor_free(job->staging);
-    job->staging = cor_sprintf("%s/globalmount", folder);
-    if (note(job, folder, &err) != COR_OK || cor_mkdirs(job->staging, FOLDER, &err) != COR_OK) {
-        end(job, err.text);
-        return;
-    }
-    stage(job, driver);
+    const char *key = job->volume.pv[0] != '\0' ? job->volume.pv : job->volume.handle;
+    csi_turn_begin(job->csi, &job->turn, key, go, job);
 }
 
 static void on_policy(void *self, int status, struct cor_view body)
@@ -263,8 +263,11 @@ static void on_policy(void *self, int status, struct cor_view body)
     if (job->policy.pod_info) {
         csi_add_pod_info(&job->volume, job->pod->pod);
     }
-    const char *key = job->volume.pv[0] != '\0' ? job->volume.pv : job->volume.handle;
-    csi_turn_begin(job->csi, &job->turn, key, go, job);
+    if (job->policy.attach) {
+        csi_attach(job->csi, &job->attach, job->pod->uid, &job->volume, begin, job);
+    } else {
+        begin(job, NULL);
+    }
 }
 
 void csi_mount(struct agent_pod *pod, const struct pod_volume *volume,
@@ -282,6 +285,7 @@ void csi_mount(struct agent_pod *pod, const struct pod_volume *volume,
     job->fn = fn;
     job->self = self;
     job->staging = cor_strdup("");
+    job->name = cor_strdup(volume->name);
     job->target = disk_volume_path(pod->agent->cfg->root_dir, pod->pod, volume);
     if (csi_volume_of(pod->pod, volume, &job->volume, &err) != COR_OK) {
         end(job, err.text);

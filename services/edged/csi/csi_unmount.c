@@ -32,7 +32,7 @@ static void next(struct csi_ending *ending);
 
 /* ---- files ---- */
 
-static struct cor_json *read_data(const char *folder)
+struct cor_json *csi_read_data(const char *folder)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/vol_data.json", folder);
     auto_(cor_buf_free) struct cor_buf text = {0};
@@ -44,9 +44,8 @@ static struct cor_json *read_data(const char *folder)
     return json;
 }
 
-/* Calls fn for the folder of each CSI volume of the Pod, until it says false. */
-static void each_volume(const char *root, const char *uid,
-                        bool (*fn)(void *self, const char *folder), void *self)
+void csi_each_volume(const char *root, const char *uid, bool (*fn)(void *self, const char *folder),
+                     void *self)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/pods/%s/volumes/kubernetes.io~csi", root, uid);
     DIR *dir = opendir(path);
@@ -71,7 +70,7 @@ struct search {
 static bool is_other(void *self, const char *folder)
 {
     struct search *search = self;
-    auto_(cor_json_free) struct cor_json *data = read_data(folder);
+    auto_(cor_json_free) struct cor_json *data = csi_read_data(folder);
     search->found = strcmp(folder, search->but) != 0 &&
                     strcmp(cor_json_str_at(data, "specVolID", ""), search->pv) == 0;
     return !search->found;
@@ -85,7 +84,7 @@ static bool is_used(const char *root, const char *pv, const char *but)
     const struct dirent *entry = NULL;
     while (dir != NULL && !search.found && (entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] != '.') {
-            each_volume(root, entry->d_name, is_other, &search);
+            csi_each_volume(root, entry->d_name, is_other, &search);
         }
     }
     if (dir != NULL) {
@@ -118,6 +117,11 @@ static void ending_end(struct csi_ending *ending, bool all)
 {
     cor_list_del(&ending->link);
     csi_turn_end(&ending->turn);
+    if (all) {
+        csi_use_end(ending->csi, ending->uid);
+        csi_stats_end(ending->csi, ending->uid);
+        csi_grow_end(ending->csi, ending->uid);
+    }
     ending->fn(ending->self, all);
     for (size_t i = 0; i < ending->count; i++) {
         cor_free(ending->folders[i]);
@@ -202,7 +206,7 @@ static void on_unpublished(void *self, const struct csi_answer *answer)
     auto_(cor_freep) char *mount = cor_sprintf("%s/mount", own);
     auto_(cor_freep) char *folder = staging_folder(ending);
     auto_(cor_freep) char *path = cor_sprintf("%s/globalmount", folder);
-    auto_(cor_json_free) struct cor_json *staged = pv[0] == '\0' ? NULL : read_data(folder);
+    auto_(cor_json_free) struct cor_json *staged = pv[0] == '\0' ? NULL : csi_read_data(folder);
     remove_mount(mount);
     if (staged == NULL || is_used(root_of(ending), pv, own)) {
         volume_done(ending);
@@ -222,7 +226,7 @@ static void next(struct csi_ending *ending)
 {
     cor_json_free(&ending->data);
     while (ending->at < ending->count && ending->data == NULL) {
-        ending->data = read_data(ending->folders[ending->at]);
+        ending->data = csi_read_data(ending->folders[ending->at]);
         ending->at += ending->data == NULL ? 1 : 0; /* nothing was mounted there */
     }
     if (ending->at == ending->count) {
@@ -263,7 +267,7 @@ void csi_unmount(struct agent *agent, const char *uid, void (*fn)(void *self, bo
     ending->self = self;
     ending->retry = cor_timer_new(agent->loop, on_retry, ending);
     cor_list_add(&csi->endings, &ending->link);
-    each_volume(agent->cfg->root_dir, uid, collect, ending);
+    csi_each_volume(agent->cfg->root_dir, uid, collect, ending);
     next(ending);
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
+#include "services/edged/csi/csi.h"
 #include "services/edged/evict/evict.h"
 #include "services/edged/manifest/mirrors.h"
 #include "services/edged/node/marks.h"
@@ -89,6 +90,9 @@ static struct cor_json *status_now(const struct registrar *r)
     if (r->handlers != NULL) {
         cor_json_set(status, "runtimeHandlers", cor_json_ref(r->handlers));
     }
+    if (r->agent->csi != NULL) {
+        cor_json_set(status, "volumesInUse", csi_volumes_in_use(r->agent->csi));
+    }
     return status;
 }
 
@@ -107,9 +111,11 @@ static void on_status(void *self, int status, struct cor_view body)
         r->known = take(&r->sending);
         r->reported = cor_loop_now(r->agent->loop);
         report_status(r, false); /* what has changed meanwhile */
+        csi_node_reported(r->agent->csi, true);
         return;
     }
     cor_json_free(&r->sending);
+    csi_node_reported(r->agent->csi, false);
     if (status == 404) { /* somebody has deleted the Node: KubeEdge registers it again, too */
         r->stage = NOT_REGISTERED;
         register_node(r);
@@ -284,6 +290,24 @@ void registrar_resources(struct registrar *r, struct cor_json *capacity,
     report_status(r, false);
 }
 
+void registrar_volumes(struct registrar *r)
+{
+    if (r != NULL) {
+        report_status(r, false);
+    }
+}
+
+bool registrar_has_told(const struct registrar *r, const char *volume)
+{
+    const struct cor_json *told = cor_json_get(r->known, "volumesInUse");
+    for (size_t i = 0; i < cor_json_count(told); i++) {
+        if (strcmp(cor_json_as_str(cor_json_item(told, i), ""), volume) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void registrar_images(struct registrar *r, struct cor_json *images)
 {
     cor_json_free(&r->images);
@@ -302,6 +326,7 @@ static void take_uid(struct registrar *r, struct cor_view body)
             cor_free(r->uid);
             r->uid = cor_strdup(uid);
             mirrors_look_at_all(r->agent->mirrors);
+            csi_node_look(r->agent->csi, true);
         }
     }
 }

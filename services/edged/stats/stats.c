@@ -160,6 +160,10 @@ static void set_volumes(struct cor_json *out, int64_t time_ns, const struct stat
     for (size_t i = 0; i < pod->volume_count; i++) {
         struct cor_json *volume = fs_of(time_ns, &pod->volumes[i].fs);
         cor_json_set(volume, "name", cor_json_str(pod->volumes[i].name));
+        if (pod->volumes[i].claim != NULL) {
+            cor_json_set_at(volume, "pvcRef.name", cor_json_str(pod->volumes[i].claim));
+            cor_json_set_at(volume, "pvcRef.namespace", cor_json_str(pod->ns));
+        }
         cor_json_add(list, volume);
     }
     cor_json_set(out, "volume", list);

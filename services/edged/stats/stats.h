@@ -73,6 +73,7 @@ struct stats_container {
 
 struct stats_volume {
     const char *name;
+    const char *claim; /* of the Pod's namespace; NULL: none */
     struct stats_fs fs;
 };
 

@@ -236,3 +236,56 @@ enum cor_code claims_apply(struct agent_pod *pod, struct cor_err *err)
     }
     return code;
 }
+
+/* ---- volumes of one pod only ---- */
+
+static bool is_for_one_pod(const struct cor_json *volume)
+{
+    const struct cor_json *modes = cor_json_at(volume, "spec.accessModes");
+    for (size_t i = 0; i < cor_json_count(modes); i++) {
+        if (strcmp(cor_json_as_str(cor_json_item(modes, i), ""), "ReadWriteOncePod") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_claim(const struct agent_pod *pod, const char *ns, const char *claim)
+{
+    bool has = false;
+    for (size_t i = 0; i < pod->pod->volume_count; i++) {
+        const struct pod_volume *volume = &pod->pod->volumes[i];
+        has = has || (volume->type == POD_VOLUME_CLAIM && strcmp(volume->claim, claim) == 0);
+    }
+    return has && strcmp(pod->pod->ns, ns) == 0;
+}
+
+/* One that mounts its volumes, or has, or had before edged was started. */
+static bool is_elsewhere(const struct agent_pod *pod, const char *claim)
+{
+    size_t at = 0;
+    void *value = NULL;
+    while (cor_map_next(pod->agent->pods, &at, NULL, &value)) {
+        const struct agent_pod *other = value;
+        if (other != pod && other->run->over == NULL && has_claim(other, pod->pod->ns, claim) &&
+            (other->externals.list != NULL || externals_are_used(other))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum cor_code claims_alone(const struct agent_pod *pod, struct cor_err *err)
+{
+    for (size_t i = 0; i < pod->pod->volume_count; i++) {
+        const struct pod_volume *volume = &pod->pod->volumes[i];
+        if (volume->type == POD_VOLUME_CLAIM && is_for_one_pod(volume->persistent) &&
+            !externals_are_used(pod) && is_elsewhere(pod, volume->claim)) {
+            return cor_err_set(err, COR_RETRY,
+                               "MountVolume.SetUp failed for volume \"%s\" : volume uses the "
+                               "ReadWriteOncePod access mode and is already in use by another pod",
+                               volume->name);
+        }
+    }
+    return COR_OK;
+}

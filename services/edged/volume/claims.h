@@ -38,6 +38,10 @@ void claims_ask_again(struct claims *claims);
  * kubelet's words: COR_RETRY and as claim_place. */
 COR_NODISCARD enum cor_code claims_apply(struct agent_pod *pod, struct cor_err *err);
 
+/* After claims_apply: COR_RETRY when another pod here has a volume that only one may have
+ * (ReadWriteOncePod), as told when it is mounted. */
+COR_NODISCARD enum cor_code claims_alone(const struct agent_pod *pod, struct cor_err *err);
+
 /* Frees the content. For auto_(). */
 void claims_free(struct claims *claims);
 

@@ -38,8 +38,9 @@ struct cloud {
     struct cor_map *statuses; /* key of pod to its status JSON, patched */
     struct cor_json *node;
     struct cor_json *node_status;
-    struct cor_json *node_marks; /* what an update of it says */
-    bool has_node;               /* it was there before edged */
+    struct cor_json *node_marks; /* what an update of it says, or a patch without a status */
+    struct cor_json *csi_node;
+    bool has_node; /* it was there before edged */
     struct cor_json *lease;
     struct cor_json *events; /* array of Event */
     size_t renewals;
@@ -176,6 +177,23 @@ static inline void cloud_lease(struct cloud *cloud, uint64_t verb, struct cor_js
     cloud_reply(in, verb == PX_VERB_CREATE ? 201 : 200, cloud->lease);
 }
 
+static inline void cloud_csi_node(struct cloud *cloud, uint64_t verb, struct cor_json *body,
+                                  struct cor_in *in)
+{
+    if (verb == PX_VERB_CREATE && cloud->csi_node == NULL) {
+        cloud->csi_node = cor_json_copy(body);
+        cloud_reply(in, 201, cloud->csi_node);
+    } else if (verb == PX_VERB_CREATE || cloud->csi_node == NULL) {
+        cloud_reply(in, verb == PX_VERB_CREATE ? 409 : 404, NULL);
+    } else {
+        if (verb == PX_VERB_PATCH) {
+            cor_json_set_at(cloud->csi_node, "spec.drivers",
+                            cor_json_copy(cor_json_at(body, "spec.drivers")));
+        }
+        cloud_reply(in, 200, cloud->csi_node);
+    }
+}
+
 static inline void cloud_event(struct cloud *cloud, const struct cor_json *body, struct cor_in *in)
 {
     struct cor_json *counted = cor_json_get(body, "event");
@@ -253,6 +271,19 @@ static inline enum cor_code cloud_on_call(void *self, struct cor_in *in, const v
         cloud->node = cor_json_ref(json);
         cor_json_set_at(json, "metadata.uid", cor_json_str("node-uid"));
         cloud_reply(in, 201, json);
+    } else if (cor_view_is(key.type, "persistentvolumeclaim") && call->verb == PX_VERB_PATCH) {
+        struct cor_json *claim = cor_map_get(cloud->objects, call->key);
+        static const char *const parts[] = {"status.capacity", "status.conditions"};
+        for (size_t i = 0; i < COR_COUNT(parts); i++) {
+            cor_json_set_at(claim, parts[i], cor_json_copy(cor_json_at(json, parts[i])));
+        }
+        cloud_reply(in, 200, claim);
+    } else if (cor_view_is(key.type, "csinode")) {
+        cloud_csi_node(cloud, call->verb, json, in);
+    } else if (cor_view_is(key.type, "nodepatch") && cor_json_get(json, "status") == NULL) {
+        cor_json_free(&cloud->node_marks);
+        cloud->node_marks = cor_json_ref(json);
+        cloud_reply(in, 200, NULL);
     } else if (cor_view_is(key.type, "nodepatch")) {
         cor_json_free(&cloud->node_status);
         cloud->node_status = cor_json_ref(cor_json_get(json, "status"));
@@ -516,6 +547,7 @@ static inline int cloud_tear_down(void **state)
     cor_map_free(&cloud->statuses);
     cor_json_free(&cloud->node);
     cor_json_free(&cloud->node_status);
+    cor_json_free(&cloud->csi_node);
     cor_json_free(&cloud->node_marks);
     cor_json_free(&cloud->lease);
     cor_json_free(&cloud->events);

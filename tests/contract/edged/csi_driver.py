@@ -50,14 +50,18 @@ class Driver:
         return b""
 
     def capabilities(self, _request, _context):
-        return field(1, field(1, field(1, 1)))  # STAGE_UNSTAGE_VOLUME
+        # STAGE_UNSTAGE_VOLUME, GET_VOLUME_STATS, EXPAND_VOLUME
+        return b"".join(field(1, field(1, field(1, ability))) for ability in (1, 2, 3))
 
     def node_info(self, _request, _context):
-        return field(1, "node-of-csi")
+        zone = field(1, "bind.example.com/zone") + field(2, "z1")
+        return field(1, "node-of-csi") + field(2, 5) + field(3, field(1, zone))
 
     def stage(self, request, _context):
         capability = dict(fields(request))[4]
         mount_volume = dict(fields(capability))[2]
+        self.log("stage attached %s" % sorted(pairs(request, 2).items()))
+        self.log("stage secrets %s" % sorted(pairs(request, 5).items()))
         self.log("stage %s fs=%s flags=%s mode=%s context=%s" % (
             text(request, 1), text(mount_volume, 1), ",".join(texts(mount_volume, 2)),
             dict(fields(dict(fields(capability))[3]))[1], pairs(request, 6)))
@@ -68,6 +72,8 @@ class Driver:
 
     def publish(self, request, _context):
         context = pairs(request, 8)
+        self.log("publish attached %s" % sorted(pairs(request, 2).items()))
+        self.log("publish secrets %s" % sorted(pairs(request, 7).items()))
         kind = "ephemeral" if text(request, 3) == "" else "staged"
         self.log("publish %s %s readonly=%d pod=%s" % (
             text(request, 1), kind, dict(fields(request)).get(6, 0),
@@ -78,6 +84,21 @@ class Driver:
                 out.write(context.get("greeting", ""))
         else:
             mount("--bind", text(request, 3), text(request, 4))
+        return b""
+
+    def stats(self, request, _context):
+        self.log("stats " + text(request, 1))
+        usage = {1: (400, 1000, 600), 2: (7, 10, 3)}  # bytes, inodes
+        return b"".join(
+            field(1, field(1, free) + field(2, total) + field(3, used) + field(4, unit))
+            for unit, (free, total, used) in usage.items())
+
+    def expand(self, request, context):
+        self.refuse(context)
+        self.log("expand %s to %d mounted=%d secrets=%s" % (
+            text(request, 1), dict(fields(dict(fields(request))[3]))[1],
+            is_mounted(text(request, 2)) and is_mounted(text(request, 4)),
+            sorted(pairs(request, 6).items())))
         return b""
 
     def refuse(self, context):
@@ -109,6 +130,8 @@ def main():
         "NodeGetInfo": unary(driver.node_info),
         "NodeStageVolume": unary(driver.stage),
         "NodePublishVolume": unary(driver.publish),
+        "NodeExpandVolume": unary(driver.expand),
+        "NodeGetVolumeStats": unary(driver.stats),
         "NodeUnpublishVolume": unary(driver.unpublish),
         "NodeUnstageVolume": unary(driver.unstage),
     }})

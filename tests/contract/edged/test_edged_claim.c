@@ -108,12 +108,42 @@ static void test_claim(void **state)
     assert_true(is_written(cloud, CLOUD_NAME("one")));
 }
 
+/* A volume that only one Pod may have: the next one waits until that has gone, over a restart of
+ * edged too. */
+static void test_alone(void **state)
+{
+    struct cloud *cloud = *state;
+    make_disk(cloud);
+    put_volume(cloud, "n1");
+    struct cor_json *volume =
+        cor_json_copy(cor_map_get(cloud->objects, cor_view_of("null/persistentvolume/pv1")));
+    cor_json_set_at(volume, "spec.accessModes", json_of("['ReadWriteOncePod']"));
+    cloud_put(cloud, "null/persistentvolume/pv1", volume);
+    put_claim(cloud, "Bound");
+    put_pod(cloud, "one", "");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("one"), PATIENCE, "one runs");
+    put_pod(cloud, "two", "");
+    (void)cloud_await(cloud, says,
+                      CLOUD_NAME("MountVolume.SetUp failed for volume \"data\" : volume uses the "
+                                 "ReadWriteOncePod access mode and is already in use by another "
+                                 "pod"),
+                      PATIENCE, "two waits");
+    cloud_kill_edged(cloud, SIGKILL);
+    cloud_mark_deleted(cloud, "one", 1);
+    cloud_start_edged(cloud);
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("two"), PATIENCE, "two runs");
+    auto_(cor_freep) char *one = cor_sprintf("%s/kubelet/pods/uid-one", cloud->dir);
+    assert_int_equal(access(one, F_OK), -1); /* it had gone before */
+    cloud_delete_pods(cloud);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
     be_contained(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_claim, cloud_set_up, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_alone, cloud_set_up, cloud_tear_down),
     };
     return cmocka_run_group_tests_name("edged claim", tests, NULL, NULL);
 }

@@ -4,143 +4,8 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
-#include "cloud.h"
 #include "contained.h"
-
-enum { PATIENCE = 20 * 1000 * 1000 };
-
-#define DRIVER "bind.example.com"
-
-struct test {
-    pid_t driver;
-    char *log;
-};
-
-static struct test test;
-
-static void start_driver(struct cloud *cloud)
-{
-    struct cor_err err = COR_ERR_NONE;
-    auto_(cor_freep) char *registry = cor_sprintf("%s/kubelet/plugins_registry", cloud->dir);
-    auto_(cor_freep) char *data = cor_sprintf("%s/volumes", cloud->dir);
-    must(cor_mkdirs(registry, 0755, &err) == COR_OK && cor_mkdirs(data, 0755, &err) == COR_OK);
-    test.driver = fork();
-    if (test.driver == 0) {
-        const char *program = CORACLE_SOURCE_DIR "/tests/contract/edged/csi_driver.py";
-        execl(program, program, registry, DRIVER, data, test.log, (char *)NULL);
-        _exit(127);
-    }
-    must(test.driver > 0);
-}
-
-static void stop_driver(void)
-{
-    if (test.driver > 0) {
-        (void)kill(test.driver, SIGKILL);
-        must(waitpid(test.driver, NULL, 0) == test.driver);
-        test.driver = 0;
-    }
-}
-
-static int set_up(void **state)
-{
-    int code = cloud_set_up_with(state, "csi:\n  enabled: true\n");
-    const struct cloud *cloud = *state;
-    test = (struct test){0, cor_sprintf("%s/driver.log", cloud->dir)};
-    return code;
-}
-
-static int tear_down(void **state)
-{
-    int code = cloud_tear_down(state);
-    stop_driver();
-    cor_freep(&test.log);
-    return code;
-}
-
-static char *read_at(const struct cloud *cloud, const char *name)
-{
-    auto_(cor_freep) char *path = cor_sprintf("%s/%s", cloud->dir, name);
-    auto_(cor_buf_free) struct cor_buf text = {0};
-    return cor_file_read(path, 65536, &text, NULL) == COR_OK ? cor_buf_take(&text) : cor_strdup("");
-}
-
-static bool is_logged(struct cloud *cloud, void *text)
-{
-    auto_(cor_freep) char *log = read_at(cloud, "driver.log");
-    return strstr(log, text) != NULL;
-}
-
-static size_t count_of(const struct cloud *cloud, const char *text)
-{
-    auto_(cor_freep) char *log = read_at(cloud, "driver.log");
-    size_t count = 0;
-    for (const char *at = strstr(log, text); at != NULL; at = strstr(at + 1, text)) {
-        count++;
-    }
-    return count;
-}
-
-/* An event whose message has this text. */
-static bool says(struct cloud *cloud, void *text)
-{
-    for (size_t i = 0; i < cor_json_count(cloud->events); i++) {
-        const char *message = cor_json_str_at(cor_json_item(cloud->events, i), "message", "");
-        if (strstr(message, text) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_gone(struct cloud *cloud, void *name)
-{
-    auto_(cor_freep) char *key = cor_sprintf("default/pod/%s", (const char *)name);
-    return cor_map_get(cloud->objects, cor_view_of(key)) == NULL;
-}
-
-static bool is_mounted_somewhere(const struct cloud *cloud)
-{
-    auto_(cor_buf_free) struct cor_buf mounts = {0};
-    auto_(cor_freep) char *csi = cor_sprintf("%s/kubelet/plugins", cloud->dir);
-    must(cor_file_read("/proc/self/mounts", 1 << 20, &mounts, NULL) == COR_OK);
-    return strstr(mounts.data, "kubernetes.io~csi") != NULL || strstr(mounts.data, csi) != NULL;
-}
-
-static void put_driver(struct cloud *cloud, bool attached)
-{
-    cloud_put(cloud, "null/csidriver/" DRIVER,
-              json_of("{'metadata':{'name':'" DRIVER "'},'spec':{'attachRequired':%s,"
-                      "'podInfoOnMount':true,'fsGroupPolicy':'File','volumeLifecycleModes':["
-                      "'Persistent','Ephemeral']}}",
-                      attached ? "true" : "false"));
-}
-
-static void put_claim(struct cloud *cloud)
-{
-    cloud_put(cloud, "null/persistentvolume/pv1",
-              json_of("{'metadata':{'name':'pv1'},'spec':{'claimRef':{'uid':'claim-1'},"
-                      "'accessModes':['ReadWriteMany'],'mountOptions':['noatime'],'csi':{'driver':"
-                      "'" DRIVER "','volumeHandle':'vol-1','fsType':'ext4','volumeAttributes':{"
-                      "'tier':'fast'}}}}"));
-    cloud_put(cloud, "default/persistentvolumeclaim/data",
-              json_of("{'metadata':{'name':'data','namespace':'default','uid':'claim-1'},'spec':{"
-                      "'volumeName':'pv1'},'status':{'phase':'Bound'}}"));
-}
-
-#define POD(command, volume)                                                                       \
-    "{'terminationGracePeriodSeconds':1,'securityContext':{'fsGroup':2345},'containers':[{'name':" \
-    "'c','image':"                                                                                 \
-    "'coracle.local/busybox:1','command':['/bin/sh','-c','" command "; sleep 600'],"               \
-    "'volumeMounts':[{'name':'data','mountPath':'/data'}]}],'volumes':[{'name':'data'," volume     \
-    "}]}"
-#define CLAIM "'persistentVolumeClaim':{'claimName':'data'}"
-
-static bool is_written(struct cloud *cloud, void *text)
-{
-    auto_(cor_freep) char *found = read_at(cloud, "volumes/vol-1/said");
-    return strcmp(found, text) == 0;
-}
+#include "csi.h"
 
 static bool is_registered_twice(struct cloud *cloud, void *with)
 {
@@ -192,8 +57,8 @@ static void test_claim(void **state)
         PATIENCE, "no driver");
     start_driver(cloud);
     (void)cloud_await(cloud, is_logged, CLOUD_NAME("registered\n"), PATIENCE, "registered");
-    (void)cloud_await(cloud, says, CLOUD_NAME("wants its volumes attached"), PATIENCE,
-                      "it wants volumes attached");
+    (void)cloud_await(cloud, says, CLOUD_NAME("Volume not attached according to node status"),
+                      PATIENCE, "it wants volumes attached");
     put_driver(cloud, false);
     (void)cloud_await(cloud, is_written, CLOUD_NAME("one\n"), PATIENCE, "one has written");
     auto_(cor_freep) char *log = read_at(cloud, "driver.log");
@@ -211,9 +76,7 @@ static void test_claim(void **state)
     assert_int_equal(count_of(cloud, "unpublish vol-1\n"), 1);
     assert_int_equal(count_of(cloud, "unstage"), 0);
 
-    struct cor_err err = COR_ERR_NONE;
-    auto_(cor_freep) char *refuse = cor_sprintf("%s.refuse", test.log);
-    must(cor_file_write(refuse, COR_VIEW(""), 0644, &err) == COR_OK);
+    make_refuse(true);
     cloud_kill_edged(cloud, SIGKILL);
     cloud_gone(cloud, "default/pod/two"); /* nobody tells the next one of it */
     cloud_start_edged(cloud);
@@ -222,11 +85,48 @@ static void test_claim(void **state)
     assert_true(is_mounted_somewhere(cloud));
     cloud_kill_edged(cloud, SIGTERM); /* it may be stopped meanwhile, too */
     cloud_start_edged(cloud);
-    assert_int_equal(unlink(refuse), 0);
+    make_refuse(false);
     (void)cloud_await(cloud, is_logged, CLOUD_NAME("unstage vol-1\n"), PATIENCE, "given back");
     (void)cloud_await(cloud, is_clean, NULL, PATIENCE, "nothing is left");
     assert_int_equal(count_of(cloud, "unpublish vol-1\n"), 2);
     assert_true(is_written(cloud, CLOUD_NAME("one\ntwo\n")));
+}
+
+/* What the PersistentVolume and the Pod name is given to the driver, of the namespace that is
+ * named; as long as it is not there the Pod waits in the kubelet's words. */
+static void test_secrets(void **state)
+{
+    struct cloud *cloud = *state;
+    put_driver(cloud, false);
+    start_driver(cloud);
+    (void)cloud_await(cloud, is_logged, CLOUD_NAME("registered\n"), PATIENCE, "registered");
+    put_claim(cloud);
+    struct cor_json *volume =
+        cor_json_copy(cor_map_get(cloud->objects, cor_view_of("null/persistentvolume/pv1")));
+    cor_json_set_at(volume, "spec.csi.nodeStageSecretRef",
+                    json_of("{'name':'s','namespace':'vault'}"));
+    cor_json_set_at(volume, "spec.csi.nodePublishSecretRef",
+                    json_of("{'name':'s','namespace':'default'}"));
+    cloud_put(cloud, "null/persistentvolume/pv1", volume);
+    cloud_put(cloud, "vault/secret/s", json_of(SECRET("key"), "vault", "s1", "c3RhZ2Ux"));
+    cloud_put_pod(cloud, "one", POD("echo one >> /data/said", CLAIM));
+    (void)cloud_await(cloud, says,
+                      CLOUD_NAME("fetching NodePublishSecretRef default/s failed: failed to find "
+                                 "the secret s in the namespace default with error: "),
+                      PATIENCE, "no secret");
+    cloud_put(cloud, "default/secret/s", json_of(SECRET("word"), "default", "s2", "cHVibGlzaDE="));
+    (void)cloud_await(cloud, is_written, CLOUD_NAME("one\n"), PATIENCE, "one has written");
+    assert_true(is_logged(cloud, CLOUD_NAME("stage secrets [('key', 'stage1')]\n")));
+    assert_true(is_logged(cloud, CLOUD_NAME("publish secrets [('word', 'publish1')]\n")));
+    assert_false(is_logged(cloud, CLOUD_NAME("publish secrets []\n")));
+    cloud_put_pod(cloud, "own",
+                  POD("true", "'csi':{'driver':'" DRIVER "','nodePublishSecretRef':{'name':'s'}}"));
+    (void)cloud_await(cloud, is_logged, CLOUD_NAME("publish csi-uid-own-data ephemeral"), PATIENCE,
+                      "its own volume");
+    assert_int_equal(count_of(cloud, "publish secrets [('word', 'publish1')]\n"), 2);
+    cloud_delete_pods(cloud);
+    assert_false(says(cloud, CLOUD_NAME("stage1")) || says(cloud, CLOUD_NAME("c3RhZ2Ux")));
+    assert_false(is_mounted_somewhere(cloud));
 }
 
 static bool is_greeted(struct cloud *cloud, void *text)
@@ -348,6 +248,7 @@ int main(int argc, char **argv)
     be_contained(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_claim, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_inline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nfs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_off, cloud_set_up, cloud_tear_down),

@@ -92,12 +92,76 @@ static void test_drivers(void **state)
     assert_int_equal(f->status, 422);
 }
 
+/* What StorageClasses, CSINodes and VolumeAttachments must be. */
+static void test_storage(void **state)
+{
+    struct fixture *f = *state;
+#define STORAGE "/apis/storage.k8s.io/v1/"
+    static const struct {
+        const char *path, *body;
+        int status;
+        const char *words;
+    } rows[] = {
+        {"storageclasses", "{'metadata':{'name':'c'}}", 422, "provisioner: Required value"},
+        {"storageclasses",
+         "{'metadata':{'name':'c'},'provisioner':'p','volumeBindingMode':'Never'}", 422,
+         "volumeBindingMode"},
+        {"storageclasses", "{'metadata':{'name':'c'},'provisioner':'p'}", 201,
+         "\"volumeBindingMode\":\"Immediate\""},
+        {"csinodes",
+         "{'metadata':{'name':'n'},'spec':{'drivers':[{'name':'a','nodeID':'1'},{'name':'a',"
+         "'nodeID':'2'}]}}",
+         422, "Duplicate value"},
+        {"csinodes", "{'metadata':{'name':'n'},'spec':{'drivers':[{'name':'a','nodeID':''}]}}", 422,
+         "nodeID: Required value"},
+        {"csinodes", "{'metadata':{'name':'n'},'spec':{'drivers':[{'name':'a','nodeID':'1'}]}}",
+         201, "\"nodeID\":\"1\""},
+        {"volumeattachments", "{'metadata':{'name':'v'},'spec':{'attacher':'a','source':{}}}", 422,
+         "spec.nodeName: Required value"},
+        {"volumeattachments",
+         "{'metadata':{'name':'v'},'spec':{'attacher':'a','nodeName':'n','source':{"
+         "'persistentVolumeName':'p'}},'status':{'attached':true}}",
+         201, "\"attached\":false"},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_freep) char *path = cor_sprintf(STORAGE "%s", rows[i].path);
+        call(f, "POST", path, rows[i].body);
+        if (f->status != rows[i].status || strstr(f->text.data, rows[i].words) == NULL) {
+            fail_msg("%s: %ld %s", rows[i].body, (long)f->status, f->text.data);
+        }
+    }
+    static const struct {
+        const char *path, *body;
+        int status;
+    } patches[] = {
+        {"storageclasses/c", "{'volumeBindingMode':'WaitForFirstConsumer'}", 422},
+        {"storageclasses/c", "{'allowVolumeExpansion':true}", 200},
+        {"csinodes/n", "{'spec':{'drivers':[{'name':'a','nodeID':'2'}]}}", 422},
+        {"csinodes/n", "{'spec':{'drivers':[]}}", 200},
+        {"volumeattachments/v", "{'spec':{'nodeName':'m'}}", 422},
+        {"volumeattachments/v/status",
+         "{'status':{'attached':true,'attachmentMetadata':{'device':'/dev/x'}}}", 200},
+    };
+    for (size_t i = 0; i < COR_COUNT(patches); i++) {
+        auto_(cor_freep) char *path = cor_sprintf(STORAGE "%s", patches[i].path);
+        send_ask(f, &(struct ask){.method = "PATCH",
+                                  .path = path,
+                                  .body = patches[i].body,
+                                  .type = "application/merge-patch+json"});
+        if (f->status != patches[i].status) {
+            fail_msg("%s: %ld %s", patches[i].body, (long)f->status, f->text.data);
+        }
+    }
+    assert_string_equal(at(f, "status.attachmentMetadata.device"), "/dev/x");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_classes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pods, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drivers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_storage, setup, teardown),
     };
     return cmocka_run_group_tests_name("kubelite class", tests, NULL, NULL);
 }

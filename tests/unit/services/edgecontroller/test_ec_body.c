@@ -89,6 +89,22 @@ static const struct row {
      "'spec':{'unschedulable':false}}",
      COR_OK, "{'metadata':{'annotations':{'k':'v'}},'status':{'a':1}}"},
     {PX_VERB_PATCH, "null/nodepatch/n1", "{'status':{}}", COR_OK, "{'status':{}}"},
+    /* CSINodes: the drivers, in the name of the Node. */
+    {PX_VERB_CREATE, "null/csinode/n1",
+     "{'kind':'CSINode','metadata':{'name':'n1','labels':{'a':'b'},'ownerReferences':[{'kind':"
+     "'Pod'}]},'spec':{'drivers':[{'name':'d'}]}}",
+     COR_OK,
+     "{'kind':'CSINode','metadata':{'name':'n1','ownerReferences':[{'apiVersion':'v1','kind':"
+     "'Node','name':'n1','uid':'nu'}]},'spec':{'drivers':[{'name':'d'}]}}"},
+    {PX_VERB_CREATE, "null/csinode/n1", "{'metadata':{'name':'n2'}}", COR_DENIED, NULL},
+    {PX_VERB_PATCH, "null/csinode/n1",
+     "{'metadata':{'finalizers':['f']},'spec':{'drivers':[],'more':1}}", COR_OK,
+     "{'spec':{'drivers':[]}}"},
+    /* Claims: their size. */
+    {PX_VERB_PATCH, "a/persistentvolumeclaim/c",
+     "{'spec':{'volumeName':'v'},'status':{'phase':'Bound','capacity':{'storage':'2Gi'},"
+     "'conditions':[]}}",
+     COR_OK, "{'status':{'capacity':{'storage':'2Gi'},'conditions':[]}}"},
     /* Pods: mirrors only, that open no door; of others the status only. */
     {PX_VERB_CREATE, "a/pod/x",
      "{'metadata':{'name':'x'," MIRROR "},'spec':{'nodeName':'n1','containers':[]}}", COR_OK,

@@ -85,14 +85,14 @@ static void test_choice(void **state)
     auto_(cor_json_free) struct cor_json *pod = js("{}");
     auto_(cor_json_free) struct cor_json *picky = js("{'spec':{'nodeSelector':{'a':'b'}}}");
     auto_(cor_buf_free) struct cor_buf why = {0};
-    const struct cor_json *node = kl_choose_node(pod, nodes, pods, &why);
+    const struct cor_json *node = kl_choose_node(pod, nodes, pods, NULL, &why);
     assert_string_equal(cor_json_str_at(node, "metadata.name", ""), "n2");
     auto_(cor_json_free) struct cor_json *no_nodes = cor_json_array();
     cor_buf_clear(&why);
-    assert_null(kl_choose_node(pod, no_nodes, pods, &why));
+    assert_null(kl_choose_node(pod, no_nodes, pods, NULL, &why));
     assert_string_equal(why.data, "no nodes available to schedule pods");
     cor_buf_clear(&why);
-    assert_null(kl_choose_node(picky, nodes, pods, &why));
+    assert_null(kl_choose_node(picky, nodes, pods, NULL, &why));
     assert_string_equal(why.data, "0/3 nodes are available: 2 node(s) didn't match Pod's node "
                                   "affinity, 1 node(s) were not ready.");
 }

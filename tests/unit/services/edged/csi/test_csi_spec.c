@@ -55,9 +55,10 @@ static void test_bad_volumes(void **state)
         {"{'driver':'d','volumeHandle':''}", "csi.driver and csi.volumeHandle are needed"},
         {"{'volumeHandle':'h'}", "csi.driver and csi.volumeHandle are needed"},
         {"{'driver':'d','volumeHandle':'h','nodeStageSecretRef':{'name':'s'}}",
-         "csi.nodeStageSecretRef is not supported by this node"},
-        {"{'driver':'d','volumeHandle':'h','nodePublishSecretRef':{'name':'s'}}",
-         "csi.nodePublishSecretRef is not supported by this node"},
+         "csi: a reference to a Secret is none"},
+        {"{'driver':'d','volumeHandle':'h','nodePublishSecretRef':{'name':'a/b',"
+         "'namespace':'n'}}",
+         "csi: a reference to a Secret is none"},
     };
     auto_(cor_json_free) struct cor_json *pv = json_of(PV);
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
@@ -76,23 +77,24 @@ static void test_policy(void **state)
         const char *driver; /* ' stands for " */
         bool own;           /* the Pod's own volume */
         const char *error;
+        bool attach;
     } rows[] = {
-        {200, "{'spec':{'attachRequired':false}}", false, ""},
-        {200, "{'spec':{}}", false, "wants its volumes attached"},
-        {404, "", false, "wants its volumes attached"},
-        {404, "", true, "volume mode \"Ephemeral\" not supported by driver d"},
-        {200, "{'spec':{'volumeLifecycleModes':['Ephemeral']}}", true, ""},
+        {200, "{'spec':{'attachRequired':false}}", false, "", false},
+        {200, "{'spec':{}}", false, "", true},
+        {404, "", false, "", true},
+        {404, "", true, "volume mode \"Ephemeral\" not supported by driver d", false},
+        {200, "{'spec':{'volumeLifecycleModes':['Ephemeral']}}", true, "", false},
         {200, "{'spec':{'attachRequired':false,'volumeLifecycleModes':['Ephemeral']}}", false,
-         "volume mode \"Persistent\" not supported by driver d"},
-        {0, "the link is down", false, "cannot get CSIDriver d: the link is down"},
-        {200, "no JSON", false, "cannot get CSIDriver d"},
-        {503, "{}", false, "cannot get CSIDriver d"},
+         "volume mode \"Persistent\" not supported by driver d", false},
+        {0, "the link is down", false, "cannot get CSIDriver d: the link is down", false},
+        {200, "no JSON", false, "cannot get CSIDriver d", false},
+        {503, "{}", false, "cannot get CSIDriver d", false},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         auto_(cor_json_free) struct cor_json *pv = json_of(PV);
         auto_(csi_volume_free) struct csi_volume volume = {0};
         auto_(cor_freep) char *driver = cor_strdup(rows[i].driver);
-        struct csi_policy policy;
+        struct csi_policy policy = {0};
         struct cor_err err = COR_ERR_NONE;
         for (char *c = driver; *c != '\0'; c++) {
             *c = *c == '\'' ? '"' : *c;
@@ -106,7 +108,81 @@ static void test_policy(void **state)
             strstr(err.text, rows[i].error) == NULL) {
             fail_msg("row %zu: %s", i, err.text);
         }
+        assert_int_equal(code == COR_OK && policy.attach, rows[i].attach);
     }
+}
+
+/* What a VolumeAttachment says. */
+static void test_attachment(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *object, *error;
+        size_t count; /* of its metadata */
+    } rows[] = {
+        {404, "{}", "Volume not attached according to node status for volume \"pv1\"", 0},
+        {200, "{}", "Volume not attached", 0},
+        {200, "{'status':{'attached':'yes'}}", "Volume not attached", 0},
+        {200, "{'status':{'attached':false,'attachError':{'message':'no'}}}", "no", 0},
+        {200, "{'status':{'attached':true}}", "", 0},
+        {200, "{'status':{'attached':true,'attachmentMetadata':{'a':'b','c':1}}}", "", 1},
+        {200, "{'metadata':{'deletionTimestamp':'t'},'status':{'attached':true}}",
+         "volume pv1 is being detached", 0},
+        {503, "{}", "cannot get VolumeAttachment", 0},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_json_free) struct cor_json *pv = json_of(PV);
+        auto_(cor_json_free) struct cor_json *object = json_of(rows[i].object);
+        auto_(cor_freep) char *text = cor_json_text(object);
+        auto_(csi_volume_free) struct csi_volume volume = {0};
+        struct cor_err err = COR_ERR_NONE;
+        assert_int_equal(read_volume("{'driver':'d','volumeHandle':'h'}", pv, &volume, &err),
+                         COR_OK);
+        enum cor_code code = csi_attached(&volume, rows[i].status, cor_view_of(text), &err);
+        if ((code == COR_OK) != (rows[i].error[0] == '\0') ||
+            strstr(err.text, rows[i].error) == NULL) {
+            fail_msg("row %zu: %s", i, err.text);
+        }
+        assert_int_equal(volume.attached != NULL, code == COR_OK);
+        assert_int_equal(cor_json_count(volume.attached), rows[i].count);
+        auto_(cor_freep) char *name = csi_attachment_name(&volume, "n");
+        /* printf hdn | sha256sum */
+        assert_string_equal(name,
+                            "csi-9072ed11cc1acb5fa433a877ff339b6311d013f33bddd1d0092711a8ace5b16d");
+    }
+}
+
+/* Sizes that the claim's status and the volume tell. */
+static void test_grown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *claim, *pv;
+        int64_t bytes; /* 0: it has not */
+    } rows[] = {
+        {"{'status':{'capacity':{'storage':'1Gi'}}}", "{'spec':{'capacity':{'storage':'2Gi'}}}",
+         2147483648},
+        {"{'status':{'capacity':{'storage':'2Gi'}}}", "{'spec':{'capacity':{'storage':'2Gi'}}}", 0},
+        {"{'status':{'capacity':{'storage':'2Gi'}}}", "{'spec':{'capacity':{'storage':'1Gi'}}}", 0},
+        {"{'status':{}}", "{'spec':{'capacity':{'storage':'1Gi'}}}", 0},
+        {"{'status':{'capacity':{'storage':'1Gi'}}}", "{'spec':{'capacity':{'storage':'x'}}}", 0},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        int64_t bytes = 0;
+        auto_(cor_json_free) struct cor_json *claim = json_of(rows[i].claim);
+        auto_(cor_json_free) struct cor_json *pv = json_of(rows[i].pv);
+        assert_int_equal(csi_has_grown(claim, pv, &bytes), rows[i].bytes != 0);
+        assert_true(rows[i].bytes == 0 || bytes == rows[i].bytes);
+    }
+    auto_(cor_json_free) struct cor_json *claim =
+        json_of("{'status':{'conditions':[{'type':'Resizing'},{'type':'Other'}]}}");
+    auto_(cor_json_free) struct cor_json *pv = json_of(rows[0].pv);
+    auto_(cor_json_free) struct cor_json *patch = csi_grown(claim, pv);
+    auto_(cor_freep) char *text = cor_json_text(patch);
+    assert_string_equal(text, "{\"status\":{\"capacity\":{\"storage\":\"2Gi\"},\"conditions\":[{"
+                              "\"type\":\"Other\"}],\"allocatedResourceStatuses\":{\"storage\":"
+                              "null}}}");
 }
 
 static void test_group(void **state)
@@ -169,7 +245,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_modes),  cmocka_unit_test(test_bad_volumes),
         cmocka_unit_test(test_policy), cmocka_unit_test(test_group),
-        cmocka_unit_test(test_own),
+        cmocka_unit_test(test_own),    cmocka_unit_test(test_attachment),
+        cmocka_unit_test(test_grown),
     };
     return cmocka_run_group_tests_name("csi spec", tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ static struct stats_pod pods[1];
 /* A node with one Pod of two containers; of the second one nothing is known. */
 static struct stats make(void)
 {
-    volumes[0] = (struct stats_volume){"cache", {100, 60, 40, 10, 9, 1}};
+    volumes[0] = (struct stats_volume){"cache", NULL, {100, 60, 40, 10, 9, 1}};
     containers[0] = (struct stats_container){
         .name = "web",
         .id = "c1",
