@@ -473,6 +473,29 @@ static void test_a_start_that_was_given_up(void **state)
     sim_stop(&sim);
 }
 
+/* The runtime lost its sandbox with it: the one in the next sandbox is the first that starts. */
+static void test_a_start_that_was_given_up_with_its_sandbox(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_start(&sim, "{" ONE "}");
+    (void)steps_to_created(&sim);
+    sim.containers[0].state = CRI_EXITED;
+    sim.containers[0].exit_code = 128;
+    sim.containers[0].given_up = true;
+    sim.sandboxes[0].ready = false;
+    sim.sandboxes[1] = (struct sim_sandbox){.id = "s1", .attempt = 1, .ready = true};
+    sim.sandbox_count = 2;
+    sim_restart_edged(&sim);
+    sim_settle(&sim);
+    assert_string_equal(sim.run->sandbox.id, "s1");
+    assert_int_equal(sim_state(&sim, "a")->state, RUN_RUNNING);
+    assert_int_equal(sim_state(&sim, "a")->attempt, 0);
+    assert_null(sim_state(&sim, "a")->last.id);
+    assert_true(sim.containers[0].removed);
+    sim_stop(&sim);
+}
+
 /* Neither started nor to be removed, for a while. */
 static void test_one_that_cannot_be_removed(void **state)
 {
@@ -714,6 +737,7 @@ int main(void)
         cmocka_unit_test(test_adoption_at_every_step),
         cmocka_unit_test(test_adoption_starts_nothing_old),
         cmocka_unit_test(test_a_start_that_was_given_up),
+        cmocka_unit_test(test_a_start_that_was_given_up_with_its_sandbox),
         cmocka_unit_test(test_one_that_cannot_be_removed),
         cmocka_unit_test(test_what_was_removed_is_told_late),
         cmocka_unit_test(test_adoption_of_one_that_is_being_started),
