@@ -144,9 +144,9 @@ static bool is_current(const struct run *run, const struct run_container *c)
            strcmp(c->sandbox, run->sandbox.id) == 0;
 }
 
-/* It was made by an edged that is no more, or for a sandbox that is no more, or files that it mounts
- * have been replaced since: the runtime would not find them. Another one is made in its place, which
- * nobody sees as a restart. */
+/* It was made by an edged that is no more, or for a sandbox that is no more, or files that it
+ * mounts have been replaced since: the runtime would not find them. Another one is made in its
+ * place, which nobody sees as a restart. */
 static void discard(struct run *run, struct run_container *c)
 {
     if (run->old_container_count >= RUN_OLD_MAX) {
