@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Field tables of Kubernetes types: what the Go API of Kubernetes 1.20 (k8s.io/api) says with
+// Field tables of Kubernetes types: what the Go API of Kubernetes 1.20 (of Pods: 1.32) says with
 // struct tags. Shape checks, defaults, strategic merge and OpenAPI derive from them. Constant data.
 //
 // Rows of a .def file:

@@ -33,9 +33,17 @@ static void reply_empty(struct kl_request *request)
 
 static enum cor_code check_upgrade(struct kl_request *request, struct kl_fail *fail)
 {
-    bool needs = request->route.sub != KL_SUB_LOG;
-    return needs && !cor_exchange_wants_upgrade(request->exchange)
-               ? kl_fail_bad(fail, "Upgrade request required")
+    struct cor_exchange *exchange = request->exchange;
+    if (request->route.sub == KL_SUB_LOG) {
+        return COR_OK;
+    }
+    if (!cor_exchange_wants_upgrade(exchange)) {
+        return kl_fail_bad(fail, "Upgrade request required");
+    }
+    /* The client goes back to SPDY: better from here than after a journey to the node. */
+    return kl_kubelet_needs_translation(cor_exchange_header(exchange, "Upgrade"),
+                                        cor_exchange_header(exchange, "Sec-WebSocket-Protocol"))
+               ? kl_fail_bad(fail, "unable to upgrade: unsupported WebSocket protocol")
                : COR_OK;
 }
 

@@ -12,6 +12,7 @@
 static bool waits(const struct cor_json *pod)
 {
     return cor_json_str_at(pod, "spec.nodeName", "")[0] == '\0' && !kl_meta_deleting(pod) &&
+           cor_json_count(cor_json_at(pod, "spec.schedulingGates")) == 0 &&
            strcmp(cor_json_str_at(pod, "spec.schedulerName", ""), "default-scheduler") == 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/mem.h"
 #include "common/clock/clock.h"
@@ -297,4 +298,25 @@ enum cor_code kl_kubelet_path(const struct kl_kubelet_ask *ask, struct cor_buf *
     }
     out->data[--out->len] = '\0'; /* '?' or '&' */
     return code;
+}
+
+/* ---- protocols ----------------------------------------------------------------------------------
+ */
+
+/* k8s.io/apimachinery pkg/util/remotecommand StreamProtocolV5Name, pkg/util/portforward. */
+static const char *const translated[] = {"v5.channel.k8s.io", "SPDY/3.1+portforward.k8s.io"};
+
+bool kl_kubelet_needs_translation(const char *upgrade, const char *offered)
+{
+    struct cor_view list = cor_view_of(offered == NULL ? "" : offered);
+    struct cor_view one;
+    bool all = list.len > 0 && upgrade != NULL && strcasecmp(upgrade, "websocket") == 0;
+    while (all && cor_view_split(&list, ',', &one)) {
+        bool known = false;
+        for (size_t i = 0; i < COR_COUNT(translated); i++) {
+            known = known || cor_view_is(cor_view_trim(one), translated[i]);
+        }
+        all = known;
+    }
+    return all;
 }

@@ -29,4 +29,9 @@ struct kl_kubelet_ask {
 COR_NODISCARD enum cor_code kl_kubelet_path(const struct kl_kubelet_ask *ask, struct cor_buf *out,
                                             struct kl_fail *fail);
 
+/* Whether no kubelet speaks what the client offers: protocols that the API server of
+ * Kubernetes 1.30 and later translates to SPDY, and this one does not. upgrade and offered are the
+ * headers Upgrade and Sec-WebSocket-Protocol; NULL: absent. */
+bool kl_kubelet_needs_translation(const char *upgrade, const char *offered);
+
 #endif

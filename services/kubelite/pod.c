@@ -198,6 +198,21 @@ static bool tolerations_only_grow(const struct cor_json *now, const struct cor_j
     return true;
 }
 
+/* Gates are only taken away (ValidatePodUpdate). */
+static bool gates_only_go(const struct cor_json *now, const struct cor_json *before)
+{
+    for (size_t i = 0; i < cor_json_count(now); i++) {
+        bool found = false;
+        for (size_t b = 0; b < cor_json_count(before) && !found; b++) {
+            found = cor_json_equal(cor_json_item(now, i), cor_json_item(before, b));
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void kl_pod_check_update(struct kl_draft *draft)
 {
     const struct cor_json *old = cor_json_get(draft->old, "spec");
@@ -209,6 +224,10 @@ void kl_pod_check_update(struct kl_draft *draft)
     if (tolerations_only_grow(cor_json_get(spec, "tolerations"),
                               cor_json_get(old, "tolerations"))) {
         cor_json_set(spec, "tolerations", cor_json_copy(cor_json_get(old, "tolerations")));
+    }
+    const struct cor_json *gates = cor_json_get(old, "schedulingGates");
+    if (gates != NULL && gates_only_go(cor_json_get(spec, "schedulingGates"), gates)) {
+        cor_json_set(spec, "schedulingGates", cor_json_copy(gates));
     }
     if (!cor_json_equal(spec, old)) {
         kl_cause_forbidden(&draft->causes, "spec",

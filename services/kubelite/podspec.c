@@ -177,7 +177,7 @@ static void check_probe(const struct scope *scope, const struct cor_json *contai
 {
     static const char *const numbers[] = {"initialDelaySeconds", "timeoutSeconds", "periodSeconds",
                                           "successThreshold", "failureThreshold"};
-    static const char *const handlers[] = {"exec", "httpGet", "tcpSocket"};
+    static const char *const handlers[] = {"exec", "httpGet", "tcpSocket", "grpc"};
     const struct cor_json *probe = cor_json_get(container, name);
     if (probe == NULL) {
         return;
@@ -248,6 +248,22 @@ static void check_container(const struct scope *scope, const struct cor_json *co
     check_quantities(scope, cor_json_get(container, "resources"), "requests");
 }
 
+/* Only an init container has a restartPolicy of its own: a sidecar (validateInitContainers). */
+static void check_restart(const struct cor_json *container, const char *which, const char *path,
+                          struct kl_causes *causes)
+{
+    static const char *const policies[] = {"Always", NULL};
+    auto_(cor_freep) char *field = cor_sprintf("%s.restartPolicy", path);
+    if (cor_json_get(container, "restartPolicy") == NULL) {
+        return;
+    }
+    if (strcmp(which, "initContainers") == 0) {
+        check_one_of(container, "restartPolicy", path, policies, causes);
+    } else {
+        kl_cause_forbidden(causes, field, "may not be set for non-init containers");
+    }
+}
+
 static void check_containers(const struct cor_json *list, const char *which,
                              const struct cor_json *volumes, struct cor_json *names,
                              struct kl_causes *causes)
@@ -267,6 +283,7 @@ static void check_containers(const struct cor_json *list, const char *which,
         }
         cor_json_set(names, name, cor_json_bool(true));
         check_container(&(struct scope){causes, path, volumes}, container);
+        check_restart(container, which, path, causes);
     }
 }
 

@@ -42,6 +42,17 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* What the Pod itself asks for counts instead of its containers; its limit when they ask for
+ * nothing (resource.PodRequests). */
+static void apply_level(struct pod_amount *sum, struct pod_amount request, struct pod_amount limit)
+{
+    if (request.given) {
+        sum->n = request.n;
+    } else if (sum->n == 0) {
+        sum->n = limit.n;
+    }
+}
+
 struct pod_resources admit_requests(const struct pod *pod)
 {
     struct pod_resources sidecars = {0};
@@ -63,6 +74,8 @@ struct pod_resources admit_requests(const struct pod *pod)
     sum.cpu_request.n = larger(sum.cpu_request.n, most.cpu_request.n);
     sum.memory_request.n = larger(sum.memory_request.n, most.memory_request.n);
     sum.storage_request.n = larger(sum.storage_request.n, most.storage_request.n);
+    apply_level(&sum.cpu_request, pod->level.cpu_request, pod->level.cpu_limit);
+    apply_level(&sum.memory_request, pod->level.memory_request, pod->level.memory_limit);
     add(&sum.cpu_request, pod->overhead_cpu.n);
     add(&sum.memory_request, pod->overhead_memory.n);
     return sum;
@@ -291,6 +304,13 @@ static bool wants_apparmor(const struct pod *pod)
     return false;
 }
 
+/* Groups of the image must not count, but the runtime adds them. */
+static bool wants_strict_groups(const struct pod *pod)
+{
+    return strcmp(cor_json_str_at(pod->object, "spec.securityContext.supplementalGroupsPolicy", ""),
+                  "Strict") == 0;
+}
+
 bool admit_pod(const struct admit_node *node, const struct pod *const *others, size_t count,
                const struct pod *pod, struct admit_refusal *out)
 {
@@ -304,6 +324,10 @@ bool admit_pod(const struct admit_node *node, const struct pod *const *others, s
     if (!node->apparmor && wants_apparmor(pod)) {
         return refuse(out, "AppArmor",
                       "Cannot enforce AppArmor: AppArmor is not enabled on the host");
+    }
+    if (wants_strict_groups(pod)) {
+        return refuse(out, "SupplementalGroupsPolicyNotSupported",
+                      "SupplementalGroupsPolicy=Strict is not supported in this node");
     }
     if (wrong_os_label(pod)) {
         return refuse(

@@ -34,8 +34,18 @@ static struct limits limits_of(const struct pod *pod)
         sum.all_cpu = sum.all_cpu && r->cpu_limit.n > 0;
         sum.all_memory = sum.all_memory && r->memory_limit.n > 0;
     }
-    sum.cpu = quantity_sum(larger(sum.cpu, most.cpu), pod->overhead_cpu.n);
-    sum.memory = quantity_sum(larger(sum.memory, most.memory), pod->overhead_memory.n);
+    sum.cpu = larger(sum.cpu, most.cpu);
+    sum.memory = larger(sum.memory, most.memory);
+    if (pod->level.cpu_limit.n > 0) { /* the Pod's own limit, whatever its containers have */
+        sum.cpu = pod->level.cpu_limit.n;
+        sum.all_cpu = true;
+    }
+    if (pod->level.memory_limit.n > 0) {
+        sum.memory = pod->level.memory_limit.n;
+        sum.all_memory = true;
+    }
+    sum.cpu = quantity_sum(sum.cpu, pod->overhead_cpu.n);
+    sum.memory = quantity_sum(sum.memory, pod->overhead_memory.n);
     return sum;
 }
 

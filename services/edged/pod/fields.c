@@ -44,6 +44,10 @@ enum { MODE = 0777, ID = INT32_MAX, PORT = 65535, TOKEN_LEAST = 600, HEADERS_MAX
     {                                                                                              \
         .key = (key_), .kind = SHAPE_TEXTS                                                         \
     }
+#define REFUSED(key_, why_)                                                                        \
+    {                                                                                              \
+        .key = (key_), .kind = SHAPE_REFUSED, .refused = (why_)                                    \
+    }
 #define END                                                                                        \
     {                                                                                              \
         .key = NULL                                                                                \
@@ -108,6 +112,7 @@ static const struct shape value_from[] = {
     OBJECT("resourceFieldRef", resource_ref),
     OBJECT("configMapKeyRef", key_ref),
     OBJECT("secretKeyRef", key_ref),
+    REFUSED("fileKeyRef", "this node does not read environment variables from files"),
     END,
 };
 static const struct shape env[] = {
@@ -145,9 +150,11 @@ static const struct shape ports[] = {
     CHOICE("protocol", protocols),
     END,
 };
+#define NO_CLAIMS "this node does not allocate resources dynamically"
 static const struct shape resources[] = {
     {.key = "limits", .kind = SHAPE_QUANTITIES},
     {.key = "requests", .kind = SHAPE_QUANTITIES},
+    REFUSED("claims", NO_CLAIMS),
     END,
 };
 
@@ -222,7 +229,8 @@ static const struct shape lifecycle[] = {
         TEXT("terminationMessagePath"), CHOICE("terminationMessagePolicy", messages),              \
         BOOL("stdin"), BOOL("stdinOnce"), BOOL("tty"), HANDLER("startupProbe", probe),             \
         HANDLER("livenessProbe", probe), HANDLER("readinessProbe", probe),                         \
-        OBJECT("lifecycle", lifecycle)
+        OBJECT("lifecycle", lifecycle),                                                            \
+        REFUSED("volumeDevices", "this node has no raw block volumes")
 
 static const struct shape container[] = {CONTAINER, END};
 static const struct shape init_container[] = {CONTAINER, CHOICE("restartPolicy", always_only), END};
@@ -368,6 +376,7 @@ static const struct shape spec[] = {
     CHECKED("runtimeClassName", shape_subdomain),
     {.key = "overhead", .kind = SHAPE_QUANTITIES},
     OBJECT("resources", resources),
+    REFUSED("resourceClaims", NO_CLAIMS),
     OBJECT("securityContext", pod_security),
     LIST("hostAliases", aliases),
     LIST("readinessGates", gates),

@@ -254,6 +254,7 @@ static void read_spec(struct pod_reader *reader, const struct cor_json *spec, st
     pod->fqdn = cor_json_bool_at(spec, "setHostnameAsFQDN", false);
     pod->runtime_class = pod_text(spec, "runtimeClassName");
     pod_read_overhead(reader, cor_json_get(spec, "overhead"), pod);
+    pod_read_resources(reader, cor_json_get(spec, "resources"), &pod->level);
     pod->host_ipc = cor_json_bool_at(spec, "hostIPC", false);
     pod->share_pid = cor_json_bool_at(spec, "shareProcessNamespace", false);
     pod->restart = restart_of(pod_text(spec, "restartPolicy"));
@@ -270,21 +271,31 @@ static void read_spec(struct pod_reader *reader, const struct cor_json *spec, st
     (void)pod_read_volumes(reader, cor_json_get(spec, "volumes"), pod);
 }
 
+static bool asks(const struct pod_resources *r)
+{
+    return (r->cpu_request.n | r->cpu_limit.n | r->memory_request.n | r->memory_limit.n) != 0;
+}
+
+/* Limits cpu and memory, and asks for just that. */
+static bool is_limited(const struct pod_resources *r)
+{
+    bool cpu = r->cpu_limit.n != 0 && (!r->cpu_request.given || r->cpu_request.n == r->cpu_limit.n);
+    bool memory = r->memory_limit.n != 0 &&
+                  (!r->memory_request.given || r->memory_request.n == r->memory_limit.n);
+    return cpu && memory;
+}
+
 /* core/v1 GetPodQOS: Guaranteed when each container limits cpu and memory and asks for just that;
- * BestEffort when none asks for anything (k8s.io/kubernetes pkg/apis/core/v1/helper/qos). */
+ * BestEffort when none asks for anything; what the Pod itself says counts instead
+ * (k8s.io/kubernetes pkg/apis/core/v1/helper/qos). */
 static enum pod_qos qos_of(const struct pod *pod)
 {
-    bool any = false;
-    bool all_limited = true;
-    for (size_t i = 0; i < pod_main_end(pod); i++) {
+    bool any = asks(&pod->level);
+    bool all_limited = !any || is_limited(&pod->level);
+    for (size_t i = 0; !asks(&pod->level) && i < pod_main_end(pod); i++) {
         const struct pod_resources *r = &pod_container(pod, i)->resources;
-        any = any ||
-              (r->cpu_request.n | r->cpu_limit.n | r->memory_request.n | r->memory_limit.n) != 0;
-        bool cpu =
-            r->cpu_limit.n != 0 && (!r->cpu_request.given || r->cpu_request.n == r->cpu_limit.n);
-        bool memory = r->memory_limit.n != 0 &&
-                      (!r->memory_request.given || r->memory_request.n == r->memory_limit.n);
-        all_limited = all_limited && cpu && memory;
+        any = any || asks(r);
+        all_limited = all_limited && is_limited(r);
     }
     if (!any) {
         return POD_QOS_BEST_EFFORT;

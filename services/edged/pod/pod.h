@@ -270,6 +270,7 @@ struct pod {
     const char *runtime_class;      /* ""; its handler: cri/runtimeclass.h */
     struct pod_amount overhead_cpu; /* what its runtime needs besides the containers */
     struct pod_amount overhead_memory;
+    struct pod_resources level; /* cpu and memory of all containers together: spec.resources */
     bool share_pid;
     enum pod_restart restart;
     int64_t grace_seconds;

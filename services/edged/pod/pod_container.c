@@ -182,8 +182,8 @@ static void read_extras(struct pod_reader *reader, const struct cor_json *limits
     }
 }
 
-static void read_resources(struct pod_reader *reader, const struct cor_json *json,
-                           struct pod_resources *out)
+void pod_read_resources(struct pod_reader *reader, const struct cor_json *json,
+                        struct pod_resources *out)
 {
     const struct cor_json *limits = cor_json_get(json, "limits");
     const struct cor_json *requests = cor_json_get(json, "requests");
@@ -305,7 +305,7 @@ bool pod_read_container(struct pod_reader *reader, const struct cor_json *json,
     read_mounts(reader, cor_json_get(json, "volumeMounts"), out);
     read_ports(reader, cor_json_get(json, "ports"), out);
     pod_read_handlers(reader, json, out);
-    read_resources(reader, cor_json_get(json, "resources"), &out->resources);
+    pod_read_resources(reader, cor_json_get(json, "resources"), &out->resources);
     read_security(reader, cor_json_get(json, "securityContext"), defaults, &out->security);
     out->message_path = optional_text(json, "terminationMessagePath", "/dev/termination-log");
     out->message_from_log =

@@ -41,6 +41,10 @@ void pod_apparmor_note(const char *text, struct pod_security *out);
 bool pod_read_container(struct pod_reader *reader, const struct cor_json *json,
                         const struct cor_json *defaults, struct pod_container *out);
 
+/* Reads limits and requests of json, which may be absent. */
+void pod_read_resources(struct pod_reader *reader, const struct cor_json *json,
+                        struct pod_resources *out);
+
 /* Reads spec.overhead. */
 void pod_read_overhead(struct pod_reader *reader, const struct cor_json *json, struct pod *out);
 

@@ -148,11 +148,10 @@ static bool check_ports(struct pod_reader *reader, const struct pod *pod, const 
     return true;
 }
 
-static bool check_amounts(struct pod_reader *reader, const struct pod *pod,
-                          const struct place *place)
+/* up is what has the member resources. */
+static bool check_resources(struct pod_reader *reader, const struct shape_at *up,
+                            const struct pod_resources *r)
 {
-    (void)pod;
-    const struct pod_resources *r = &place->container->resources;
     const struct {
         const char *name;
         struct pod_amount request;
@@ -164,13 +163,20 @@ static bool check_amounts(struct pod_reader *reader, const struct pod *pod,
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         if (rows[i].request.given && rows[i].limit.given && rows[i].request.n > rows[i].limit.n) {
-            const struct shape_at amounts = {.up = &place->item, .key = "resources"};
+            const struct shape_at amounts = {.up = up, .key = "resources"};
             const struct shape_at at = {.up = &amounts, .key = "requests"};
             return shape_bad(reader, &at, "Invalid value: must be less than or equal to %s limit",
                              rows[i].name);
         }
     }
     return true;
+}
+
+static bool check_amounts(struct pod_reader *reader, const struct pod *pod,
+                          const struct place *place)
+{
+    (void)pod;
+    return check_resources(reader, &place->item, &place->container->resources);
 }
 
 static bool adds_admin(const struct pod_security *security)
@@ -273,7 +279,7 @@ static bool check_pod(struct pod_reader *reader, const struct pod *pod)
                          "Invalid value: true: ShareProcessNamespace and HostPID "
                          "cannot both be enabled");
     }
-    return true;
+    return check_resources(reader, &spec, &pod->level);
 }
 
 bool pod_rules(struct pod_reader *reader, const struct pod *pod)

@@ -264,6 +264,13 @@ static bool check_quantities(struct pod_reader *reader, const struct shape_at *a
     return check_map(reader, at, value, shape, check_quantity);
 }
 
+static bool check_refused(struct pod_reader *reader, const struct shape_at *at,
+                          const struct cor_json *value, const struct shape *shape)
+{
+    bool empty = !cor_json_is_string(value) && cor_json_count(value) == 0;
+    return empty || shape_bad(reader, at, "Forbidden: %s", shape->refused);
+}
+
 static const check_fn checks[SHAPE_KINDS] = {
     [SHAPE_TEXT] = check_text,
     [SHAPE_BOOL] = check_bool,
@@ -276,6 +283,7 @@ static const check_fn checks[SHAPE_KINDS] = {
     [SHAPE_INTS] = check_ints,
     [SHAPE_TEXT_MAP] = check_text_map,
     [SHAPE_QUANTITIES] = check_quantities,
+    [SHAPE_REFUSED] = check_refused,
 };
 
 static bool is_absent(const struct cor_json *value)

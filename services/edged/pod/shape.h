@@ -19,6 +19,7 @@ enum shape_kind {
     SHAPE_INTS,       /* list of numbers */
     SHAPE_TEXT_MAP,   /* object of texts */
     SHAPE_QUANTITIES, /* object of quantities */
+    SHAPE_REFUSED,    /* what this node cannot do, and must not leave out */
     SHAPE_KINDS
 };
 
@@ -31,6 +32,7 @@ struct shape {
     const char *(*wrong)(struct cor_view text); /* what is wrong with a text; NULL: nothing */
     const char *const *values;                  /* texts that are known; ended by NULL */
     const struct shape *fields;                 /* of an object, or of a list's elements */
+    const char *refused;                        /* why there may be no value */
     bool one_of;                                /* of its members that are objects, exactly one */
 };
 

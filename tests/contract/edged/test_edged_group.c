@@ -69,6 +69,9 @@ static void test_group(void **state)
         "{'name':'out','hostPath':{'path':'%s'}}]}",
         cloud->dir);
     cloud_put_pod(cloud, "many", spec);
+    cloud_put_pod(cloud, "level",
+                  "{'resources':{'limits':{'memory':'48Mi'}},'containers':[{'name':'c','image':"
+                  "'coracle.local/busybox:1','command':['sleep','600']}]}");
     (void)cloud_await(cloud, has_tried, CLOUD_NAME("forks"), PATIENCE, "it has tried");
     auto_(cor_freep) char *forks = written(cloud, "forks");
     assert_non_null(strstr(forks, "can't fork"));
@@ -78,6 +81,10 @@ static void test_group(void **state)
     auto_(cor_freep) char *shares = group_value("poduid-many", "cpu.shares", "cpu.weight");
     assert_string_equal(pids, "20\n");
     assert_string_equal(memory, "100663296\n");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("level"), PATIENCE, "the other runs");
+    auto_(cor_freep) char *level =
+        group_value("/burstable", "uid-level", "memory.limit_in_bytes", "memory.max");
+    assert_string_equal(level, "50331648\n"); /* the Pod's own limit */
     assert_true(strcmp(shares, "1536\n") == 0 || strcmp(shares, "59\n") == 0);
     cloud_delete_pods(cloud);
     auto_(cor_freep) char *gone = group_value("poduid-many", "pids.max", "pids.max");

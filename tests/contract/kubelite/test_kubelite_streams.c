@@ -492,6 +492,30 @@ static void test_exec(void **state)
     assert_string_equal(k->peer, "kubelite-kubelet-client/system:masters");
 }
 
+/* As kubectl from 1.30 on asks first: it goes back to SPDY at once. */
+static void ask_websocket(struct kubelet *k)
+{
+    CURL *easy = dial(k);
+    static const char text[] =
+        "GET " POD "/exec?container=c&command=sh&stdout=true HTTP/1.1\r\nHost: h\r\nConnection: "
+        "Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+        "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n";
+    say(easy, text, sizeof(text) - 1);
+    auto_(cor_freep) char *answer = hear(easy, "\"code\":400");
+    must(strncmp(answer, "HTTP/1.1 400 ", 13) == 0);
+    must(strstr(answer, "unsupported WebSocket protocol") != NULL);
+    curl_easy_cleanup(easy);
+}
+
+static void test_translated_protocols(void **state)
+{
+    struct kubelet *k = *state;
+    k->asked[0] = '\0';
+    begin(k, ask_websocket);
+    end(k);
+    assert_string_equal(k->asked, ""); /* nobody was asked */
+}
+
 static void refused(struct kubelet *k)
 {
     CURL *easy = dial(k);
@@ -652,6 +676,7 @@ int main(void)
         CASE(test_logs),
         CASE(test_follow),
         CASE(test_exec),
+        CASE(test_translated_protocols),
         CASE(test_kubelet_refuses_to_upgrade),
         CASE(test_killed_clients_leave_nothing),
         CASE(test_back_pressure),

@@ -107,11 +107,36 @@ static void test_hosts(void **state)
     }
 }
 
+static void test_protocols(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *upgrade, *offered;
+        bool translated;
+    } CASES[] = {
+        {"websocket", "v5.channel.k8s.io", true},
+        {"WebSocket", " v5.channel.k8s.io ,SPDY/3.1+portforward.k8s.io", true},
+        {"websocket", "SPDY/3.1+portforward.k8s.io", true},
+        {"websocket", "v5.channel.k8s.io, v4.channel.k8s.io", false},
+        {"websocket", "v4.channel.k8s.io", false},
+        {"websocket", "portforward.k8s.io", false},
+        {"websocket", "", false},
+        {"websocket", NULL, false},
+        {"SPDY/3.1", "v5.channel.k8s.io", false},
+        {NULL, "v5.channel.k8s.io", false},
+    };
+    for (size_t i = 0; i < COR_COUNT(CASES); i++) {
+        assert_int_equal(kl_kubelet_needs_translation(CASES[i].upgrade, CASES[i].offered),
+                         CASES[i].translated);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_protocols),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,12 +194,65 @@ static void test_apparmor(void **state)
     }
 }
 
+/* The API server's gate may be open though the runtime cannot do it. */
+static void test_strict_groups(void **state)
+{
+    (void)state;
+    struct admit_refusal refusal = {.reason = ""};
+    struct admit_node node = {.name = "n1", .cpu_milli = 1, .memory = 1, .pods = 3};
+    auto_(pod_free) struct pod *merge = pod_of(
+        "{'securityContext':{'supplementalGroupsPolicy':'Merge'},'containers':[{'name':'c','image':"
+        "'i'}]}");
+    auto_(pod_free) struct pod *strict = pod_of(
+        "{'securityContext':{'supplementalGroupsPolicy':'Strict'},'containers':[{'name':'c','image'"
+        ":'i'}]}");
+    assert_true(admit_pod(&node, NULL, 0, merge, &refusal));
+    assert_false(admit_pod(&node, NULL, 0, strict, &refusal));
+    assert_string_equal(refusal.reason, "SupplementalGroupsPolicyNotSupported");
+    assert_string_equal(refusal.message,
+                        "SupplementalGroupsPolicy=Strict is not supported in this node");
+}
+
+/* What the Pod itself asks for, over what its containers do. */
+static void test_level(void **state)
+{
+    (void)state;
+#define LEVEL(level, containers) "{'resources':" level ",'containers':[" containers "]}"
+#define ASKS "{'name':'c','image':'i','resources':{'requests':{'cpu':'100m','memory':'64Mi'}}}"
+#define ASKS_NOT "{'name':'c','image':'i'}"
+    enum { MI = 1024 * 1024 };
+    static const struct {
+        const char *spec;
+        int64_t cpu, memory;
+        enum pod_qos qos;
+    } cases[] = {
+        {LEVEL("{'requests':{'cpu':'2','memory':'1Gi'}}", ASKS), 2000, 1024 * MI,
+         POD_QOS_BURSTABLE},
+        {LEVEL("{'requests':{'cpu':'2'}}", ASKS), 2000, 64 * MI, POD_QOS_BURSTABLE},
+        {LEVEL("{'limits':{'cpu':'2','memory':'1Gi'}}", ASKS), 100, 64 * MI, POD_QOS_GUARANTEED},
+        {LEVEL("{'limits':{'cpu':'2','memory':'1Gi'}}", ASKS_NOT), 2000, 1024 * MI,
+         POD_QOS_GUARANTEED},
+        {LEVEL("{'limits':{'memory':'1Gi'}}", ASKS_NOT), 0, 1024 * MI, POD_QOS_BURSTABLE},
+        {LEVEL("{}", ASKS_NOT), 0, 0, POD_QOS_BEST_EFFORT},
+        {LEVEL("{}", ASKS), 100, 64 * MI, POD_QOS_BURSTABLE},
+    };
+    for (size_t i = 0; i < COR_COUNT(cases); i++) {
+        auto_(pod_free) struct pod *pod = pod_of(cases[i].spec);
+        struct pod_resources asked = admit_requests(pod);
+        assert_int_equal(asked.cpu_request.n, cases[i].cpu);
+        assert_int_equal(asked.memory_request.n, cases[i].memory);
+        assert_int_equal(pod->qos, cases[i].qos);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_node_takes_what_fits),
         cmocka_unit_test(the_last_place_is_taken),
         cmocka_unit_test(test_apparmor),
+        cmocka_unit_test(test_strict_groups),
+        cmocka_unit_test(test_level),
     };
     return cmocka_run_group_tests_name("admit", tests, NULL, NULL);
 }

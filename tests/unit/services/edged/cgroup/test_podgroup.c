@@ -45,6 +45,13 @@ static void test_limits(void **state)
          "'cpu':'1','memory':'1Ki'}}},{'name':'d','image':'i','resources':{'limits':{"
          "'hugepages-2Mi':'2Mi','hugepages-1Gi':'1Gi','cpu':'1','memory':'1Ki'}}}]}",
          2048, 200000, 2048, 6 << 20, 1 << 30},
+        /* the Pod's own limit, whatever its containers have */
+        {"{'resources':{'limits':{'cpu':'2','memory':'8Ki'}},'containers':[{'name':'c','image':'i',"
+         "" LIMITS("500m", "1Ki") "},{'name':'d','image':'i'}],'overhead':{'memory':'100'}}",
+         512, 200000, 8292, 0, 0},
+        {"{'resources':{'limits':{'memory':'8Ki'},'requests':{'cpu':'1'}},'containers':[{'name':'c'"
+         ",'image':'i'}]}",
+         1024, 0, 8192, 0, 0},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         auto_(pod_free) struct pod *pod = pod_of(rows[i].spec);

@@ -68,6 +68,18 @@ static const struct {
      "spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID "
      "cannot both be enabled"},
     {POD("'containers':[]"), "spec.containers: Required value"},
+    {POD(ONE "}],'resources':{'limits':{'memory':'1Gi'},'requests':{'memory':'2Gi'}}"),
+     "spec.resources.requests: Invalid value: must be less than or equal to memory limit"},
+    {POD(ONE "}],'resourceClaims':[{'name':'gpu'}]"),
+     "spec.resourceClaims: Forbidden: this node does not allocate resources dynamically"},
+    {POD(ONE ",'resources':{'claims':[{'name':'gpu'}]}}]"),
+     "spec.containers[0].resources.claims: Forbidden: this node does not allocate resources "
+     "dynamically"},
+    {POD(ONE ",'volumeDevices':[{'name':'v','devicePath':'/dev/x'}]}]"),
+     "spec.containers[0].volumeDevices: Forbidden: this node has no raw block volumes"},
+    {POD(ONE ",'env':[{'name':'A','valueFrom':{'fileKeyRef':{'key':'k'}}}]}]"),
+     "spec.containers[0].env[0].valueFrom.fileKeyRef: Forbidden: this node does not read "
+     "environment variables from files"},
     {LIVE("{}"), "spec.containers[0].livenessProbe: Required value: must specify a handler type"},
     {LIVE("{'sleep':{'seconds':1}}"),
      "spec.containers[0].livenessProbe: Required value: must specify a handler type"},
