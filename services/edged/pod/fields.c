@@ -288,6 +288,11 @@ static const struct shape mounts[] = {
     CHOICE("mountPropagation", propagations),
     END,
 };
+static const struct shape block_devices[] = {
+    NEEDED("name", NULL),
+    NEEDED("devicePath", no_backsteps),
+    END,
+};
 static const struct shape ports[] = {
     CHECKED("name", port_name),
     {.key = "containerPort", .kind = SHAPE_INT, .required = true, .least = 1, .most = PORT},
@@ -305,7 +310,8 @@ static const struct shape resources[] = {
 #define CONTAINER                                                                                  \
     NEEDED("name", label), NEEDED("image", trimmed), CHOICE("imagePullPolicy", pulls),             \
         TEXTS("command"), TEXTS("args"), TEXT("workingDir"), LIST("env", env),                     \
-        LIST("envFrom", env_from), LIST("volumeMounts", mounts), LIST("ports", ports),             \
+        LIST("envFrom", env_from), LIST("volumeMounts", mounts),                                   \
+        LIST("volumeDevices", block_devices), LIST("ports", ports),                                \
         OBJECT("resources", resources), OBJECT("securityContext", container_security),             \
         TEXT("terminationMessagePath"), CHOICE("terminationMessagePolicy", messages),              \
         BOOL("stdin"), BOOL("stdinOnce"), BOOL("tty")
