@@ -18,7 +18,8 @@
     "'c','resource':'limits.cpu','divisor':'1'}}},{'name':'D','valueFrom':{'configMapKeyRef':{"    \
     "'name':'cm','key':'k','optional':true}}},{'name':'E','valueFrom':{'secretKeyRef':{'name':"    \
     "'s','key':'k','optional':true}}}],'envFrom':[{'prefix':'P_','configMapRef':{'name':'cm',"     \
-    "'optional':true}},{'secretRef':{'name':'s','optional':true}}],'volumeMounts':[{'name':'e',"   \
+    "'optional':true}},{'secretRef':{'name':'s','optional':true}}],'volumeDevices':[{'name':"      \
+    "'v','devicePath':'/dev/x'}],'volumeMounts':[{'name':'e',"                                     \
     "'mountPath':'/e','subPath':'a/b','readOnly':true,'recursiveReadOnly':'IfPossible',"           \
     "'mountPropagation':'None'},{'name':'h','mountPath':'/h','subPathExpr':'$(A)'}],'ports':[{"    \
     "'name':'http','containerPort':80,'hostIP':'10.0.0.1','protocol':'TCP'},{'containerPort':81,"  \
@@ -473,6 +474,12 @@ static void test_rules(void **state)
          "spec.containers[0].name: Duplicate value: \"c\""},
         {POD(ONE ",'volumeMounts':[{'name':'v','mountPath':'/x'}]}]"),
          "spec.containers[0].volumeMounts[0].name: Not found: \"v\""},
+        {POD(ONE ",'volumeDevices':[{'name':'v','devicePath':'/dev/x'}]}]"),
+         "spec.containers[0].volumeDevices[0].name: Not found: \"v\""},
+        {POD(ONE ",'volumeDevices':[{'name':'v','devicePath':'/dev/x'}]}],'volumes':[{'name':'v',"
+                 "'emptyDir':{}}]"),
+         "spec.containers[0].volumeDevices[0].name: Invalid value: \"v\": can only use volume "
+         "source type of PersistentVolumeClaim or Ephemeral for block mode"},
         {POD(ONE ",'volumeMounts':[{'name':'v','mountPath':'/x'},{'name':'v','mountPath':'/x'}]}],"
                  "'volumes':[{'name':'v','emptyDir':{}}]"),
          "spec.containers[0].volumeMounts[1].mountPath: Invalid value: \"/x\": must be unique"},
