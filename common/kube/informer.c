@@ -16,6 +16,7 @@ struct cor_informer {
     struct cor_kube_call *call; /* under way; NULL: waiting */
     char *path;
     char *selector;
+    bool held;     /* has not begun */
     bool watch;    /* what the call is, or will be */
     bool troubled; /* logged that it fails */
     struct cor_mono started;
@@ -191,8 +192,19 @@ struct cor_informer *cor_informer_new(struct cor_loop *loop, struct cor_kube *ku
     informer->self = spec->sink.self;
     informer->path = cor_strdup(spec->path);
     informer->selector = cor_strdup(spec->selector);
-    act(informer);
+    informer->held = spec->held;
+    if (!informer->held) {
+        act(informer);
+    }
     return informer;
+}
+
+void cor_informer_go(struct cor_informer *informer)
+{
+    if (informer->held) {
+        informer->held = false;
+        act(informer);
+    }
 }
 
 void cor_informer_free(struct cor_informer **informer)

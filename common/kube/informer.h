@@ -18,16 +18,20 @@ struct cor_informer_spec {
     const char *api_version; /* of the objects, and their kind: see cor_reflector_new */
     const char *kind;
     int64_t silence_us; /* instead of what cor_reflector_silence_us says; 0: not */
+    bool held;          /* does not list before cor_informer_go */
     struct cor_reflector_sink sink;
     /* The server knows no such collection (404); the informer goes on asking. May be NULL. */
     void (*absent)(void *self);
 };
 
-/* Starts to list at once. kube, loop and log are borrowed and must outlive it. Trouble is logged
- * once a state, as kube.informer.*. Returns owned. */
+/* Starts to list at once, unless it is held. kube, loop and log are borrowed and must outlive it.
+ * Trouble is logged once a state, as kube.informer.*. Returns owned. */
 struct cor_informer *cor_informer_new(struct cor_loop *loop, struct cor_kube *kube,
                                       const struct cor_log *log,
                                       const struct cor_informer_spec *spec);
+
+/* Lets one that is held list; nothing for any other. */
+void cor_informer_go(struct cor_informer *informer);
 
 /* Stops and frees. *informer becomes NULL. Not from within the sink's functions. */
 void cor_informer_free(struct cor_informer **informer);

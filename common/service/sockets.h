@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Listening sockets that the supervisor holds, so that connections made while the service is down
-// wait for it: passed from file descriptor 3 on, as sd_listen_fds(3) describes. s6/run does so, and
-// systemd's socket units. Loop thread only.
+// wait for it: passed from file descriptor 3 on, as sd_listen_fds(3) describes. coracle-keep does
+// so, and systemd's socket units. Loop thread only.
 #ifndef COR_SERVICE_SOCKETS_H
 #define COR_SERVICE_SOCKETS_H
 

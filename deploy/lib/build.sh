@@ -29,9 +29,7 @@ install_programs() {
         name=${program##*/}
         put "$program" "$BIN/$name" 0755 || true
     done
-    for name in run finish log; do
-        put "$TOP/deploy/s6/$name" "$LIB/s6/$name" 0755 || true
-    done
+    put "$TOP/deploy/s6/log" "$LIB/s6/log" 0755 || true
     mkdir -p "$CORACLE_PREFIX/bin"
     for name in coracle zmqtap; do
         [ ! -x "$BIN/$name" ] || ln -sfn "../lib/coracle/bin/$name" "$CORACLE_PREFIX/bin/$name"

@@ -66,7 +66,6 @@ cloud_tree() {
         [ -d "$scan/$name" ] || { mkdir -p "$scan/$name" && : >"$scan/$name/down"; }
         tree_row "$scan/$name" "$name" "$user" "$rights" "$files" "$memory" "$nice" <<ROW
 program='$BIN/$name' config='$CORACLE_ETC/$name.yaml' sockets=$([ "$name" != cloudhub ] || echo link:enrol)
-start() { exec "\$@" "\$program" --config "\$config" --ready-fd "\$ready"; }
 ROW
     done < <(rows cloud)
 }

@@ -117,15 +117,14 @@ CHECK
 node_command() {
     case $1 in
         containerd)
-            echo "start() { exec \"\$@\" containerd -c '$NODE_RUN/containers/config.toml'; }"
+            echo "arg=containerd arg=-c arg='$NODE_RUN/containers/config.toml'"
             ;;
         mosquitto)
-            echo "rm -f '$NODE_RUN/mosquitto/mqtt.sock'"
-            echo "start() { exec \"\$@\" mosquitto -c '$NODE_ETC/mosquitto.conf'; }"
+            echo "remove='$NODE_RUN/mosquitto/mqtt.sock'"
+            echo "arg=mosquitto arg=-c arg='$NODE_ETC/mosquitto.conf'"
             ;;
         *)
             echo "program='$BIN/$1' config='$NODE_ETC/$1.yaml'"
-            echo 'start() { exec "$@" "$program" --config "$config" --ready-fd "$ready"; }'
             ;;
     esac
 }

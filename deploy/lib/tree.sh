@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # A supervision tree: RUN/tree/SIDE has a folder per service for s6-supervise, under one s6-svscan.
 
-# tree_row FOLDER NAME USER RIGHTS FILES MEMORY NICE: writes what s6/run reads. start COMMAND... is written
-# by the caller, from stdin.
+# tree_row FOLDER NAME USER RIGHTS FILES MEMORY NICE: writes what coracle-keep reads (tools/keep/row.h). What is
+# to be started is written by the caller, from stdin.
 tree_row() {
     local mask=0027
     [ "$2" != mosquitto ] || mask=0007 # its socket is for the group
@@ -13,8 +13,8 @@ tree_row() {
         echo "service=$2 user=$3 rights=$4 files=$5 memory=$6 nice=$7 mask=$mask"
         cat
     } >"$1/row"
-    ln -sfn "$LIB/s6/run" "$1/run"
-    ln -sfn "$LIB/s6/finish" "$1/finish"
+    ln -sfn "$BIN/coracle-keep" "$1/run"
+    ln -sfn "$BIN/coracle-keep" "$1/finish"
     echo 3 >"$1/notification-fd"
     echo 10000 >"$1/timeout-kill"
 }
@@ -43,7 +43,7 @@ tree_scan() {
     tree_alive "$1" && return 0
     [ -z "$2" ] || prefix=(nsenter "--net=/run/netns/$2")
     [ $# -lt 3 ] || prefix+=("$BIN/coracle-sockets" "${@:3}" --)
-    # The services have this environment, and what their run script adds.
+    # The services have this environment, and what their rows add.
     (cd / && exec setsid env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "${prefix[@]}" \
         s6-svscan -t 0 "$1" </dev/null 1<>"$1/log/fifo" 2>&1 9<&-) &
     until_true 5 tree_alive "$1" || die "supervisor" "s6-svscan does not answer in $1" "Run up again"

@@ -63,6 +63,9 @@ static const struct cor_conf_row ROWS[] = {
                      "autonomous nodes it becomes for ever"),
 };
 
+/* An API that does not answer the first lists within this is asked for the others too. */
+enum { REST_MS = 250 };
+
 #define EDGE_NODES "labelSelector=node-role.kubernetes.io%2Fedge"
 #define BOUND_PODS "fieldSelector=spec.nodeName%21%3D"
 #define DEVICES_V1BETA1 "devices.kubeedge.io/v1beta1"
@@ -143,6 +146,27 @@ static const struct {
                     .kind = "PersistentVolume",
                     .changed = ec_on_volume},
 };
+
+/* What must be known before messages pass: where rules send them. */
+static bool is_first(enum ec_kind kind)
+{
+    return kind == EC_RULES || kind == EC_ENDPOINTS;
+}
+
+static void on_rest(void *self)
+{
+    const struct ec *ec = self;
+    for (unsigned kind = 0; kind < EC_KINDS; kind++) {
+        cor_informer_go(ec->informers[kind]);
+    }
+}
+
+void ec_list_rest(struct ec *ec)
+{
+    if (cor_timer_running(ec->rest)) {
+        cor_timer_start(ec->rest, 0);
+    }
+}
 
 /* The mirrors have objects packed; what is unpacked lives until the loop goes round. */
 void ec_give_back(struct ec *ec)
@@ -236,10 +260,20 @@ static void start_informer(struct ec *ec, enum ec_kind kind)
         .selector = WATCHES[kind].selector,
         .api_version = WATCHES[kind].group_version,
         .kind = WATCHES[kind].kind,
+        .held = !is_first(kind),
         .sink = {.self = ec, .changed = WATCHES[kind].changed, .synced = WATCHES[kind].synced},
         .absent = WATCHES[kind].absent,
     };
     ec->informers[kind] = cor_informer_new(ec->service->loop, ec->kube, ec->service->log, &spec);
+}
+
+/* Those that messages wait for begin; the others wait for them, but not for ever. */
+static void start_informers(struct ec *ec)
+{
+    for (unsigned kind = 0; kind < EC_KINDS; kind++) {
+        start_informer(ec, (enum ec_kind)kind);
+    }
+    cor_timer_start(ec->rest, COR_MS(REST_MS));
 }
 
 static enum cor_code open_kube(struct ec *ec, struct cor_err *err)
@@ -287,6 +321,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     ec->pods = ec_bound_new();
     ec->devices = ec_bound_new();
     ec->round = cor_timer_new(service->loop, on_round, ec);
+    ec->rest = cor_timer_new(service->loop, on_rest, ec);
     ec->ledger = cor_ledger_new(service->bus, "edgecontroller");
     ec->report_books =
         cor_ledger_account(ec->ledger, "reports", COR_LEDGER_SINK, COR_VIEW("devices"));
@@ -304,9 +339,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     if (code != COR_OK) {
         return code;
     }
-    for (unsigned kind = 0; kind < EC_KINDS; kind++) {
-        start_informer(ec, (enum ec_kind)kind);
-    }
+    start_informers(ec);
     code = cor_port_open(service->bus, px_endpoint(PX_ENDPOINT_HUB_CONTROLLER), &HUB_OPS, ec,
                          &ec->hub, err);
     if (code == COR_OK) {
@@ -344,6 +377,7 @@ static void stop(void *self)
     ec_bound_free(&ec->pods);
     ec_bound_free(&ec->devices);
     cor_timer_free(&ec->round);
+    cor_timer_free(&ec->rest);
     cor_json_free(&ec->lent);
     cor_free(ec);
 }

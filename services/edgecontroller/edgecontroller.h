@@ -86,6 +86,7 @@ struct ec {
     struct cor_kube *kube;
     struct cor_port *hub;
     struct cor_informer *informers[EC_KINDS];
+    struct cor_timer *rest;   /* until those that nothing waits for are listed: see ec_list_rest */
     struct cor_json *lent;    /* what ec_get and ec_next have handed out in this round, an array */
     struct cor_timer *round;  /* runs while there is such */
     struct ec_bound *pods;    /* which node needs what */
@@ -113,6 +114,10 @@ struct ec {
 
 /* The service's spec, for cor_service_main. */
 const struct cor_service_spec *ec_spec(void);
+
+/* The rules are known: what nodes send passes, and the other kinds are listed. Each list is a TLS
+ * handshake of its own, which takes both ends longer than all else of a start. */
+void ec_list_rest(struct ec *ec);
 
 /* Object of a kind in the mirror; NULL: none. Borrowed until the loop goes round. */
 struct cor_json *ec_get(struct ec *ec, enum ec_kind kind, const char *ns, const char *name);

@@ -173,6 +173,7 @@ void ec_rules_rebuild(void *self)
     }
     ec_send_all_subscriptions(ec);
     ec_flows_look_again(router);
+    ec_list_rest(ec);
 }
 
 void ec_rules_changed(struct ec_router *router)

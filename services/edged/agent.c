@@ -14,6 +14,7 @@
 #include "services/edged/manifest/statics.h"
 #include "services/edged/probe/prober.h"
 #include "services/edged/run/status.h"
+#include "tiers.h"
 
 enum { POD_MAX = 4 * 1024 * 1024 }; /* an object of the API has at most 1.5 MiB in etcd */
 
@@ -513,6 +514,7 @@ static void bury(struct agent *agent, struct agent_pod *pod)
     auto_(cor_freep) char *uid = cor_strdup(pod->uid);
     bool is_static = pod->is_static;
     (void)cor_map_del(agent->pods, cor_view_of(uid));
+    tiers_set(agent);
     if (is_static) {
         statics_buried(agent->statics, key);
     }

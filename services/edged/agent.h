@@ -163,7 +163,8 @@ struct agent {
     struct hostinfo host;
     struct facts facts; /* of the node; addresses of pods are filled in per pod */
     struct crispec_node node;
-    struct huge huge; /* pages of the machine */
+    struct huge huge;         /* pages of the machine */
+    int64_t burstable_shares; /* that the Burstable Pods' cgroup has; 0: not set yet */
     struct cri *cri;
     struct meta *meta;
     struct cor_map *pods; /* uid to struct agent_pod, owned */

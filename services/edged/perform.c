@@ -11,6 +11,7 @@
 #include "services/edged/hook/hook.h"
 #include "services/edged/logs/logs.h"
 #include "services/edged/pod/dockercfg.h"
+#include "tiers.h"
 
 enum { ARENA_MAX = 32 * 1024 * 1024 };
 
@@ -222,8 +223,9 @@ static void on_removed(void *self, const struct cri_answer *answer)
 static enum cor_code make_group(const struct agent_pod *pod, struct cor_err *err)
 {
     auto_(cor_arena_free) struct cor_arena *arena = cor_arena_new(ARENA_MAX);
-    const struct agent *agent = pod->agent;
+    struct agent *agent = pod->agent;
     struct podgroup limits;
+    tiers_set(agent);
     podgroup_limits(pod->pod, &agent->huge, agent->cfg->pids_limit, &limits);
     enum cor_code code =
         groupfs_set("/sys/fs/cgroup", crispec_cgroup(arena, &agent->node, pod->pod), &limits, err);

@@ -53,27 +53,45 @@ static int64_t scaled(const struct cor_json *value, int64_t whole)
                                                           : 0;
 }
 
+bool kl_budget_is_scaled(const struct cor_json *budget)
+{
+    return cor_json_at(budget, "spec.maxUnavailable") != NULL ||
+           cor_json_is_string(cor_json_at(budget, "spec.minAvailable"));
+}
+
 struct kl_budget kl_budget_count(const struct cor_json *budget, const struct cor_json *pods,
-                                 int64_t replicas)
+                                 int64_t scale)
 {
     struct kl_budget out = {0};
     for (size_t i = 0; i < cor_json_count(pods); i++) {
         const struct cor_json *pod = cor_json_item(pods, i);
-        if (kl_budget_covers(budget, pod) && !has_ended(pod)) {
+        if (kl_budget_covers(budget, pod)) {
             out.expected++;
-            out.healthy += kl_budget_is_healthy(pod) && !kl_meta_deleting(pod);
+            out.healthy += kl_budget_is_healthy(pod) && !kl_meta_deleting(pod) && !has_ended(pod);
         }
     }
     const struct cor_json *least = cor_json_at(budget, "spec.minAvailable");
     const struct cor_json *most = cor_json_at(budget, "spec.maxUnavailable");
-    out.expected = replicas > 0 ? replicas : out.expected;
+    out.expected = scale >= 0 ? scale : out.expected;
     if (most != NULL) {
         out.desired = out.expected - scaled(most, out.expected);
         out.desired = out.desired < 0 ? 0 : out.desired;
     } else {
         out.desired = scaled(least, out.expected);
     }
+    /* A budget that knows of no Pods allows nothing: its first ones may be coming. */
+    out.allowed = out.expected > 0 && out.healthy > out.desired ? out.healthy - out.desired : 0;
     return out;
+}
+
+bool kl_budget_lets_go(const struct cor_json *budget, const struct kl_budget *count,
+                       const struct cor_json *pod)
+{
+    const char *policy = cor_json_str_at(budget, "spec.unhealthyPodEvictionPolicy", "");
+    bool spare =
+        !kl_budget_is_healthy(pod) && (strcmp(policy, "AlwaysAllow") == 0 ||
+                                       (count->desired > 0 && count->healthy >= count->desired));
+    return spare || count->allowed > 0;
 }
 
 /* ValidatePodDisruptionBudgetSpec of pkg/apis/policy/validation. */

@@ -279,8 +279,12 @@ static const struct kl_column claim_columns[] = {NAME,
                                                  AGE,
                                                  {"VolumeMode", "string", 1},
                                                  END};
-static const struct kl_column budget_columns[] = {
-    NAME, {"Min Available", "string", 0}, {"Max Unavailable", "string", 0}, AGE, END};
+static const struct kl_column budget_columns[] = {NAME,
+                                                  {"Min Available", "string", 0},
+                                                  {"Max Unavailable", "string", 0},
+                                                  {"Allowed Disruptions", "integer", 0},
+                                                  AGE,
+                                                  END};
 
 static const struct kl_columns by_kind[KL_BUILTIN_COUNT] = {
     [KL_NAMESPACE] = {namespace_columns, namespace_cells},

@@ -21,7 +21,9 @@ enum {
     WANT_NODES = 4,
     WANT_PODGC = 8,
     WANT_VOLUMES = 16,
-    WANT_ALL = 31
+    WANT_TAINTS = 32,
+    WANT_BUDGETS = 64,
+    WANT_ALL = 127
 };
 
 struct kl_controllers {
@@ -29,6 +31,7 @@ struct kl_controllers {
     struct cor_timer *soon;
     struct cor_timer *nodes;
     struct cor_timer *events;
+    struct kl_taints *taints;
     struct kl_gc *gc;
     struct kl_workloads *workloads;
     unsigned wanted;
@@ -170,10 +173,11 @@ static unsigned namespace_wants(const struct kl_controllers *controllers,
     return WANT_NAMESPACES;
 }
 
-/* A node that changed may fit Pods that wait; Pods of one that went are removed. */
+/* A node that changed may fit Pods that wait, or keep none any more; Pods of one that went are
+ * removed. */
 static unsigned node_wants(const struct kl_controllers *controllers, const struct kl_change *change)
 {
-    return WANT_NODES | (controllers->waiting ? WANT_SCHEDULE : 0) |
+    return WANT_NODES | WANT_TAINTS | (controllers->waiting ? WANT_SCHEDULE : 0) |
            (change->type == KL_DELETED ? WANT_PODGC : 0);
 }
 
@@ -184,8 +188,17 @@ static unsigned pod_wants(const struct kl_controllers *controllers, const struct
     const char *phase = cor_json_str_at(change->object, "status.phase", "");
     bool ended = change->type == KL_DELETED || strcmp(phase, "Succeeded") == 0 ||
                  strcmp(phase, "Failed") == 0;
-    return (!bound && change->type != KL_DELETED) || (ended && controllers->waiting) ? WANT_SCHEDULE
-                                                                                     : 0;
+    bool schedule = (!bound && change->type != KL_DELETED) || (ended && controllers->waiting);
+    bool taints = bound && change->type != KL_DELETED && kl_taints_any(controllers->taints);
+    return (schedule ? WANT_SCHEDULE : 0) | (taints ? WANT_TAINTS : 0);
+}
+
+static unsigned budget_wants(const struct kl_controllers *controllers,
+                             const struct kl_change *change)
+{
+    (void)controllers;
+    (void)change;
+    return WANT_BUDGETS;
 }
 
 /* Pods may wait for what claims will be bound to. */
@@ -203,6 +216,10 @@ static const struct {
     {"namespaces", namespace_wants},
     {"nodes", node_wants},
     {"pods", pod_wants},
+    {"pods", budget_wants},
+    {"replicasets.apps", budget_wants},
+    {"deployments.apps", budget_wants},
+    {"poddisruptionbudgets.policy", budget_wants},
     {"persistentvolumes", volume_wants},
     {"persistentvolumeclaims", volume_wants},
     {"storageclasses.storage.k8s.io", volume_wants},
@@ -243,11 +260,17 @@ static void on_soon(void *self)
     if ((wanted & WANT_NODES) != 0) {
         look_at_nodes(controllers);
     }
+    if ((wanted & WANT_TAINTS) != 0) {
+        kl_taints_pass(controllers->taints);
+    }
     if ((wanted & WANT_PODGC) != 0) {
         kl_podgc_pass(api);
     }
     if ((wanted & WANT_VOLUMES) != 0) {
         kl_volumes_pass(api);
+    }
+    if ((wanted & WANT_BUDGETS) != 0) {
+        kl_budgets_pass(api);
     }
     if ((wanted & WANT_SCHEDULE) != 0) {
         controllers->waiting = kl_schedule_pass(api);
@@ -283,6 +306,7 @@ struct kl_controllers *kl_controllers_new(struct kl_api *api)
     controllers->soon = cor_timer_new(api->loop, on_soon, controllers);
     controllers->nodes = cor_timer_new(api->loop, on_nodes, controllers);
     controllers->events = cor_timer_new(api->loop, on_events, controllers);
+    controllers->taints = kl_taints_new(api);
     kl_storage_listen(api->storage, on_change, controllers);
     create_namespaces(api);
     controllers->gc = kl_gc_new(api);
@@ -298,6 +322,7 @@ void kl_controllers_free(struct kl_controllers **controllers)
         cor_timer_free(&(*controllers)->soon);
         cor_timer_free(&(*controllers)->nodes);
         cor_timer_free(&(*controllers)->events);
+        kl_taints_free(&(*controllers)->taints);
         kl_workloads_free(&(*controllers)->workloads);
         kl_gc_free(&(*controllers)->gc);
         cor_freep(controllers);

@@ -4,6 +4,7 @@
 #define KUBELITE_CONTROLLER_H
 
 #include "api.h"
+#include "budget.h"
 
 struct kl_controllers;
 
@@ -49,6 +50,24 @@ int64_t kl_nodes_pass(struct kl_api *api, struct cor_wall now);
 
 /* Binds claims to volumes that fit, and sets the phases of both. */
 void kl_volumes_pass(struct kl_api *api);
+
+/* Removes Pods from Nodes with a NoExecute taint when they do not tolerate it, or no longer: the
+ * time begins when this first sees them there. _pass looks at all of them now and again when the
+ * next one's time ends; _any: whether the last pass found such a Node. */
+struct kl_taints;
+struct kl_taints *kl_taints_new(struct kl_api *api); /* returns owned */
+void kl_taints_free(struct kl_taints **taints);
+void kl_taints_pass(struct kl_taints *taints);
+bool kl_taints_any(const struct kl_taints *taints);
+
+/* Says in each PodDisruptionBudget what it allows. */
+void kl_budgets_pass(struct kl_api *api);
+
+/* What the budget allows while there are these pods (of its namespace). COR_NOTFOUND: nobody says
+ * how many there are to be; *count_r is all zeros. */
+COR_NODISCARD enum cor_code kl_budget_now(struct kl_api *api, const struct cor_json *budget,
+                                          const struct cor_json *pods, struct kl_budget *count_r,
+                                          struct cor_err *err);
 
 /* Removes Pods whose Node is gone, and old Events. */
 void kl_podgc_pass(struct kl_api *api);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // POST pods/NAME/eviction: a deletion that PodDisruptionBudgets may put off
-// (pkg/registry/core/pod/storage/eviction.go). No controller keeps the budgets' status: what they
-// allow is counted when somebody asks.
+// (pkg/registry/core/pod/storage/eviction.go). What they allow is counted when somebody asks: their
+// status is behind when several ask at once.
 #include <inttypes.h>
 #include <string.h>
 
 #include "budget.h"
 #include "common/base/mem.h"
+#include "controller.h"
 #include "meta.h"
 #include "shape.h"
 #include "write.h"
@@ -35,22 +36,6 @@ static enum cor_code read_eviction(struct kl_request *request, struct cor_json *
     return COR_OK;
 }
 
-/* Pods that the Pod's controller wants; 0: it has none that says so. */
-static int64_t replicas_of(struct kl_api *api, const struct cor_json *pod)
-{
-    const struct cor_json *owners = cor_json_at(pod, "metadata.ownerReferences");
-    for (size_t i = 0; i < cor_json_count(owners); i++) {
-        const struct cor_json *owner = cor_json_item(owners, i);
-        if (strcmp(cor_json_str_at(owner, "kind", ""), "ReplicaSet") == 0) {
-            auto_(cor_json_free) struct cor_json *set =
-                kl_storage_get(api->storage, kl_builtin(KL_REPLICASET),
-                               kl_meta_str(pod, "namespace"), cor_json_str_at(owner, "name", ""));
-            return cor_json_int_at(set, "spec.replicas", 0);
-        }
-    }
-    return 0;
-}
-
 /* As they will be when what is under way is committed: of evictions that come at once each counts.
  * Returns owned; the objects in it are not to be changed. */
 static struct cor_json *newest_pods(struct kl_api *api, const char *ns)
@@ -68,17 +53,37 @@ static struct cor_json *newest_pods(struct kl_api *api, const char *ns)
     return out;
 }
 
-static enum cor_code put_off(struct kl_fail *fail, const struct cor_json *budget,
-                             const struct kl_budget *count)
+static enum cor_code put_off(struct kl_fail *fail, const char *text)
 {
     enum cor_code code =
         kl_fail_other(fail, 429, "TooManyRequests",
                       "Cannot evict pod as it would violate the pod's disruption budget.");
-    auto_(cor_freep) char *text = cor_sprintf(
-        "The disruption budget %s needs %" PRId64 " healthy pods and has %" PRId64 " currently",
-        kl_meta_str(budget, "name"), count->desired, count->healthy);
     kl_fail_cause(fail, "DisruptionBudget", text);
     return code;
+}
+
+/* COR_OK: the budget lets it go. */
+static enum cor_code ask_budget(struct kl_api *api, const struct cor_json *budget,
+                                const struct cor_json *pod, struct kl_fail *fail)
+{
+    struct kl_budget count;
+    struct cor_err err = COR_ERR_NONE;
+    const char *name = kl_meta_str(budget, "name");
+    auto_(cor_json_free) struct cor_json *pods = newest_pods(api, kl_meta_str(pod, "namespace"));
+    if (kl_budget_now(api, budget, pods, &count, &err) != COR_OK) {
+        auto_(cor_freep) char *text =
+            cor_sprintf("The disruption budget %s does not allow evicting "
+                        "pods currently because it failed sync: %s",
+                        name, err.text);
+        return put_off(fail, text);
+    }
+    if (kl_budget_lets_go(budget, &count, pod)) {
+        return COR_OK;
+    }
+    auto_(cor_freep) char *text = cor_sprintf("The disruption budget %s needs %" PRId64
+                                              " healthy pods and has %" PRId64 " currently",
+                                              name, count.desired, count.healthy);
+    return put_off(fail, text);
 }
 
 /* COR_OK: it may go now. */
@@ -101,14 +106,7 @@ static enum cor_code ask_budgets(struct kl_api *api, const struct cor_json *pod,
         }
         found = budget;
     }
-    if (found == NULL || kl_budget_exempts(pod)) {
-        return COR_OK;
-    }
-    auto_(cor_json_free) struct cor_json *pods = newest_pods(api, ns);
-    struct kl_budget count = kl_budget_count(found, pods, replicas_of(api, pod));
-    /* One that is not healthy goes when the healthy ones are enough without it. */
-    int64_t left = count.healthy - (kl_budget_is_healthy(pod) ? 1 : 0);
-    return left >= count.desired ? COR_OK : put_off(fail, found, &count);
+    return found == NULL || kl_budget_exempts(pod) ? COR_OK : ask_budget(api, found, pod, fail);
 }
 
 void kl_write_eviction(struct kl_request *request)

@@ -90,6 +90,7 @@ void kl_plan_event(struct kl_plan *plan, enum kl_builtin kind, const struct cor_
         [KL_REPLICASET] = "replicaset-controller",
         [KL_DAEMONSET] = "daemonset-controller",
         [KL_JOB] = "job-controller",
+        [KL_POD] = "taint-controller",
     };
     char *text = NULL;
     char time[COR_RFC3339_SIZE];

@@ -105,7 +105,9 @@ static bool affinity_fits(const struct cor_json *pod, const struct cor_json *nod
     return terms == NULL || kl_terms_fit(terms, node);
 }
 
-static bool tolerated(const struct cor_json *taint, const struct cor_json *tolerations)
+/* The first that tolerates the taint; NULL: none. */
+static const struct cor_json *toleration_of(const struct cor_json *taint,
+                                            const struct cor_json *tolerations)
 {
     for (size_t i = 0; i < cor_json_count(tolerations); i++) {
         const struct cor_json *one = cor_json_item(tolerations, i);
@@ -118,10 +120,10 @@ static bool tolerated(const struct cor_json *taint, const struct cor_json *toler
         bool value_fits = exists || strcmp(cor_json_str_at(one, "value", ""),
                                            cor_json_str_at(taint, "value", "")) == 0;
         if (effect_fits && key_fits && value_fits) {
-            return true;
+            return one;
         }
     }
-    return false;
+    return NULL;
 }
 
 /* Only taints with that effect; NULL: all that keep Pods away. */
@@ -133,11 +135,58 @@ static bool taints_of_fit(const struct cor_json *pod, const struct cor_json *nod
         const char *effect = cor_json_str_at(taint, "effect", "");
         bool counts =
             only != NULL ? strcmp(effect, only) == 0 : strcmp(effect, "PreferNoSchedule") != 0;
-        if (counts && !tolerated(taint, cor_json_at(pod, "spec.tolerations"))) {
+        if (counts && toleration_of(taint, cor_json_at(pod, "spec.tolerations")) == NULL) {
             return false;
         }
     }
     return true;
+}
+
+static bool is_no_execute(const struct cor_json *taint)
+{
+    return strcmp(cor_json_str_at(taint, "effect", ""), "NoExecute") == 0;
+}
+
+bool kl_is_evicting(const struct cor_json *node)
+{
+    const struct cor_json *taints = cor_json_at(node, "spec.taints");
+    for (size_t i = 0; i < cor_json_count(taints); i++) {
+        if (is_no_execute(cor_json_item(taints, i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of a toleration; INT32_MAX at most. */
+static int64_t seconds_of(const struct cor_json *toleration)
+{
+    if (cor_json_get(toleration, "tolerationSeconds") == NULL) {
+        return KL_FOR_EVER;
+    }
+    int64_t seconds = cor_json_int_at(toleration, "tolerationSeconds", 0);
+    return seconds < 0 ? 0 : seconds > INT32_MAX ? INT32_MAX : seconds;
+}
+
+int64_t kl_tolerates_for(const struct cor_json *pod, const struct cor_json *node)
+{
+    const struct cor_json *taints = cor_json_at(node, "spec.taints");
+    int64_t least = KL_FOR_EVER;
+    for (size_t i = 0; i < cor_json_count(taints); i++) {
+        const struct cor_json *taint = cor_json_item(taints, i);
+        if (!is_no_execute(taint)) {
+            continue;
+        }
+        const struct cor_json *one = toleration_of(taint, cor_json_at(pod, "spec.tolerations"));
+        if (one == NULL) {
+            return 0;
+        }
+        int64_t seconds = seconds_of(one);
+        if (seconds != KL_FOR_EVER && (least == KL_FOR_EVER || seconds < least)) {
+            least = seconds;
+        }
+    }
+    return least;
 }
 
 bool kl_daemon_fits(const struct cor_json *pod, const struct cor_json *node, bool *stays_r)

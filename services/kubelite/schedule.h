@@ -27,4 +27,12 @@ bool kl_terms_fit(const struct cor_json *terms, const struct cor_json *node);
  * and room do not count (nodeShouldRunDaemonPod of pkg/controller/daemon). */
 bool kl_daemon_fits(const struct cor_json *pod, const struct cor_json *node, bool *stays_r);
 
+/* Whether a node has NoExecute taints. */
+bool kl_is_evicting(const struct cor_json *node);
+
+/* How many seconds a Pod may stay on a node with NoExecute taints: 0 when one of them is not
+ * tolerated, KL_FOR_EVER when no toleration that it needs ends. */
+enum { KL_FOR_EVER = -1 };
+int64_t kl_tolerates_for(const struct cor_json *pod, const struct cor_json *node);
+
 #endif

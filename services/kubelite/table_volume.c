@@ -79,12 +79,12 @@ static void add_part(struct cor_json *cells, const struct cor_json *object, cons
     }
 }
 
-/* Without what the real server counts by its controller: allowed disruptions. */
 void kl_budget_cells(const struct cor_json *object, struct cor_wall now, struct cor_json *cells)
 {
     add_text(cells, object, "metadata.name");
     add_part(cells, object, "spec.minAvailable");
     add_part(cells, object, "spec.maxUnavailable");
+    cor_json_add(cells, cor_json_int(cor_json_int_at(object, "status.disruptionsAllowed", 0)));
     add_age(cells, object, now);
 }
 

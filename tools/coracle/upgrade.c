@@ -3,7 +3,7 @@
 // old one back when the new one does not work.
 //
 // At every moment the program's file is whole: the old one or the new one. While the new one is on
-// trial, a file "trial" in the service directory tells the supervisor's finish script to put
+// trial, a file "trial" in the service directory tells coracle-keep to put
 // PROGRAM.previous back when it fails at its start; so an upgrade that is itself killed in between
 // leaves a service that runs. A trial that stays is over when the program has run for 10 s.
 #include <argp.h>
@@ -277,7 +277,7 @@ static enum cor_code restart_all(const struct upgrade *u, enum supervise_way way
     return code;
 }
 
-/* Puts the old program back; the finish script may have done so already. */
+/* Puts the old program back; coracle-keep may have done so already. */
 static int roll_back(const struct upgrade *u, const struct cor_err *why)
 {
     struct cor_err err = COR_ERR_NONE;

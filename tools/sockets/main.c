@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // coracle-sockets: opens listening sockets and becomes a supervisor that holds them for its
 // services, from file descriptor 7 on (a shell's redirections have one digit). CORACLE_SOCKETS says
-// their names; s6/run passes them to the service that has them in its row. A socket that cannot be
-// opened is told, and then none is held: the service binds its own, and says what is wrong.
+// their names; coracle-keep passes them to the service that has them in its row. A socket that
+// cannot be opened is told, and then none is held: the service binds its own, and says what is
+// wrong.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

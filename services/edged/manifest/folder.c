@@ -25,7 +25,7 @@ struct folder {
     int notify;
     int watch;
     struct cor_io *io;
-    struct cor_timer *again; /* runs while there is no folder */
+    struct cor_timer *again; /* runs while there is no folder, or it cannot be listed */
     struct cor_map *files;   /* names that were told; values are not used */
 };
 
@@ -97,12 +97,37 @@ static bool is_in(struct cor_view name, struct dirent *const *list, int count)
     return false;
 }
 
+void folder_know(struct folder *f, const char *name)
+{
+    cor_map_set(f->files, cor_view_of(name), f);
+}
+
+/* Nobody says what is in it. */
+static void tell_unlisted(struct folder *f, const struct cor_err *err)
+{
+    size_t at = 0;
+    struct cor_view name;
+    while (cor_map_next(f->files, &at, &name, NULL)) {
+        auto_(cor_freep) char *path = cor_sprintf("%s/%.*s", f->path, COR_VIEW_ARG(name));
+        f->events->unreadable(f->self, path, err);
+    }
+    if (!cor_timer_running(f->again)) {
+        cor_timer_start(f->again, COR_SEC(AGAIN_S));
+    }
+}
+
 void folder_look(struct folder *f)
 {
     struct dirent **list = NULL;
+    struct cor_err err = COR_ERR_NONE;
     size_t at = 0;
     struct cor_view name;
     int count = scandir(f->path, &list, is_shown, by_name);
+    if (count < 0 && (errno != ENOENT || f->watch < 0)) {
+        (void)cor_err_set(&err, COR_IO, "listing %s: %s", f->path, strerror(errno));
+        tell_unlisted(f, &err);
+        return;
+    }
     while (cor_map_next(f->files, &at, &name, NULL)) {
         if (!is_in(name, list, count)) {
             auto_(cor_freep) char *gone = cor_view_dup(name);
@@ -131,15 +156,20 @@ static enum cor_code watch(struct folder *f, struct cor_err *err)
                         : COR_OK;
 }
 
-/* The folder itself went away. */
-static void on_again(void *self)
+static void watch_or_later(struct folder *f)
 {
-    struct folder *f = self;
     struct cor_err err = COR_ERR_NONE;
     if (watch(f, &err) != COR_OK) {
         LOGW(f->log, "edged.manifests-not-watched", "error=%s", cor_log_esc(cor_view_of(err.text)));
         cor_timer_start(f->again, COR_SEC(AGAIN_S));
     }
+}
+
+/* The folder itself went away. */
+static void on_again(void *self)
+{
+    struct folder *f = self;
+    watch_or_later(f);
     folder_look(f);
 }
 
@@ -192,15 +222,13 @@ enum cor_code folder_open(struct cor_loop *loop, struct cor_log *log, const char
     f->files = cor_map_new(NULL);
     f->again = cor_timer_new(loop, on_again, f);
     f->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    enum cor_code code =
-        f->notify < 0 ? cor_err_set(err, COR_IO, "inotify: %s", strerror(errno)) : watch(f, err);
-    if (code != COR_OK) {
+    if (f->notify < 0) {
         folder_close(&f);
-        return code;
+        return cor_err_set(err, COR_IO, "inotify: %s", strerror(errno));
     }
+    watch_or_later(f);
     f->io = cor_io_new(loop, f->notify, COR_READ, on_notify, f);
     *folder_r = f;
-    folder_look(f);
     return COR_OK;
 }
 

@@ -25,13 +25,17 @@ struct folder_events {
 };
 
 /* Opens the folder (borrows path, events; they must outlive it), which is made when it is not
- * there, and tells its files from within. One that goes away is made again. COR_IO: no folder, or
- * the system watches no more. Returns owned in *folder_r. */
+ * there; folder_look tells its files. One that cannot be made or goes away is tried for again.
+ * COR_IO: the system watches no more. Returns owned in *folder_r. */
 COR_NODISCARD enum cor_code folder_open(struct cor_loop *loop, struct cor_log *log,
                                         const char *path, const struct folder_events *events,
                                         void *self, struct folder **folder_r, struct cor_err *err);
 
-/* Tells all files again, from within. */
+/* That file was there before this process: it is told, be it as gone. */
+void folder_know(struct folder *folder, const char *name);
+
+/* Tells all files, from within. While the folder cannot be listed nobody knows which are there: the
+ * known ones are unreadable then, not gone. */
 void folder_look(struct folder *folder);
 
 /* Closes; *folder becomes NULL. For auto_(). */

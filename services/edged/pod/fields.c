@@ -1,163 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fields of a Pod that edged reads, and what each may hold. Source of limits and words:
 // k8s.io/kubernetes pkg/apis/core/validation/validation.go, apimachinery pkg/util/validation.
-#include <arpa/inet.h>
-#include <string.h>
-
-#include "common/base/text.h"
 #include "shape.h"
-
-/* ---- what is wrong with a text ---- */
-
-static const char *label(struct cor_view text)
-{
-    return cor_is_dns_label(text)
-               ? NULL
-               : "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or "
-                 "'-', and must start and end with an alphanumeric character";
-}
-
-static const char *subdomain(struct cor_view text)
-{
-    return cor_is_dns_subdomain(text)
-               ? NULL
-               : "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
-                 "characters, '-' or '.'";
-}
-
-/* A name that can be a part of a path of the API (apimachinery ValidatePathSegmentName). */
-static const char *segment(struct cor_view text)
-{
-    if (cor_view_is(text, ".") || cor_view_is(text, "..")) {
-        return "may not be '.' or '..'";
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '/' || text.ptr[i] == '%') {
-            return "may not contain '/' or '%'";
-        }
-    }
-    return text.len <= 253 ? NULL : "must be no more than 253 characters";
-}
-
-static const char *no_backsteps(struct cor_view text)
-{
-    struct cor_view part;
-    while (cor_view_split(&text, '/', &part)) {
-        if (cor_view_is(part, "..")) {
-            return "must not contain '..'";
-        }
-    }
-    return NULL;
-}
-
-static const char *descending(struct cor_view text)
-{
-    return text.len > 0 && text.ptr[0] == '/' ? "must be a relative path" : no_backsteps(text);
-}
-
-static const char *not_reserved(struct cor_view text)
-{
-    const char *why = descending(text);
-    return why == NULL && cor_view_starts(text, "..") ? "must not start with '..'" : why;
-}
-
-static const char *absolute(struct cor_view text)
-{
-    return text.ptr[0] == '/' ? no_backsteps(text) : "must be an absolute path";
-}
-
-static const char *address(struct cor_view text)
-{
-    char copy[INET6_ADDRSTRLEN] = "";
-    unsigned char out[sizeof(struct in6_addr)];
-    if (text.len < sizeof(copy)) {
-        memcpy(copy, text.ptr, text.len);
-    }
-    return inet_pton(AF_INET, copy, out) == 1 || inet_pton(AF_INET6, copy, out) == 1
-               ? NULL
-               : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-}
-
-static bool is_lower(char c)
-{
-    return c >= 'a' && c <= 'z';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* An IANA service name (RFC 6335). */
-static const char *port_name(struct cor_view text)
-{
-    bool letter = false;
-    bool good = text.len <= 15 && text.ptr[0] != '-' && text.ptr[text.len - 1] != '-';
-    for (size_t i = 0; good && i < text.len; i++) {
-        letter = letter || is_lower(text.ptr[i]);
-        good = is_lower(text.ptr[i]) || is_digit(text.ptr[i]) ||
-               (text.ptr[i] == '-' && text.ptr[i - 1] != '-');
-    }
-    return good && letter ? NULL
-                          : "must be no more than 15 characters a-z, 0-9 and single hyphens, with "
-                            "at least one letter";
-}
-
-static const char *env_name(struct cor_view text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < ' ' || text.ptr[i] > '~' || text.ptr[i] == '=') {
-            return "a valid environment variable name must consist only of printable ASCII "
-                   "characters other than '='";
-        }
-    }
-    return NULL;
-}
-
-static const char *sysctl_name(struct cor_view text)
-{
-    bool good = text.len <= 253;
-    bool inside = false; /* of a part: before a '.', '/' or the end there is a letter or digit */
-    for (size_t i = 0; good && i < text.len; i++) {
-        char c = text.ptr[i];
-        bool word = is_lower(c) || is_digit(c);
-        good = word || (i > 0 && strchr(inside ? "-_./" : "-_", c) != NULL && c != '\0' &&
-                        text.ptr[i - 1] != '.' && text.ptr[i - 1] != '/');
-        inside = word;
-    }
-    return good && inside ? NULL
-                          : "must have at most 253 characters and match regex "
-                            "([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
-}
-
-/* A word of resolv.conf: no blanks, no line ends. */
-static const char *resolv_word(struct cor_view text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] <= ' ' || text.ptr[i] > '~') {
-            return "must consist of printable characters without blanks";
-        }
-    }
-    return NULL;
-}
-
-static const char *trimmed(struct cor_view text)
-{
-    return cor_view_eq(cor_view_trim(text), text) ? NULL
-                                                  : "must not have leading or trailing whitespace";
-}
-
-static const char *medium(struct cor_view text)
-{
-    return cor_view_is(text, "Memory") || cor_view_is(text, "HugePages") ||
-                   cor_view_starts(text, "HugePages-")
-               ? NULL
-               : "must be Memory, HugePages or HugePages-SIZE";
-}
+#include "shape_text.h"
 
 /* ---- the tables ---- */
 
-enum { NAME_MAX_BYTES = 253, MODE = 0777, ID = INT32_MAX, PORT = 65535, TOKEN_LEAST = 600 };
+enum { MODE = 0777, ID = INT32_MAX, PORT = 65535, TOKEN_LEAST = 600, HEADERS_MAX = 128 };
 
 #define TEXT(key_)                                                                                 \
     {                                                                                              \
@@ -219,7 +68,7 @@ static const char *const host_paths[] = {
 
 static const struct shape profile[] = {
     {.key = "type", .kind = SHAPE_TEXT, .required = true, .values = profiles},
-    CHECKED("localhostProfile", descending),
+    CHECKED("localhostProfile", shape_descending),
     END,
 };
 static const struct shape selinux[] = {TEXT("user"), TEXT("role"), TEXT("type"), TEXT("level"),
@@ -249,7 +98,7 @@ static const struct shape resource_ref[] = {
     END,
 };
 static const struct shape key_ref[] = {
-    CHECKED("name", segment),
+    CHECKED("name", shape_segment),
     NEEDED("key", NULL),
     BOOL("optional"),
     END,
@@ -262,18 +111,18 @@ static const struct shape value_from[] = {
     END,
 };
 static const struct shape env[] = {
-    NEEDED("name", env_name),
+    NEEDED("name", shape_env_name),
     TEXT("value"),
     OBJECT("valueFrom", value_from),
     END,
 };
 static const struct shape object_ref[] = {
-    NEEDED("name", segment),
+    NEEDED("name", shape_segment),
     BOOL("optional"),
     END,
 };
 static const struct shape env_from[] = {
-    CHECKED("prefix", env_name),
+    CHECKED("prefix", shape_env_name),
     OBJECT("configMapRef", object_ref),
     OBJECT("secretRef", object_ref),
     END,
@@ -281,8 +130,8 @@ static const struct shape env_from[] = {
 static const struct shape mounts[] = {
     NEEDED("name", NULL),
     NEEDED("mountPath", NULL),
-    CHECKED("subPath", descending),
-    CHECKED("subPathExpr", descending),
+    CHECKED("subPath", shape_descending),
+    CHECKED("subPathExpr", shape_descending),
     BOOL("readOnly"),
     CHOICE("recursiveReadOnly", recursions),
     CHOICE("mountPropagation", propagations),
@@ -290,14 +139,14 @@ static const struct shape mounts[] = {
 };
 static const struct shape block_devices[] = {
     NEEDED("name", NULL),
-    NEEDED("devicePath", no_backsteps),
+    NEEDED("devicePath", shape_no_backsteps),
     END,
 };
 static const struct shape ports[] = {
-    CHECKED("name", port_name),
+    CHECKED("name", shape_port_name),
     {.key = "containerPort", .kind = SHAPE_INT, .required = true, .least = 1, .most = PORT},
     INT("hostPort", 0, PORT),
-    CHECKED("hostIP", address),
+    CHECKED("hostIP", shape_address),
     CHOICE("protocol", protocols),
     END,
 };
@@ -307,40 +156,105 @@ static const struct shape resources[] = {
     END,
 };
 
+/* ---- probes and hooks: one action each ---- */
+
+#define PORT_ROW                                                                                   \
+    {                                                                                              \
+        .key = "port", .kind = SHAPE_PORT, .required = true, .least = 1, .most = PORT,             \
+        .wrong = shape_port_name                                                                   \
+    }
+
+static const char *const schemes[] = {"HTTP", "HTTPS", NULL};
+static const struct shape exec[] = {
+    {.key = "command", .kind = SHAPE_TEXTS, .required = true},
+    END,
+};
+static const struct shape headers[] = {
+    NEEDED("name", shape_header_name),
+    CHECKED("value", shape_one_line),
+    END,
+};
+static const struct shape http_get[] = {
+    PORT_ROW,
+    CHECKED("host", shape_one_line),
+    CHECKED("path", shape_one_line),
+    CHOICE("scheme", schemes),
+    {.key = "httpHeaders", .kind = SHAPE_LIST, .most = HEADERS_MAX, .fields = headers},
+    END,
+};
+static const struct shape tcp_socket[] = {PORT_ROW, CHECKED("host", shape_one_line), END};
+static const struct shape grpc[] = {
+    {.key = "port", .kind = SHAPE_INT, .required = true, .least = 1, .most = PORT},
+    TEXT("service"),
+    END,
+};
+static const struct shape sleeping[] = {INT("seconds", 0, INT32_MAX), END};
+static const struct shape probe[] = {
+    OBJECT("exec", exec),
+    OBJECT("httpGet", http_get),
+    OBJECT("tcpSocket", tcp_socket),
+    OBJECT("grpc", grpc),
+    INT("initialDelaySeconds", 0, INT32_MAX),
+    INT("timeoutSeconds", 0, INT32_MAX),
+    INT("periodSeconds", 0, INT32_MAX),
+    INT("successThreshold", 0, INT32_MAX),
+    INT("failureThreshold", 0, INT32_MAX),
+    INT("terminationGracePeriodSeconds", 1, INT32_MAX),
+    END,
+};
+static const struct shape hook[] = {
+    OBJECT("exec", exec),
+    OBJECT("httpGet", http_get),
+    OBJECT("tcpSocket", tcp_socket),
+    OBJECT("sleep", sleeping),
+    END,
+};
+#define HANDLER(key_, fields_)                                                                     \
+    {                                                                                              \
+        .key = (key_), .kind = SHAPE_OBJECT, .one_of = true, .fields = (fields_)                   \
+    }
+static const struct shape lifecycle[] = {
+    HANDLER("postStart", hook),
+    HANDLER("preStop", hook),
+    END,
+};
+
 #define CONTAINER                                                                                  \
-    NEEDED("name", label), NEEDED("image", trimmed), CHOICE("imagePullPolicy", pulls),             \
+    NEEDED("name", shape_label), NEEDED("image", shape_trimmed), CHOICE("imagePullPolicy", pulls), \
         TEXTS("command"), TEXTS("args"), TEXT("workingDir"), LIST("env", env),                     \
         LIST("envFrom", env_from), LIST("volumeMounts", mounts),                                   \
         LIST("volumeDevices", block_devices), LIST("ports", ports),                                \
         OBJECT("resources", resources), OBJECT("securityContext", container_security),             \
         TEXT("terminationMessagePath"), CHOICE("terminationMessagePolicy", messages),              \
-        BOOL("stdin"), BOOL("stdinOnce"), BOOL("tty")
+        BOOL("stdin"), BOOL("stdinOnce"), BOOL("tty"), HANDLER("startupProbe", probe),             \
+        HANDLER("livenessProbe", probe), HANDLER("readinessProbe", probe),                         \
+        OBJECT("lifecycle", lifecycle)
 
 static const struct shape container[] = {CONTAINER, END};
 static const struct shape init_container[] = {CONTAINER, CHOICE("restartPolicy", always_only), END};
 
 static const struct shape items[] = {
     NEEDED("key", NULL),
-    NEEDED("path", not_reserved),
+    NEEDED("path", shape_not_reserved),
     INT("mode", 0, MODE),
     END,
 };
 static const struct shape config_map[] = {
-    NEEDED("name", segment),
+    NEEDED("name", shape_segment),
     LIST("items", items),
     INT("defaultMode", 0, MODE),
     BOOL("optional"),
     END,
 };
 static const struct shape secret[] = {
-    NEEDED("secretName", segment),
+    NEEDED("secretName", shape_segment),
     LIST("items", items),
     INT("defaultMode", 0, MODE),
     BOOL("optional"),
     END,
 };
 static const struct shape downward_items[] = {
-    NEEDED("path", not_reserved),
+    NEEDED("path", shape_not_reserved),
     OBJECT("fieldRef", field_ref),
     OBJECT("resourceFieldRef", resource_ref),
     INT("mode", 0, MODE),
@@ -352,7 +266,7 @@ static const struct shape downward[] = {
     END,
 };
 static const struct shape token[] = {
-    NEEDED("path", not_reserved),
+    NEEDED("path", shape_not_reserved),
     TEXT("audience"),
     INT("expirationSeconds", TOKEN_LEAST, INT64_C(1) << 32),
     END,
@@ -370,31 +284,31 @@ static const struct shape projected[] = {
     END,
 };
 static const struct shape empty_dir[] = {
-    CHECKED("medium", medium),
+    CHECKED("medium", shape_medium),
     {.key = "sizeLimit", .kind = SHAPE_QUANTITY},
     END,
 };
 static const struct shape host_path[] = {
-    NEEDED("path", no_backsteps),
+    NEEDED("path", shape_no_backsteps),
     CHOICE("type", host_paths),
     END,
 };
-static const struct shape claim[] = {NEEDED("claimName", segment), BOOL("readOnly"), END};
+static const struct shape claim[] = {NEEDED("claimName", shape_segment), BOOL("readOnly"), END};
 static const struct shape nfs[] = {
-    NEEDED("server", resolv_word),
-    NEEDED("path", absolute),
+    NEEDED("server", shape_resolv_word),
+    NEEDED("path", shape_absolute),
     BOOL("readOnly"),
     END,
 };
 static const struct shape csi[] = {
-    NEEDED("driver", subdomain),
+    NEEDED("driver", shape_subdomain),
     BOOL("readOnly"),
     TEXT("fsType"),
     {.key = "volumeAttributes", .kind = SHAPE_TEXT_MAP},
     END,
 };
 static const struct shape volumes[] = {
-    NEEDED("name", label),
+    NEEDED("name", shape_label),
     OBJECT("emptyDir", empty_dir),
     OBJECT("hostPath", host_path),
     OBJECT("configMap", config_map),
@@ -407,7 +321,7 @@ static const struct shape volumes[] = {
     END,
 };
 
-static const struct shape sysctls[] = {NEEDED("name", sysctl_name), TEXT("value"), END};
+static const struct shape sysctls[] = {NEEDED("name", shape_sysctl_name), TEXT("value"), END};
 static const struct shape pod_security[] = {
     INT("runAsUser", 0, ID),
     INT("runAsGroup", 0, ID),
@@ -423,29 +337,29 @@ static const struct shape pod_security[] = {
     END,
 };
 static const struct shape dns_options[] = {
-    NEEDED("name", resolv_word),
-    CHECKED("value", resolv_word),
+    NEEDED("name", shape_resolv_word),
+    CHECKED("value", shape_resolv_word),
     END,
 };
 static const struct shape dns_config[] = {
-    {.key = "nameservers", .kind = SHAPE_TEXTS, .wrong = address},
-    {.key = "searches", .kind = SHAPE_TEXTS, .wrong = resolv_word},
+    {.key = "nameservers", .kind = SHAPE_TEXTS, .wrong = shape_address},
+    {.key = "searches", .kind = SHAPE_TEXTS, .wrong = shape_resolv_word},
     LIST("options", dns_options),
     END,
 };
 static const struct shape aliases[] = {
-    NEEDED("ip", address),
-    {.key = "hostnames", .kind = SHAPE_TEXTS, .wrong = subdomain},
+    NEEDED("ip", shape_address),
+    {.key = "hostnames", .kind = SHAPE_TEXTS, .wrong = shape_subdomain},
     END,
 };
 static const struct shape gates[] = {NEEDED("conditionType", NULL), END};
-static const struct shape pull_secrets[] = {CHECKED("name", segment), END};
+static const struct shape pull_secrets[] = {CHECKED("name", shape_segment), END};
 
 static const struct shape spec[] = {
     TEXT("nodeName"),
-    CHECKED("serviceAccountName", subdomain),
-    CHECKED("hostname", label),
-    CHECKED("subdomain", label),
+    CHECKED("serviceAccountName", shape_subdomain),
+    CHECKED("hostname", shape_label),
+    CHECKED("subdomain", shape_label),
     BOOL("setHostnameAsFQDN"),
     CHOICE("dnsPolicy", dns_policies),
     OBJECT("dnsConfig", dns_config),
@@ -457,7 +371,7 @@ static const struct shape spec[] = {
     CHOICE("restartPolicy", restarts),
     INT("terminationGracePeriodSeconds", INT64_MIN, 0),
     INT("activeDeadlineSeconds", 1, INT32_MAX),
-    CHECKED("runtimeClassName", subdomain),
+    CHECKED("runtimeClassName", shape_subdomain),
     {.key = "overhead", .kind = SHAPE_QUANTITIES},
     OBJECT("resources", resources),
     OBJECT("securityContext", pod_security),
@@ -481,10 +395,10 @@ static const struct shape spec[] = {
     END,
 };
 static const struct shape metadata[] = {
-    {.key = "name", .kind = SHAPE_TEXT, .required = true, .wrong = subdomain},
-    {.key = "namespace", .kind = SHAPE_TEXT, .required = true, .wrong = label},
+    {.key = "name", .kind = SHAPE_TEXT, .required = true, .wrong = shape_subdomain},
+    {.key = "namespace", .kind = SHAPE_TEXT, .required = true, .wrong = shape_label},
     /* it becomes a folder's name */
-    {.key = "uid", .kind = SHAPE_TEXT, .required = true, .wrong = subdomain},
+    {.key = "uid", .kind = SHAPE_TEXT, .required = true, .wrong = shape_subdomain},
     TEXT("deletionTimestamp"),
     INT("deletionGracePeriodSeconds", INT64_MIN, 0),
     {.key = "labels", .kind = SHAPE_TEXT_MAP},

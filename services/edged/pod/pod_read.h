@@ -44,7 +44,10 @@ bool pod_read_container(struct pod_reader *reader, const struct cor_json *json,
 /* Reads spec.overhead. */
 void pod_read_overhead(struct pod_reader *reader, const struct cor_json *json, struct pod *out);
 
-/* Reads probes and hooks of a container whose name and ports are known. */
+/* Names of the probes' fields. */
+extern const char *const pod_probe_keys[POD_CHECKS];
+
+/* Reads probes and hooks of a container whose ports are known; the fields have been checked. */
 void pod_read_handlers(struct pod_reader *reader, const struct cor_json *json,
                        struct pod_container *out);
 

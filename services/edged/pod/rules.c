@@ -232,6 +232,29 @@ static bool check_security(struct pod_reader *reader, const struct pod *pod,
     return true;
 }
 
+/* What the fields of a probe may hold depends on what it is for (validateLivenessProbe). */
+static bool check_probes(struct pod_reader *reader, const struct pod *pod,
+                         const struct place *place)
+{
+    (void)pod;
+    for (size_t i = 0; i < POD_CHECKS; i++) {
+        const struct pod_probe *probe = place->container->probes[i];
+        const struct shape_at at = {.up = &place->item, .key = pod_probe_keys[i]};
+        const struct shape_at success = {.up = &at, .key = "successThreshold"};
+        const struct shape_at grace = {.up = &at, .key = "terminationGracePeriodSeconds"};
+        if (probe != NULL && i != POD_READINESS && probe->success_threshold != 1) {
+            return shape_bad(reader, &success, "Invalid value: %d: must be 1",
+                             (int)probe->success_threshold);
+        }
+        if (probe != NULL && i == POD_READINESS && probe->grace_seconds.given) {
+            return shape_bad(reader, &grace,
+                             "Invalid value: %d: must not be set for readinessProbes",
+                             (int)probe->grace_seconds.n);
+        }
+    }
+    return true;
+}
+
 typedef bool (*rule)(struct pod_reader *reader, const struct pod *pod, const struct place *place);
 
 static bool check_volumes(struct pod_reader *reader, const struct pod *pod)
@@ -278,8 +301,8 @@ static bool check_pod(struct pod_reader *reader, const struct pod *pod)
 
 bool pod_rules(struct pod_reader *reader, const struct pod *pod)
 {
-    static const rule rules[] = {check_name,  check_mounts,  check_devices, check_env,
-                                 check_ports, check_amounts, check_security};
+    static const rule rules[] = {check_name,  check_mounts,  check_devices,  check_env,
+                                 check_ports, check_amounts, check_security, check_probes};
     for (size_t i = 0; i < pod_container_count(pod); i++) {
         struct place place;
         place_set(&place, pod, i);

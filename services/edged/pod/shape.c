@@ -161,11 +161,29 @@ static bool check_quantity(struct pod_reader *reader, const struct shape_at *at,
                                     "must be greater than or equal to 0");
 }
 
+/* Exactly one action of a probe or a hook (validateHandler). */
+static bool check_one_of(struct pod_reader *reader, const struct shape_at *at,
+                         const struct cor_json *value, const struct shape *fields)
+{
+    size_t found = 0;
+    for (const struct shape *shape = fields; shape->key != NULL; shape++) {
+        const struct shape_at here = {.up = at, .key = shape->key};
+        found += shape->kind == SHAPE_OBJECT && !cor_json_is_null(cor_json_get(value, shape->key));
+        if (found > 1) {
+            return shape_bad(reader, &here, "Forbidden: may not specify more than 1 handler type");
+        }
+    }
+    return found == 1 || shape_bad(reader, at, "Required value: must specify a handler type");
+}
+
 static bool check_object(struct pod_reader *reader, const struct shape_at *at,
                          const struct cor_json *value, const struct shape *shape)
 {
     if (!cor_json_is_object(value)) {
         return bad_type(reader, at, value, "object");
+    }
+    if (shape->one_of && !check_one_of(reader, at, value, shape->fields)) {
+        return false;
     }
     return shape_check(reader, at, value, shape->fields);
 }

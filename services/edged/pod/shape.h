@@ -31,6 +31,7 @@ struct shape {
     const char *(*wrong)(struct cor_view text); /* what is wrong with a text; NULL: nothing */
     const char *const *values;                  /* texts that are known; ended by NULL */
     const struct shape *fields;                 /* of an object, or of a list's elements */
+    bool one_of;                                /* of its members that are objects, exactly one */
 };
 
 enum {

@@ -24,16 +24,16 @@ static int set_up(void **state)
     return cloud_set_up_with(state, more);
 }
 
-/* The first of the files that is there: the group in version 1, or 2. */
-static char *group_value(const char *qos, const char *uid, const char *v1, const char *v2)
+/* The first of the files that is there: the group below kubepods in version 1, or 2. */
+static char *group_value(const char *group, const char *v1, const char *v2)
 {
     const char *const at[] = {v1, v2};
     for (size_t i = 0; i < COR_COUNT(at); i++) {
         char controller[16] = "";
         (void)snprintf(controller, sizeof(controller), "%.*s/", (int)strcspn(at[i], "."), at[i]);
         auto_(cor_freep) char *path =
-            cor_sprintf("/sys/fs/cgroup/%s%s/kubepods%s/pod%s/%s", i == 0 ? controller : "",
-                        getenv("TEST_CGROUP"), qos, uid, at[i]);
+            cor_sprintf("/sys/fs/cgroup/%s%s/kubepods/%s/%s", i == 0 ? controller : "",
+                        getenv("TEST_CGROUP"), group, at[i]);
         auto_(cor_buf_free) struct cor_buf text = {0};
         if (cor_file_read(path, 256, &text, NULL) == COR_OK) {
             return cor_buf_take(&text);
@@ -72,15 +72,15 @@ static void test_group(void **state)
     (void)cloud_await(cloud, has_tried, CLOUD_NAME("forks"), PATIENCE, "it has tried");
     auto_(cor_freep) char *forks = written(cloud, "forks");
     assert_non_null(strstr(forks, "can't fork"));
-    auto_(cor_freep) char *pids = group_value("", "uid-many", "pids.max", "pids.max");
+    auto_(cor_freep) char *pids = group_value("poduid-many", "pids.max", "pids.max");
     auto_(cor_freep) char *memory =
-        group_value("", "uid-many", "memory.limit_in_bytes", "memory.max");
-    auto_(cor_freep) char *shares = group_value("", "uid-many", "cpu.shares", "cpu.weight");
+        group_value("poduid-many", "memory.limit_in_bytes", "memory.max");
+    auto_(cor_freep) char *shares = group_value("poduid-many", "cpu.shares", "cpu.weight");
     assert_string_equal(pids, "20\n");
     assert_string_equal(memory, "100663296\n");
     assert_true(strcmp(shares, "1536\n") == 0 || strcmp(shares, "59\n") == 0);
     cloud_delete_pods(cloud);
-    auto_(cor_freep) char *gone = group_value("", "uid-many", "pids.max", "pids.max");
+    auto_(cor_freep) char *gone = group_value("poduid-many", "pids.max", "pids.max");
     assert_string_equal(gone, "no such file");
 }
 
@@ -97,6 +97,39 @@ static bool is_refused(struct cloud *cloud, void *name)
 {
     return strcmp(cor_json_str_at(cloud_status(cloud, name), "reason", ""), "OutOfhugepages-2Mi") ==
            0;
+}
+
+#define ASKS(cpu)                                                                                  \
+    "{'containers':[{'name':'c','image':'coracle.local/busybox:1','command':['sleep','600'],"      \
+    "'resources':{'requests':{'cpu':'" cpu "'}}}],'terminationGracePeriodSeconds':0}"
+
+static bool has_shares(struct cloud *cloud, void *wanted)
+{
+    const char *const *either = wanted;
+    auto_(cor_freep) char *is = group_value("burstable", "cpu.shares", "cpu.weight");
+    (void)cloud;
+    return strcmp(is, either[0]) == 0 || strcmp(is, either[1]) == 0;
+}
+
+static void await_shares(struct cloud *cloud, const char *shares, const char *weight)
+{
+    const char *either[] = {shares, weight};
+    (void)cloud_await(cloud, has_shares, either, PATIENCE, shares);
+}
+
+/* The Burstable Pods together have what they ask for, whoever comes and goes; the BestEffort ones
+ * have the least there is. */
+static void test_tiers(void **state)
+{
+    struct cloud *cloud = *state;
+    cloud_put_pod(cloud, "one", ASKS("250m"));
+    await_shares(cloud, "256\n", "10\n");
+    cloud_put_pod(cloud, "two", ASKS("500m"));
+    await_shares(cloud, "768\n", "30\n");
+    auto_(cor_freep) char *rest = group_value("besteffort", "cpu.shares", "cpu.weight");
+    assert_true(strcmp(rest, "2\n") == 0 || strcmp(rest, "1\n") == 0);
+    cloud_delete_pods(cloud);
+    await_shares(cloud, "2\n", "1\n");
 }
 
 #define PAGES(bytes, rest)                                                                         \
@@ -135,6 +168,7 @@ int main(int argc, char **argv)
     be_contained(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_group, set_up, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_tiers, set_up, cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_pages, set_up, cloud_tear_down),
     };
     return cmocka_run_group_tests_name("edged group", tests, NULL, NULL);

@@ -193,6 +193,91 @@ static void test_files_are_followed(void **state)
     (void)cloud_await(cloud, cloud_has_no_pods, NULL, PATIENCE, "all gone");
 }
 
+static bool is_refused(struct cloud *cloud, void *path)
+{
+    for (size_t i = 0; i < cor_json_count(cloud->events); i++) {
+        const struct cor_json *event = cor_json_item(cloud->events, i);
+        if (strcmp(cor_json_str_at(event, "reason", ""), "FailedValidation") == 0 &&
+            strstr(cor_json_str_at(event, "message", ""), path) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void restart_edged(struct cloud *cloud, int number)
+{
+    size_t patches = cloud->patches;
+    cloud_kill_edged(cloud, number);
+    cloud_start_edged(cloud);
+    (void)cloud_await(cloud, is_told_again, &patches, PATIENCE, "it is told again");
+}
+
+static void write_too_big(struct cloud *cloud, const char *name)
+{
+    enum { MORE = (1024 * 1024) + 1 };
+    auto_(cor_freep) char *text = cor_alloc(MORE + 1);
+    memset(text, '#', MORE);
+    write_file(cloud, name, text);
+}
+
+/* Files that say nothing while edged starts end nothing: what they said last goes on. */
+static void test_bad_files_at_start_end_nothing(void **state)
+{
+    struct cloud *cloud = *state;
+    (void)cloud_await(cloud, has_folder, NULL, PATIENCE, "the folder is made");
+    write_pod(cloud, "web", 1);
+    (void)cloud_await(cloud, is_shown_by, CLOUD_NAME("made-1"), PATIENCE, "it is shown");
+    write_pod(cloud, "two", 1);
+    (void)cloud_await(cloud, is_shown, CLOUD_NAME("two-n1"), PATIENCE, "the second, too");
+    cloud_kill_edged(cloud, SIGKILL);
+    write_file(cloud, "web", "apiVersion: v1\nkind: Pod\nmetadata: {name: web\n");
+    write_too_big(cloud, "two");
+    cloud_start_edged(cloud);
+    (void)cloud_await(cloud, is_refused, CLOUD_NAME("/web.yaml: "), PATIENCE, "it says why");
+    (void)cloud_await(cloud, is_refused, CLOUD_NAME("/two.yaml: "), PATIENCE, "the second, too");
+    write_pod(cloud, "three", 1);
+    (void)cloud_await(cloud, is_shown, CLOUD_NAME("three-n1"), PATIENCE, "others are run");
+    restart_edged(cloud, SIGTERM); /* again: it was not good in between */
+    assert_true(is_shown_by(cloud, CLOUD_NAME("made-1")));
+    check_written(cloud, "web", "1\n");
+    check_written(cloud, "two", "1\n");
+    cloud_kill_edged(cloud, SIGTERM);
+    remove_file("two");
+    cloud_start_edged(cloud);
+    (void)cloud_await(cloud, is_shown_no_more, CLOUD_NAME("two-n1"), PATIENCE, "no file, no Pod");
+    assert_true(is_shown_by(cloud, CLOUD_NAME("made-1")));
+    write_pod(cloud, "web", 2);
+    check_written(cloud, "web", "1\n2\n");
+    remove_file("web");
+    remove_file("three");
+    (void)cloud_await(cloud, cloud_has_no_pods, NULL, PATIENCE, "all gone");
+}
+
+/* While the folder itself cannot be read nobody knows what is in it. */
+static void test_an_unreadable_folder_ends_nothing(void **state)
+{
+    struct cloud *cloud = *state;
+    auto_(cor_freep) char *folder = cor_sprintf("%s/manifests", getenv("TEST_DIR"));
+    auto_(cor_freep) char *away = cor_sprintf("%s/away", cloud->dir);
+    (void)cloud_await(cloud, has_folder, NULL, PATIENCE, "the folder is made");
+    write_pod(cloud, "web", 1);
+    (void)cloud_await(cloud, is_shown_by, CLOUD_NAME("made-1"), PATIENCE, "it is shown");
+    cloud_kill_edged(cloud, SIGKILL);
+    assert_int_equal(rename(folder, away), 0);
+    must(cor_file_write(folder, COR_VIEW("no folder"), 0600, NULL) == COR_OK);
+    cloud_start_edged(cloud);
+    (void)cloud_await(cloud, is_refused, CLOUD_NAME("/web.yaml: "), PATIENCE, "it says why");
+    restart_edged(cloud, SIGKILL);
+    assert_true(is_shown_by(cloud, CLOUD_NAME("made-1")));
+    assert_int_equal(unlink(folder), 0);
+    assert_int_equal(rename(away, folder), 0); /* edged looks every ten seconds */
+    write_pod(cloud, "web", 2);
+    check_written(cloud, "web", "1\n2\n");
+    remove_file("web");
+    (void)cloud_await(cloud, cloud_has_no_pods, NULL, PATIENCE, "all gone");
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -201,6 +286,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_runs_without_a_cloud, set_up, cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_mirrors_come_back, set_up, cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_files_are_followed, set_up, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_files_at_start_end_nothing, set_up,
+                                        cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_an_unreadable_folder_ends_nothing, set_up,
+                                        cloud_tear_down),
     };
     return cmocka_run_group_tests_name("edged static", tests, NULL, NULL);
 }

@@ -111,6 +111,100 @@ static void test_a_budget_puts_off(void **state)
     assert_int_equal(evict(f, "c", ""), 429); /* one of one is to be half at least */
 }
 
+/* What its status says: "ALLOWED/HEALTHY/DESIRED/EXPECTED REASON". */
+static char *standing(struct fixture *f)
+{
+    const struct cor_json *condition = cor_json_item(cor_json_at(f->body, "status.conditions"), 0);
+    return cor_sprintf("%d/%d/%d/%d %s",
+                       (int)cor_json_int_at(f->body, "status.disruptionsAllowed", -1),
+                       (int)cor_json_int_at(f->body, "status.currentHealthy", -1),
+                       (int)cor_json_int_at(f->body, "status.desiredHealthy", -1),
+                       (int)cor_json_int_at(f->body, "status.expectedPods", -1),
+                       cor_json_str_at(condition, "reason", ""));
+}
+
+/* Reads the budget, and what is told of it, until it says so. */
+static void budget_says(struct fixture *f, const char *name, const char *expected)
+{
+    enum { CHANGES_MAX = 8 };
+    auto_(cor_freep) char *path = cor_sprintf(BUDGETS "/%s", name);
+    auto_(cor_freep) char *last = NULL;
+    for (size_t i = 0; i < CHANGES_MAX; i++) {
+        call(f, "GET", path, NULL);
+        cor_free(last);
+        last = standing(f);
+        if (strcmp(last, expected) == 0) {
+            return;
+        }
+        auto_(cor_freep) char *watch =
+            cor_sprintf(BUDGETS "?watch=1&timeoutSeconds=5&resourceVersion=%s",
+                        at(f, "metadata.resourceVersion"));
+        f->lines_wanted = 1;
+        call(f, "GET", watch, NULL);
+        f->lines_wanted = 0;
+    }
+    fail_msg("%s: %s, not %s", name, last, expected);
+}
+
+static void test_status(void **state)
+{
+    struct fixture *f = *state;
+    make_budget(f, "web", "'minAvailable':1");
+    budget_says(f, "web", "0/0/1/0 InsufficientPods");
+    make_pod(f, "a", "Running", "True");
+    make_pod(f, "b", "Running", "False");
+    budget_says(f, "web", "0/1/1/2 InsufficientPods");
+    assert_int_equal(cor_json_int_at(f->body, "status.observedGeneration", 0), 1);
+    make_pod(f, "c", "Running", "True");
+    budget_says(f, "web", "1/2/1/3 SufficientPods");
+    const struct cor_json *condition = cor_json_item(cor_json_at(f->body, "status.conditions"), 0);
+    assert_string_equal(cor_json_str_at(condition, "type", ""), "DisruptionAllowed");
+    assert_string_equal(cor_json_str_at(condition, "status", ""), "True");
+    assert_string_equal(cor_json_str_at(condition, "message", "?"), "");
+    send_ask(f, &(struct ask){.method = "PATCH",
+                              .path = BUDGETS "/web",
+                              .body = "{'spec':{'minAvailable':2}}",
+                              .type = "application/merge-patch+json"});
+    assert_int_equal(f->status, 200);
+    budget_says(f, "web", "0/2/2/3 InsufficientPods");
+    assert_int_equal(cor_json_int_at(f->body, "status.observedGeneration", 0), 2);
+    call(f, "DELETE", PODS "/a?gracePeriodSeconds=0", NULL);
+    budget_says(f, "web", "0/1/2/2 InsufficientPods");
+    (void)stage_end(f->pid, SIGKILL);
+    start(f);
+    call(f, "DELETE", PODS "/b?gracePeriodSeconds=0", NULL);
+    budget_says(f, "web", "0/1/2/1 InsufficientPods");
+}
+
+/* By parts, what controllers want counts: the Deployment's number, not that of the Pods there are.
+ */
+static void test_status_of_parts(void **state)
+{
+    struct fixture *f = *state;
+    make_budget(f, "web", "'maxUnavailable':'30%'");
+    budget_says(f, "web", "0/0/0/0 InsufficientPods");
+    call(f, "POST", "/apis/apps/v1/namespaces/default/deployments",
+         "{'metadata':{'name':'web'},'spec':{'replicas':4,'selector':{'matchLabels':{'app':'web'}},"
+         "'template':{'metadata':{'labels':{'app':'web'}},'spec':{'containers':[{'name':'c',"
+         "'image':'i'}]}}}}");
+    assert_int_equal(f->status, 201);
+    budget_says(f, "web", "0/0/2/4 InsufficientPods"); /* 30 % of 4 is 2, rounded up */
+    call(f, "POST", "/api/v1/namespaces/default/configmaps", "{'metadata':{'name':'owner'}}");
+    auto_(cor_freep) char *pod = cor_sprintf(
+        "{'metadata':{'name':'alien','labels':{'app':'web'},'ownerReferences':[{'apiVersion':'v1',"
+        "'kind':'ConfigMap','name':'owner','uid':'%s','controller':true}]},'spec':{'containers':[{"
+        "'name':'c','image':'i'}]}}",
+        at(f, "metadata.uid"));
+    call(f, "POST", PODS, pod);
+    assert_int_equal(f->status, 201);
+    budget_says(f, "web", "0/0/2/4 SyncFailed");
+    const struct cor_json *condition = cor_json_item(cor_json_at(f->body, "status.conditions"), 0);
+    assert_string_equal(cor_json_str_at(condition, "message", ""),
+                        "configmaps does not implement the scale subresource");
+    call(f, "GET", BUDGETS "?limit=1", NULL);
+    assert_int_equal(f->status, 200);
+}
+
 static void test_bad_budgets(void **state)
 {
     struct fixture *f = *state;
@@ -144,10 +238,8 @@ static void test_discovered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_without_a_budget),
-        T(test_a_budget_puts_off),
-        T(test_bad_budgets),
-        T(test_discovered),
+        T(test_without_a_budget), T(test_a_budget_puts_off), T(test_status),
+        T(test_status_of_parts),  T(test_bad_budgets),       T(test_discovered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

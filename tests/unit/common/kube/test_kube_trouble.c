@@ -291,6 +291,31 @@ static void a_list_that_loses_its_pages_ends(void **state)
     cor_informer_free(&informer);
 }
 
+static bool is_listed(void *self)
+{
+    return requests(self, "list") > 0;
+}
+
+/* Until it is let go it asks nothing; a request that comes after it is answered first. */
+static void one_that_is_held_waits(void **state)
+{
+    struct set *set = *state;
+    struct cor_informer_spec spec = {.path = "/api/v1/pods",
+                                     .api_version = "v1",
+                                     .kind = "Pod",
+                                     .held = true,
+                                     .sink = {.self = set, .changed = on_change}};
+    struct cor_informer *informer = cor_informer_new(set->loop, set->kube, set->log, &spec);
+    until_well(set);
+    assert_int_equal(requests(set, "list"), 0);
+    cor_informer_go(informer);
+    test_wait(set->loop, set->dir, is_listed, set);
+    cor_informer_go(informer);
+    test_wait(set->loop, set->dir, is_told, set);
+    assert_int_equal(requests(set, "list"), 1);
+    cor_informer_free(&informer);
+}
+
 static bool has_watched_again(void *self)
 {
     return requests(self, "watch") >= 3;
@@ -316,7 +341,7 @@ int main(void)
         T(tokens_are_read_again),      T(authorities_are_read_again),
         T(too_many_requests_wait),     T(what_waits_can_be_cancelled),
         T(trouble_makes_no_storm),     T(a_list_that_loses_its_pages_ends),
-        T(a_silent_watch_is_given_up),
+        T(a_silent_watch_is_given_up), T(one_that_is_held_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,11 +97,48 @@ static void test_choice(void **state)
                                   "affinity, 1 node(s) were not ready.");
 }
 
+static void test_tolerates_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tolerations;
+        int64_t seconds;
+    } cases[] = {
+        {"[]", 0},
+        {"[{'key':'k','operator':'Exists'}]", 0}, /* the other one is not */
+        {"[{'operator':'Exists'}]", KL_FOR_EVER},
+        {"[{'key':'k','operator':'Exists'},{'key':'m','value':'v'}]", KL_FOR_EVER},
+        {"[{'key':'k','operator':'Exists'},{'key':'m','value':'w'}]", 0},
+        {"[{'operator':'Exists','effect':'NoSchedule'}]", 0},
+        {"[{'operator':'Exists','effect':'NoExecute','tolerationSeconds':30}]", 30},
+        {"[{'key':'k','operator':'Exists'},{'operator':'Exists','tolerationSeconds':7}]", 7},
+        {"[{'key':'k','operator':'Exists','tolerationSeconds':9},{'operator':'Exists',"
+         "'tolerationSeconds':7}]",
+         7},
+        {"[{'operator':'Exists','tolerationSeconds':-5}]", 0},
+        {"[{'operator':'Exists','tolerationSeconds':9223372036854775807}]", INT32_MAX},
+    };
+    auto_(cor_json_free) struct cor_json *node =
+        js("{'spec':{'taints':[{'key':'k','effect':'NoExecute'},{'key':'s','effect':'NoSchedule'},{"
+           "'key':'m','value':'v','effect':'NoExecute'}]}}");
+    auto_(cor_json_free) struct cor_json *calm =
+        js("{'spec':{'taints':[{'key':'k','effect':'NoSchedule'}]}}");
+    assert_true(kl_is_evicting(node));
+    assert_false(kl_is_evicting(calm));
+    for (size_t i = 0; i < COR_COUNT(cases); i++) {
+        auto_(cor_json_free) struct cor_json *pod = cor_json_object();
+        cor_json_set_at(pod, "spec.tolerations", js(cases[i].tolerations));
+        assert_int_equal(kl_tolerates_for(pod, node), cases[i].seconds);
+        assert_int_equal(kl_tolerates_for(pod, calm), KL_FOR_EVER);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_misfits),
         cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_tolerates_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,6 +93,12 @@ static void open_folder(struct set *set)
     }
 }
 
+static void open_and_look(struct set *set)
+{
+    open_folder(set);
+    folder_look(set->folder);
+}
+
 static char *at(const struct set *set, const char *name)
 {
     return cor_sprintf("%s/%s", set->path, name);
@@ -126,7 +132,7 @@ static void what_is_there_is_told(void **state)
     put(set, ".hidden", "3");
     auto_(cor_freep) char *below = at(set, "below");
     assert_int_equal(mkdir(below, 0700), 0);
-    open_folder(set);
+    open_and_look(set);
     assert_string_equal(set->told, "a.yaml=1;b.yaml=2;");
 }
 
@@ -135,7 +141,7 @@ static void what_is_there_is_told(void **state)
 static void changes_are_told(void **state)
 {
     struct set *set = *state;
-    open_folder(set);
+    open_and_look(set);
     assert_string_equal(set->told, "");
     put(set, "a", "1");
     await(set, "a=1;");
@@ -163,7 +169,7 @@ static void too_big_a_file_is_told(void **state)
     enum { MORE = 1024 * 1024 + 1 };
     auto_(cor_freep) char *text = cor_alloc(MORE + 1);
     memset(text, 'x', MORE);
-    open_folder(set);
+    open_and_look(set);
     put(set, "big", text);
     await(set, "big!;");
     put(set, "big", "1");
@@ -175,13 +181,39 @@ static void the_folder_comes_back(void **state)
 {
     struct set *set = *state;
     auto_(cor_freep) char *away = cor_sprintf("%s/away", set->top);
-    open_folder(set);
+    open_and_look(set);
     put(set, "a", "1");
     await(set, "a=1;");
     assert_int_equal(rename(set->path, away), 0);
     await(set, "a-;");
     put(set, "a", "2");
     await(set, "a=2;");
+}
+
+/* What was there before is gone when it is not there now, but not when nobody can tell. */
+static void known_files_are_gone_or_unreadable(void **state)
+{
+    struct set *set = *state;
+    assert_int_equal(cor_file_write(set->path, COR_VIEW("no folder"), 0600, NULL), COR_OK);
+    open_folder(set);
+    folder_know(set->folder, "a");
+    folder_look(set->folder);
+    assert_string_equal(set->told, "a!;");
+    set->told[0] = '\0';
+    folder_look(set->folder);
+    assert_string_equal(set->told, "a!;");
+    set->told[0] = '\0';
+    folder_close(&set->folder);
+    assert_int_equal(unlink(set->path), 0);
+    open_folder(set);
+    put(set, "b", "1");
+    folder_know(set->folder, "a");
+    folder_look(set->folder);
+    assert_string_equal(set->told, "a-;b=1;");
+    set->told[0] = '\0';
+    folder_look(set->folder);
+    assert_string_equal(set->told, "b=1;");
+    set->told[0] = '\0';
 }
 
 int main(void)
@@ -191,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(changes_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(too_big_a_file_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(the_folder_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(known_files_are_gone_or_unreadable, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
