@@ -8,6 +8,7 @@
 #include "services/edged/device/devices.h"
 #include "services/edged/disk/disk.h"
 #include "services/edged/pod/env.h"
+#include "services/edged/volume/block.h"
 
 enum { ARENA_MAX = 32 * 1024 * 1024 };
 
@@ -210,6 +211,9 @@ static void create_now(struct making *making)
     struct crispec_devices devices;
     if (code == COR_OK) {
         code = devices_fill(pod, making->index, arena, &devices, &err);
+    }
+    if (code == COR_OK) {
+        block_fill(pod->pod, spec, arena, &devices);
     }
     if (code != COR_OK) {
         making_end(making, NULL, true, err.text);

@@ -165,7 +165,7 @@ static bool read_volume(const struct agent_pod *pod, const struct pod_volume *vo
         return csi_volume_stats(pod->agent->csi, pod->uid, volume->name, out);
     }
     if (volume->type == POD_VOLUME_CLAIM && volume->external == POD_EXTERNAL_NONE &&
-        cor_json_at(volume->persistent, "spec.local") != NULL) {
+        !volume->block && cor_json_at(volume->persistent, "spec.local") != NULL) {
         *out = usage_fs(volume->path);
         return true;
     }

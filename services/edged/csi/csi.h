@@ -41,6 +41,9 @@ struct cor_json *csi_volumes_in_use(const struct csi *csi);
 /* A status of the Node was taken, or refused, or there is no link any more. csi may be NULL. */
 void csi_node_reported(struct csi *csi, bool taken);
 
+/* Adds the topology of the drivers that are here to labels, an object. csi may be NULL. */
+void csi_add_topology(const struct csi *csi, struct cor_json *labels);
+
 /* What the driver has said of how full the Pod's volume by that name is; it is asked again when
  * that is a minute old, as the kubelet does (volumeStatsAggPeriod). False: it does not say. csi may
  * be NULL. */

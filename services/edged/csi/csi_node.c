@@ -104,6 +104,23 @@ static void on_marked(void *self, int status, struct cor_view body)
     }
 }
 
+void csi_add_topology(const struct csi *csi, struct cor_json *labels)
+{
+    if (csi == NULL) {
+        return;
+    }
+    COR_LIST_EACH (link, &csi->drivers) {
+        const struct csi_driver *driver = COR_LIST_OBJECT(link, struct csi_driver, link);
+        void *at = NULL;
+        const char *key = NULL;
+        struct cor_json *value = NULL;
+        while (driver->ready && !driver->dead &&
+               cor_json_each(driver->info.segments, &at, &key, &value)) {
+            cor_json_set(labels, key, cor_json_ref(value));
+        }
+    }
+}
+
 static struct cor_json *marks_of(const struct csi_node *node)
 {
     struct cor_json *patch = cor_json_object();
@@ -112,17 +129,11 @@ static struct cor_json *marks_of(const struct csi_node *node)
     struct cor_json *notes = cor_json_object();
     COR_LIST_EACH (link, &node->csi->drivers) {
         const struct csi_driver *driver = COR_LIST_OBJECT(link, struct csi_driver, link);
-        void *at = NULL;
-        const char *key = NULL;
-        struct cor_json *value = NULL;
-        if (!driver->ready || driver->dead) {
-            continue;
-        }
-        cor_json_set(ids, driver->name, cor_json_str(driver->info.id));
-        while (cor_json_each(driver->info.segments, &at, &key, &value)) {
-            cor_json_set(labels, key, cor_json_ref(value));
+        if (driver->ready && !driver->dead) {
+            cor_json_set(ids, driver->name, cor_json_str(driver->info.id));
         }
     }
+    csi_add_topology(node->csi, labels);
     auto_(cor_freep) char *text = cor_json_text(ids);
     cor_json_set(notes, ID_ANNOTATION,
                  cor_json_count(ids) > 0 ? cor_json_str(text) : cor_json_null());

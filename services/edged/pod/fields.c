@@ -142,6 +142,11 @@ static const struct shape mounts[] = {
     CHOICE("mountPropagation", propagations),
     END,
 };
+static const struct shape block_devices[] = {
+    NEEDED("name", NULL),
+    NEEDED("devicePath", shape_no_backsteps),
+    END,
+};
 static const struct shape ports[] = {
     CHECKED("name", shape_port_name),
     {.key = "containerPort", .kind = SHAPE_INT, .required = true, .least = 1, .most = PORT},
@@ -224,7 +229,8 @@ static const struct shape lifecycle[] = {
 #define CONTAINER                                                                                  \
     NEEDED("name", shape_label), NEEDED("image", shape_trimmed), CHOICE("imagePullPolicy", pulls), \
         TEXTS("command"), TEXTS("args"), TEXT("workingDir"), LIST("env", env),                     \
-        LIST("envFrom", env_from), LIST("volumeMounts", mounts), LIST("ports", ports),             \
+        LIST("envFrom", env_from), LIST("volumeMounts", mounts),                                   \
+        LIST("volumeDevices", block_devices), LIST("ports", ports),                                \
         OBJECT("resources", resources), OBJECT("securityContext", container_security),             \
         TEXT("terminationMessagePath"), CHOICE("terminationMessagePolicy", messages),              \
         BOOL("stdin"), BOOL("stdinOnce"), BOOL("tty"), HANDLER("startupProbe", probe),             \

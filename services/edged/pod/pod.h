@@ -64,6 +64,12 @@ struct pod_mount {
     int propagation; /* as in CRI: 0 private, 1 host to container, 2 both ways */
 };
 
+/* A raw block volume. */
+struct pod_device {
+    const char *volume;
+    const char *path; /* in the container */
+};
+
 struct pod_port {
     const char *name;
     const char *host_ip;
@@ -163,6 +169,8 @@ struct pod_container {
     size_t env_from_count;
     struct pod_mount *mounts;
     size_t mount_count;
+    struct pod_device *devices;
+    size_t device_count;
     struct pod_port *ports;
     size_t port_count;
     struct pod_probe *probes[POD_CHECKS]; /* NULL: none */
@@ -236,6 +244,7 @@ struct pod_volume {
     enum pod_external external;        /* also of a claim once it is known */
     const struct cor_json *source;     /* of that: the member nfs or csi */
     const struct cor_json *persistent; /* the PersistentVolume it is of; NULL */
+    bool block;                        /* that has volumeMode Block */
 };
 
 struct pod_alias {

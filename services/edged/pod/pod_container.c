@@ -102,6 +102,17 @@ static void read_mounts(struct pod_reader *reader, const struct cor_json *list,
     }
 }
 
+static void read_devices(struct pod_reader *reader, const struct cor_json *list,
+                         struct pod_container *out)
+{
+    out->devices = pod_rows(reader, list, sizeof(*out->devices), POD_LIST_MAX, "volumeDevices",
+                            &out->device_count);
+    for (size_t i = 0; i < out->device_count; i++) {
+        const struct cor_json *json = cor_json_item(list, i);
+        out->devices[i] = (struct pod_device){pod_text(json, "name"), pod_text(json, "devicePath")};
+    }
+}
+
 static int protocol_of(const char *name)
 {
     if (strcmp(name, "UDP") == 0) {
@@ -303,6 +314,7 @@ bool pod_read_container(struct pod_reader *reader, const struct cor_json *json,
     read_env(reader, cor_json_get(json, "env"), out);
     read_env_from(reader, cor_json_get(json, "envFrom"), out);
     read_mounts(reader, cor_json_get(json, "volumeMounts"), out);
+    read_devices(reader, cor_json_get(json, "volumeDevices"), out);
     read_ports(reader, cor_json_get(json, "ports"), out);
     pod_read_handlers(reader, json, out);
     pod_read_resources(reader, cor_json_get(json, "resources"), &out->resources);

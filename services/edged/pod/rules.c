@@ -90,6 +90,29 @@ static bool check_mounts(struct pod_reader *reader, const struct pod *pod,
     return true;
 }
 
+static bool check_devices(struct pod_reader *reader, const struct pod *pod,
+                          const struct place *place)
+{
+    for (size_t i = 0; i < place->container->device_count; i++) {
+        const char *name = place->container->devices[i].volume;
+        const struct pod_volume *volume = pod_find_volume(pod, name);
+        char what[200];
+        if (volume != NULL && volume->type == POD_VOLUME_CLAIM) {
+            continue;
+        }
+        if (volume == NULL) {
+            (void)snprintf(what, sizeof(what), "Not found: \"%.63s\"", name);
+        } else {
+            (void)snprintf(what, sizeof(what),
+                           "Invalid value: \"%.63s\": can only use volume source type of "
+                           "PersistentVolumeClaim or Ephemeral for block mode",
+                           name);
+        }
+        return bad_element(reader, place, "volumeDevices", i, "name", what);
+    }
+    return true;
+}
+
 static bool check_env(struct pod_reader *reader, const struct pod *pod, const struct place *place)
 {
     (void)pod;
@@ -284,8 +307,8 @@ static bool check_pod(struct pod_reader *reader, const struct pod *pod)
 
 bool pod_rules(struct pod_reader *reader, const struct pod *pod)
 {
-    static const rule rules[] = {check_name,    check_mounts,   check_env,   check_ports,
-                                 check_amounts, check_security, check_probes};
+    static const rule rules[] = {check_name,  check_mounts,  check_devices,  check_env,
+                                 check_ports, check_amounts, check_security, check_probes};
     for (size_t i = 0; i < pod_container_count(pod); i++) {
         struct place place;
         place_set(&place, pod, i);

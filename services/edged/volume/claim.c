@@ -130,6 +130,32 @@ static const char *kind_of(const struct cor_json *volume)
     return "none";
 }
 
+enum cor_code claim_mode(const struct pod *pod, const char *volume, bool block, struct cor_err *err)
+{
+    bool mounted = false;
+    bool device = false;
+    for (size_t i = 0; i < pod_container_count(pod); i++) {
+        const struct pod_container *container = pod_container(pod, i);
+        for (size_t k = 0; k < container->mount_count; k++) {
+            mounted = mounted || strcmp(container->mounts[k].volume, volume) == 0;
+        }
+        for (size_t k = 0; k < container->device_count; k++) {
+            device = device || strcmp(container->devices[k].volume, volume) == 0;
+        }
+    }
+    if (block && mounted) {
+        return cor_err_set(err, COR_INVALID,
+                           "volume %s has volumeMode Block, but is specified in volumeMounts",
+                           volume);
+    }
+    if (!block && device) {
+        return cor_err_set(err, COR_INVALID,
+                           "volume %s has volumeMode Filesystem, but is specified in volumeDevices",
+                           volume);
+    }
+    return COR_OK;
+}
+
 enum cor_code claim_place(const struct cor_json *claim, const struct cor_json *volume,
                           const struct cor_json *labels, struct claim_place *out,
                           struct cor_err *err)
@@ -143,10 +169,13 @@ enum cor_code claim_place(const struct cor_json *claim, const struct cor_json *v
     if (code != COR_OK) {
         return code;
     }
-    if (strcmp(cor_json_str_at(volume, "spec.volumeMode", "Filesystem"), "Filesystem") != 0) {
-        return cor_err_set(err, COR_UNSUPPORTED,
-                           "volume %.60s has volumeMode Block, but is specified in volumeMounts",
-                           name);
+    out->block = strcmp(cor_json_str_at(volume, "spec.volumeMode", "Filesystem"), "Block") == 0;
+    if (out->block && local == NULL) {
+        return cor_err_set(
+            err, COR_UNSUPPORTED,
+            "PersistentVolume %.60s of type \"%.40s\" has volumeMode Block, which is "
+            "supported of local volumes only",
+            name, kind_of(volume));
     }
     out->external = nfs != NULL   ? POD_EXTERNAL_NFS
                     : csi != NULL ? POD_EXTERNAL_CSI
@@ -169,7 +198,9 @@ enum cor_code claim_place(const struct cor_json *claim, const struct cor_json *v
         return COR_OK;
     }
     out->path = cor_json_str_at(local != NULL ? local : host, "path", "");
-    out->type = local != NULL ? "Directory" : cor_json_str_at(host, "type", "");
+    out->type = out->block      ? "BlockDevice"
+                : local != NULL ? "Directory"
+                                : cor_json_str_at(host, "type", "");
     if (out->path[0] != '/' || !pod_path_is_inside(out->path + 1)) {
         return cor_err_set(err, COR_INVALID, "PersistentVolume %.60s: path must not contain '..'",
                            name);

@@ -19,7 +19,12 @@ struct claim_place {
     const char *type; /* as hostPath's; "Directory" for a local volume */
     enum pod_external external;
     const struct cor_json *source; /* of that */
+    bool block;                    /* a device: volumeMode Block */
 };
+
+/* Whether the pod's containers have the volume as what it is: a device or a folder. COR_INVALID. */
+COR_NODISCARD enum cor_code claim_mode(const struct pod *pod, const char *volume, bool block,
+                                       struct cor_err *err);
 
 /* Where the volume is. labels are the node's. COR_RETRY: it is bound to another claim; COR_DENIED:
  * its node affinity excludes this node; COR_UNSUPPORTED: not a kind of volume that is done here;

@@ -6,6 +6,7 @@
 #include "claim.h"
 #include "common/base/mem.h"
 #include "services/edged/agent.h"
+#include "services/edged/csi/csi.h"
 
 enum { OBJECT_MAX = 1024 * 1024 };
 
@@ -176,9 +177,19 @@ void claims_ask(struct agent_pod *pod, void (*done)(struct agent_pod *pod))
 
 /* ---- where they are ---- */
 
+/* Those of the Node as the API has it, as far as known; those that this node gives it itself are
+ * there before and without the cloud. */
 static struct cor_json *node_labels(const struct agent *agent)
 {
+    const struct cor_json *node = registrar_object(agent->registrar);
     struct cor_json *out = cor_json_object();
+    void *at = NULL;
+    const char *label = NULL;
+    struct cor_json *value = NULL;
+    while (cor_json_each(cor_json_at(node, "metadata.labels"), &at, &label, &value)) {
+        cor_json_set(out, label, cor_json_ref(value));
+    }
+    csi_add_topology(agent->csi, out);
     cor_json_set(out, "kubernetes.io/hostname", cor_json_str(agent->cfg->node_name));
     cor_json_set(out, "kubernetes.io/os", cor_json_str("linux"));
     for (size_t i = 0; i < agent->cfg->node_labels.count; i++) {
@@ -202,6 +213,9 @@ static enum cor_code apply(struct agent_pod *pod, struct pod_volume *volume,
         (void)cor_err_set(err, code, "%s", claim->error == NULL ? "" : claim->error);
     } else {
         code = claim_place(claim->claim, claim->volume, labels, &place, err);
+        if (code == COR_OK) {
+            code = claim_mode(pod->pod, volume->name, place.block, err);
+        }
         claim->state = code == COR_OK ? REF_HERE : REF_FAILED;
     }
     if (code != COR_OK && claim->error == NULL) {
@@ -212,6 +226,7 @@ static enum cor_code apply(struct agent_pod *pod, struct pod_volume *volume,
     volume->external = code == COR_OK ? place.external : POD_EXTERNAL_NONE;
     volume->source = code == COR_OK ? place.source : NULL;
     volume->persistent = code == COR_OK ? claim->volume : NULL;
+    volume->block = code == COR_OK && place.block;
     return code == COR_OK
                ? code
                : cor_err_wrap(err, "error processing PVC %s/%s", pod->pod->ns, volume->claim);

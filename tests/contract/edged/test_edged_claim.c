@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pods with persistentVolumeClaims, on a real edged and containerd.
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "cloud.h"
 #include "contained.h"
@@ -137,6 +138,33 @@ static void test_alone(void **state)
     cloud_delete_pods(cloud);
 }
 
+/* A volume that is a device: told where it is used as a folder, then a device of the container. */
+static void test_block(void **state)
+{
+    struct cloud *cloud = *state;
+    auto_(cor_freep) char *path = cor_sprintf("%s/disk", cloud->dir);
+    assert_int_equal(mknod(path, S_IFBLK | 0600, makedev(1, 0)), 0);
+    put_volume(cloud, "n1");
+    struct cor_json *volume =
+        cor_json_copy(cor_map_get(cloud->objects, cor_view_of("null/persistentvolume/pv1")));
+    cor_json_set_at(volume, "spec.volumeMode", cor_json_str("Block"));
+    cloud_put(cloud, "null/persistentvolume/pv1", volume);
+    put_claim(cloud, "Bound");
+    put_pod(cloud, "folder", "");
+    (void)cloud_await(cloud, says,
+                      CLOUD_NAME("volume data has volumeMode Block, but is specified in "
+                                 "volumeMounts"),
+                      PATIENCE, "it is no folder");
+    cloud_put_pod(cloud, "raw",
+                  "{'containers':[{'name':'c','image':'coracle.local/busybox:1','command':["
+                  "'/bin/sh','-c','test -b /dev/xvda && sleep 600'],'volumeDevices':[{'name':"
+                  "'data','devicePath':'/dev/xvda'}]}],'volumes':[{'name':'data',"
+                  "'persistentVolumeClaim':{'claimName':'data'}}]}");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("raw"), PATIENCE, "it has its device");
+    assert_int_equal(cor_json_int_at(cloud_container(cloud, "raw"), "restartCount", -1), 0);
+    cloud_delete_pods(cloud);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -144,6 +172,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_claim, cloud_set_up, cloud_tear_down),
         cmocka_unit_test_setup_teardown(test_alone, cloud_set_up, cloud_tear_down),
+        cmocka_unit_test_setup_teardown(test_block, cloud_set_up, cloud_tear_down),
     };
     return cmocka_run_group_tests_name("edged claim", tests, NULL, NULL);
 }

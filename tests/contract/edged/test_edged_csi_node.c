@@ -151,6 +151,12 @@ static void test_attach(void **state)
     struct cloud *cloud = *state;
     put_driver(cloud, true);
     put_claim(cloud);
+    struct cor_json *volume =
+        cor_json_copy(cor_map_get(cloud->objects, cor_view_of("null/persistentvolume/pv1")));
+    cor_json_set_at(volume, "spec.nodeAffinity.required.nodeSelectorTerms",
+                    json_of("[{'matchExpressions':[{'key':'" DRIVER
+                            "/zone','operator':'In','values':['z1']}]}]"));
+    cloud_put(cloud, "null/persistentvolume/pv1", volume);
     start_driver(cloud);
     (void)cloud_await(cloud, is_logged, CLOUD_NAME("registered\n"), PATIENCE, "registered");
     assert_true(is_in_use(cloud, CLOUD_NAME("")));

@@ -83,7 +83,7 @@ static void test_group(void **state)
     assert_string_equal(memory, "100663296\n");
     (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("level"), PATIENCE, "the other runs");
     auto_(cor_freep) char *level =
-        group_value("/burstable", "uid-level", "memory.limit_in_bytes", "memory.max");
+        group_value("burstable/poduid-level", "memory.limit_in_bytes", "memory.max");
     assert_string_equal(level, "50331648\n"); /* the Pod's own limit */
     assert_true(strcmp(shares, "1536\n") == 0 || strcmp(shares, "59\n") == 0);
     cloud_delete_pods(cloud);

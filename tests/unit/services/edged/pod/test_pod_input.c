@@ -34,7 +34,8 @@
     "'c','resource':'limits.cpu','divisor':'1'}}},{'name':'D','valueFrom':{'configMapKeyRef':{"    \
     "'name':'cm','key':'k','optional':true}}},{'name':'E','valueFrom':{'secretKeyRef':{'name':"    \
     "'s','key':'k','optional':true}}}],'envFrom':[{'prefix':'P_','configMapRef':{'name':'cm',"     \
-    "'optional':true}},{'secretRef':{'name':'s','optional':true}}],'volumeMounts':[{'name':'e',"   \
+    "'optional':true}},{'secretRef':{'name':'s','optional':true}}],'volumeDevices':[{'name':"      \
+    "'v','devicePath':'/dev/x'}],'volumeMounts':[{'name':'e',"                                     \
     "'mountPath':'/e','subPath':'a/b','readOnly':true,'recursiveReadOnly':'IfPossible',"           \
     "'mountPropagation':'None'},{'name':'h','mountPath':'/h','subPathExpr':'$(A)'}],'ports':[{"    \
     "'name':'http','containerPort':80,'hostIP':'10.0.0.1','protocol':'TCP'},{'containerPort':81,"  \

@@ -17,6 +17,12 @@ static const struct {
      "spec.containers[0].name: Duplicate value: \"c\""},
     {POD(ONE ",'volumeMounts':[{'name':'v','mountPath':'/x'}]}]"),
      "spec.containers[0].volumeMounts[0].name: Not found: \"v\""},
+    {POD(ONE ",'volumeDevices':[{'name':'v','devicePath':'/dev/x'}]}]"),
+     "spec.containers[0].volumeDevices[0].name: Not found: \"v\""},
+    {POD(ONE ",'volumeDevices':[{'name':'v','devicePath':'/dev/x'}]}],'volumes':[{'name':'v',"
+             "'emptyDir':{}}]"),
+     "spec.containers[0].volumeDevices[0].name: Invalid value: \"v\": can only use volume source "
+     "type of PersistentVolumeClaim or Ephemeral for block mode"},
     {POD(ONE ",'volumeMounts':[{'name':'v','mountPath':'/x'},{'name':'v','mountPath':'/x'}]}],"
              "'volumes':[{'name':'v','emptyDir':{}}]"),
      "spec.containers[0].volumeMounts[1].mountPath: Invalid value: \"/x\": must be unique"},

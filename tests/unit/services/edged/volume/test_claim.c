@@ -56,8 +56,12 @@ static void test_place(void **state)
          "found PV object pv1 with a pv.Spec.ClaimRef.UID other that does not point to claim.UID "
          "c1",
          COR_RETRY},
-        {"{" REF ",'volumeMode':'Block','local':{'path':'/dev/sdx'}}",
-         "volume pv1 has volumeMode Block", COR_UNSUPPORTED},
+        {"{" REF ",'volumeMode':'Block','local':{'path':'/dev/sdx'}}", "BlockDevice /dev/sdx",
+         COR_OK},
+        {"{" REF ",'volumeMode':'Block','csi':{'driver':'d','volumeHandle':'h'}}",
+         "PersistentVolume pv1 of type \"csi\" has volumeMode Block, which is supported of local "
+         "volumes only",
+         COR_UNSUPPORTED},
         {"{" REF ",'accessModes':['ReadWriteOnce'],'capacity':{},'iscsi':{}}",
          "PersistentVolume pv1 is of type \"iscsi\"", COR_UNSUPPORTED},
         {"{" REF ",'local':{'path':'/mnt/../etc'}}", "PersistentVolume pv1: path must not",
@@ -125,12 +129,43 @@ static void test_node_affinity(void **state)
     }
 }
 
+/* Where containers have the volume, and what it is. */
+static void test_mode(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *container;
+        bool block;
+        const char *says; /* "": good */
+    } cases[] = {
+        {"'volumeMounts':[{'name':'v','mountPath':'/v'}]", false, ""},
+        {"'volumeMounts':[{'name':'v','mountPath':'/v'}]", true,
+         "volume v has volumeMode Block, but is specified in volumeMounts"},
+        {"'volumeDevices':[{'name':'v','devicePath':'/dev/v'}]", true, ""},
+        {"'volumeDevices':[{'name':'v','devicePath':'/dev/v'}]", false,
+         "volume v has volumeMode Filesystem, but is specified in volumeDevices"},
+        {"'tty':false", true, ""},
+    };
+    for (size_t i = 0; i < COR_COUNT(cases); i++) {
+        struct cor_err err = COR_ERR_NONE;
+        auto_(cor_freep) char *spec =
+            cor_sprintf("{'containers':[{'name':'c','image':'i',%s}],'volumes':[{'name':'v',"
+                        "'persistentVolumeClaim':{'claimName':'c'}}]}",
+                        cases[i].container);
+        auto_(pod_free) struct pod *pod = pod_of(spec);
+        enum cor_code code = claim_mode(pod, "v", cases[i].block, &err);
+        assert_int_equal(code == COR_OK, cases[i].says[0] == '\0');
+        assert_string_equal(err.text, cases[i].says);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bound_to),
         cmocka_unit_test(test_place),
         cmocka_unit_test(test_node_affinity),
+        cmocka_unit_test(test_mode),
     };
     return cmocka_run_group_tests_name("claim", tests, NULL, NULL);
 }
