@@ -235,8 +235,7 @@ static const struct shape lifecycle[] = {
         TEXT("terminationMessagePath"), CHOICE("terminationMessagePolicy", messages),              \
         BOOL("stdin"), BOOL("stdinOnce"), BOOL("tty"), HANDLER("startupProbe", probe),             \
         HANDLER("livenessProbe", probe), HANDLER("readinessProbe", probe),                         \
-        OBJECT("lifecycle", lifecycle),                                                            \
-        REFUSED("volumeDevices", "this node has no raw block volumes")
+        OBJECT("lifecycle", lifecycle)
 
 static const struct shape container[] = {CONTAINER, END};
 static const struct shape init_container[] = {CONTAINER, CHOICE("restartPolicy", always_only), END};

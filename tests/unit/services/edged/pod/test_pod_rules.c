@@ -81,8 +81,6 @@ static const struct {
     {POD(ONE ",'resources':{'claims':[{'name':'gpu'}]}}]"),
      "spec.containers[0].resources.claims: Forbidden: this node does not allocate resources "
      "dynamically"},
-    {POD(ONE ",'volumeDevices':[{'name':'v','devicePath':'/dev/x'}]}]"),
-     "spec.containers[0].volumeDevices: Forbidden: this node has no raw block volumes"},
     {POD(ONE ",'env':[{'name':'A','valueFrom':{'fileKeyRef':{'key':'k'}}}]}]"),
      "spec.containers[0].env[0].valueFrom.fileKeyRef: Forbidden: this node does not read "
      "environment variables from files"},
