@@ -3,13 +3,42 @@
 # The kinds of tests that tests/run knows: kind_NAME runs one and counts its results. Each uses
 # $TOP, the source tree, and $WORK, a folder for logs.
 
-# build PRESET [TARGET]...: configures and builds (all); counts as a result of its own. Code 1 when it failed.
+# make_preset PRESET [TARGET]...: configures and builds (all).
+make_preset() { cd "$TOP" && cmake --preset "$1" && ninja -C "build/$1" "${@:2}"; }
+
+# The presets of later kinds are built while contract tests and scenarios wait, with the time that these leave.
+# Only one chain at a time, and the first that needs one of them waits for all: benches have the machine alone.
+AHEAD=
+build_ahead() {
+    local kind presets=()
+    [ -z "$AHEAD" ] || return 0
+    for kind in "${KINDS[@]}"; do
+        case $kind in
+            bench) presets+=("release all bench-tools") ;;
+            asan | fuzz) presets+=("$kind") ;;
+        esac
+    done
+    [ "${#presets[@]}" != 0 ] || return 0
+    (
+        renice -n 19 -p "$BASHPID"
+        for kind in "${presets[@]}"; do
+            # shellcheck disable=SC2086 # preset and targets
+            (make_preset $kind) || true # it is tried again, and told, when its turn comes
+        done
+    ) >"$WORK/build-ahead.log" 2>&1 </dev/null &
+    AHEAD=$!
+}
+
+# build PRESET [TARGET]...: as make_preset, counts as a result of its own. Code 1 when it failed.
 build() {
     local log=$WORK/build-$1.log
     if [ "${BUILT[$1]:-}" = yes ]; then
         return 0
     fi
-    if (cd "$TOP" && cmake --preset "$1" && ninja -C "build/$1" "${@:2}") >"$log" 2>&1 </dev/null; then
+    if [ "$1" != debug ] && [ -n "$AHEAD" ]; then
+        wait "$AHEAD"
+    fi
+    if (make_preset "$@") >"$log" 2>&1 </dev/null; then
         BUILT[$1]=yes
         count_line "ok build $1"
         return 0
@@ -49,7 +78,7 @@ kind_static() {
 }
 
 kind_unit() { build debug && run_ctest debug '^unit$' ''; }
-kind_contract() { build debug && run_ctest debug '^contract$' ''; }
+kind_contract() { build debug && build_ahead && run_ctest debug '^contract$' ''; }
 # The scenarios on a real control plane count one by one.
 kind_interop() {
     build debug || return
