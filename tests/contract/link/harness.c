@@ -415,6 +415,12 @@ void bench_start_edge(struct bench *bench, const char *extra)
 
 /* ---- set-up ---- */
 
+static bool is_node_up(void *arg)
+{
+    return ((const struct bench *)arg)->node_up;
+}
+
+/* The controller hears of the node later than the node of its link. */
 int bench_setup(void **state)
 {
     struct bench *bench = cor_alloc(sizeof(*bench));
@@ -430,6 +436,7 @@ int bench_setup(void **state)
     auto_(cor_freep) char *beats = cor_sprintf(", heartbeat-ms: %d", HEARTBEAT_MS);
     bench_start_edge(bench, beats);
     bench_link_up(bench, 1);
+    bench_wait(bench, is_node_up, bench);
     *state = bench;
     return 0;
 }
