@@ -367,6 +367,9 @@ void agent_session_done(struct agent *agent)
         struct agent_pod *pod = value;
         if (pod->desired && !pod->mentioned && !pod->is_static) {
             agent_drop_pod(agent, cor_view_of(pod->key), cor_view_of(pod->uid));
+        } else if (pod->run->prepare_error != NULL) { /* it may wait for this */
+            run_inputs_changed(pod->run);
+            agent_touch(pod);
         }
     }
     mirrors_session_done(agent->mirrors);

@@ -290,16 +290,23 @@ static bool is_elsewhere(const struct agent_pod *pod, const char *claim)
     return false;
 }
 
+/* Until all Pods are known one of those that are not may have it. */
 enum cor_code claims_alone(const struct agent_pod *pod, struct cor_err *err)
 {
     for (size_t i = 0; i < pod->pod->volume_count; i++) {
         const struct pod_volume *volume = &pod->pod->volumes[i];
-        if (volume->type == POD_VOLUME_CLAIM && is_for_one_pod(volume->persistent) &&
-            !externals_are_used(pod) && is_elsewhere(pod, volume->claim)) {
+        if (volume->type != POD_VOLUME_CLAIM || !is_for_one_pod(volume->persistent) ||
+            externals_are_used(pod)) {
+            continue;
+        }
+        const char *why = is_elsewhere(pod, volume->claim) ? "is already in use by another pod"
+                          : pod->agent->desired_known      ? NULL
+                                                      : "the Pods of this node are not known yet";
+        if (why != NULL) {
             return cor_err_set(err, COR_RETRY,
                                "MountVolume.SetUp failed for volume \"%s\" : volume uses the "
-                               "ReadWriteOncePod access mode and is already in use by another pod",
-                               volume->name);
+                               "ReadWriteOncePod access mode and %s",
+                               volume->name, why);
         }
     }
     return COR_OK;

@@ -41,6 +41,8 @@ struct cloud {
     struct cor_json *node_marks; /* what an update of it says, or a patch without a status */
     struct cor_json *csi_node;
     bool has_node; /* it was there before edged */
+    const char
+        *only; /* key of the one object that edged is told when it comes; NULL: all, and done */
     struct cor_json *lease;
     struct cor_json *events; /* array of Event */
     size_t renewals;
@@ -128,6 +130,12 @@ static inline void cloud_on_up(void *self, struct cor_port *port)
     struct cor_view key;
     void *value = NULL;
     uint64_t count = 0;
+    if (cloud->only != NULL) {
+        cloud_send(cloud, cloud->only, cor_map_get(cloud->objects, cor_view_of(cloud->only)),
+                   false);
+        cloud_link(cloud, cloud->link);
+        return;
+    }
     while (cor_map_next(cloud->objects, &at, &key, &value)) {
         auto_(cor_freep) char *text = cor_view_dup(key);
         cloud_send(cloud, text, value, false);
