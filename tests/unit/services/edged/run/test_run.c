@@ -449,15 +449,20 @@ static void test_adoption_starts_nothing_old(void **state)
 }
 
 /* The runtime gave up to start it when the edged that had asked for it was killed. */
+static void start_and_give_up(struct sim *sim)
+{
+    sim_start(sim, "{" ONE "}");
+    (void)steps_to_created(sim);
+    sim->containers[0].state = CRI_EXITED;
+    sim->containers[0].exit_code = 128;
+    sim->containers[0].given_up = true;
+}
+
 static void test_a_start_that_was_given_up(void **state)
 {
     (void)state;
     struct sim sim;
-    sim_start(&sim, "{" ONE "}");
-    (void)steps_to_created(&sim);
-    sim.containers[0].state = CRI_EXITED;
-    sim.containers[0].exit_code = 128;
-    sim.containers[0].given_up = true;
+    start_and_give_up(&sim);
     sim_restart_edged(&sim);
     sim_settle(&sim);
     assert_true(sim.containers[0].removed);
@@ -478,11 +483,7 @@ static void test_a_start_that_was_given_up_with_its_sandbox(void **state)
 {
     (void)state;
     struct sim sim;
-    sim_start(&sim, "{" ONE "}");
-    (void)steps_to_created(&sim);
-    sim.containers[0].state = CRI_EXITED;
-    sim.containers[0].exit_code = 128;
-    sim.containers[0].given_up = true;
+    start_and_give_up(&sim);
     sim.sandboxes[0].ready = false;
     sim.sandboxes[1] = (struct sim_sandbox){.id = "s1", .attempt = 1, .ready = true};
     sim.sandbox_count = 2;
