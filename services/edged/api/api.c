@@ -16,7 +16,7 @@ enum { HIGH = 256 * 1024, PARTS_MAX = 6, TEXT_MAX = 1024 };
 struct api {
     struct agent *agent;
     struct cor_link calls;
-    struct cor_link followers;
+    struct api_followers *followers;
     struct stats_source *source;
     size_t count;
 };
@@ -348,7 +348,7 @@ struct api *api_new(struct agent *agent)
     struct api *api = cor_alloc(sizeof(*api));
     api->agent = agent;
     cor_list_init(&api->calls);
-    cor_list_init(&api->followers);
+    api->followers = api_followers_new(agent->loop);
     api->source = stats_source_new(agent);
     return api;
 }
@@ -359,14 +359,15 @@ void api_free(struct api **api)
         while (!cor_list_empty(&(*api)->calls)) {
             api_gone(COR_LIST_OBJECT((*api)->calls.next, struct api_call, link));
         }
+        api_followers_free(&(*api)->followers);
         stats_source_free(&(*api)->source);
         cor_freep(api);
     }
 }
 
-struct cor_link *api_followers(struct api *api)
+struct api_followers *api_followers(struct api *api)
 {
-    return &api->followers;
+    return api->followers;
 }
 
 struct stats_source *api_source(const struct api *api)

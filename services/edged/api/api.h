@@ -110,8 +110,8 @@ struct api *api_new(struct agent *agent);
 /* Ends all calls; *api becomes NULL. */
 void api_free(struct api **api);
 
-/* What waits for logs to grow: of api_logs.c. */
-struct cor_link *api_followers(struct api *api);
+/* Who waits for logs to grow: of api_logs.c. */
+struct api_followers *api_followers(struct api *api);
 
 /* What gathers statistics: of api_stats.c. */
 struct stats_source *api_source(const struct api *api);
@@ -125,6 +125,12 @@ struct agent_pod *api_find_container(struct api_call *call, size_t index, size_t
 
 /* api_logs.c */
 void api_logs(struct api_call *call);
+
+/* api_logs.c: nobody follows. Borrows loop; returns owned. */
+struct api_followers *api_followers_new(struct cor_loop *loop);
+
+/* api_logs.c: all calls have ended; *followers becomes NULL. */
+void api_followers_free(struct api_followers **followers);
 
 /* api_logs.c: a container of the pod has ended, or the pod is going away: followers look. */
 void api_logs_look(struct agent_pod *pod);

@@ -26,18 +26,23 @@ struct reading {
     char *path;
     int fd;                   /* of what is not followed */
     struct logfollow *follow; /* NULL: not followed */
-    struct cor_io *io;        /* of follow */
     struct log_options options;
     struct cor_buf rest; /* the beginning of a line */
     struct cor_timer *again;
     struct cor_link link;
 };
 
+struct api_followers {
+    struct cor_loop *loop;
+    struct cor_link list;
+    struct logwatch *watch; /* NULL: nothing was followed yet */
+    struct cor_io *io;      /* of watch */
+};
+
 static void free_reading(struct reading *reading)
 {
     cor_list_del(&reading->link);
     cor_timer_free(&reading->again);
-    cor_io_free(&reading->io);
     logfollow_free(&reading->follow);
     cor_fd_close(&reading->fd);
     cor_buf_free(&reading->rest);
@@ -153,13 +158,9 @@ static void on_gone(void *self)
 
 static const struct api_handler HANDLER = {.room = go_on, .gone = on_gone};
 
-static void on_changed(void *self, int fd, int events)
+static void on_changed(void *self)
 {
-    struct reading *reading = self;
-    (void)fd;
-    (void)events;
-    logfollow_look(reading->follow);
-    go_on(self);
+    cor_timer_start(((struct reading *)self)->again, 0);
 }
 
 void api_logs_look(struct agent_pod *pod)
@@ -168,12 +169,51 @@ void api_logs_look(struct agent_pod *pod)
     if (api == NULL) {
         return; /* stopping */
     }
-    COR_LIST_EACH (node, api_followers(api)) {
+    COR_LIST_EACH (node, &api_followers(api)->list) {
         struct reading *reading = COR_LIST_OBJECT(node, struct reading, link);
         if (strcmp(reading->pod_uid, pod->uid) == 0) {
             cor_timer_start(reading->again, 0);
         }
     }
+}
+
+/* ---- those who follow ---- */
+
+struct api_followers *api_followers_new(struct cor_loop *loop)
+{
+    struct api_followers *followers = cor_alloc(sizeof(*followers));
+    followers->loop = loop;
+    cor_list_init(&followers->list);
+    return followers;
+}
+
+void api_followers_free(struct api_followers **followers)
+{
+    if (*followers != NULL) {
+        cor_io_free(&(*followers)->io);
+        logwatch_free(&(*followers)->watch);
+        cor_freep(followers);
+    }
+}
+
+static void on_watch(void *self, int fd, int events)
+{
+    (void)fd;
+    (void)events;
+    logwatch_look(((struct api_followers *)self)->watch);
+}
+
+static enum cor_code watch_log(struct reading *reading, struct cor_err *err)
+{
+    struct api_followers *all = api_followers(reading->agent->api);
+    if (all->watch == NULL) {
+        enum cor_code code = logwatch_new(&all->watch, err);
+        if (code != COR_OK) {
+            return code;
+        }
+        all->io = cor_io_new(all->loop, logwatch_notify(all->watch), COR_READ, on_watch, all);
+    }
+    return logfollow_open(all->watch, reading->path, on_changed, reading, &reading->follow, err);
 }
 
 /* ---- where it begins ---- */
@@ -203,12 +243,7 @@ static enum cor_code seek_tail(struct reading *reading)
 static enum cor_code open_log(struct reading *reading, struct cor_err *err)
 {
     if (reading->options.follow) {
-        enum cor_code code = logfollow_open(reading->path, &reading->follow, err);
-        if (code == COR_OK) {
-            reading->io = cor_io_new(reading->agent->loop, logfollow_notify(reading->follow),
-                                     COR_READ, on_changed, reading);
-        }
-        return code;
+        return watch_log(reading, err);
     }
     reading->fd = open(reading->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     return reading->fd >= 0
@@ -234,7 +269,7 @@ static void begin(struct reading *reading)
         return;
     }
     if (reading->options.follow) {
-        cor_list_add(api_followers(reading->agent->api), &reading->link);
+        cor_list_add(&api_followers(reading->agent->api)->list, &reading->link);
     }
     api_handle(call, &HANDLER, reading);
     api_head(call, 200, HEADERS, COR_COUNT(HEADERS));

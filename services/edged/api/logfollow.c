@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
+#include "common/base/list.h"
 #include "common/base/mem.h"
+#include "common/base/must.h"
 #include "services/edged/logs/rotate.h"
 
 /* Files that a slow reader may be behind; more than are kept on the disk by default. */
@@ -22,11 +24,21 @@ struct file {
     bool closed; /* by its writer */
 };
 
+struct logwatch {
+    int notify;
+    struct cor_link follows;
+};
+
 struct logfollow {
+    struct cor_link link;
+    struct logwatch *watch;
+    int number; /* of the folder in watch; several may have it */
+    logfollow_fn fn;
+    void *self;
+    bool stirred;
     char *path;
     const char *name; /* in path */
     int folder;
-    int notify;
     struct file files[FILES_MAX]; /* in order; the first is read now */
     size_t count;
     struct cor_mono waits; /* since when the first one waits for its writer; us 0: it does not */
@@ -54,19 +66,46 @@ static bool add_file(struct logfollow *f)
     return true;
 }
 
-enum cor_code logfollow_open(const char *path, struct logfollow **follow_r, struct cor_err *err)
+enum cor_code logwatch_new(struct logwatch **watch_r, struct cor_err *err)
+{
+    int notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (notify < 0) {
+        return cor_err_sys(err, COR_IO, errno, "inotify");
+    }
+    struct logwatch *watch = cor_alloc(sizeof(*watch));
+    watch->notify = notify;
+    cor_list_init(&watch->follows);
+    *watch_r = watch;
+    return COR_OK;
+}
+
+void logwatch_free(struct logwatch **watch)
+{
+    if (*watch != NULL) {
+        must(cor_list_empty(&(*watch)->follows));
+        cor_fd_close(&(*watch)->notify);
+        cor_freep(watch);
+    }
+}
+
+int logwatch_notify(const struct logwatch *watch)
+{
+    return watch->notify;
+}
+
+enum cor_code logfollow_open(struct logwatch *watch, const char *path, logfollow_fn fn, void *self,
+                             struct logfollow **follow_r, struct cor_err *err)
 {
     struct logfollow *f = cor_alloc(sizeof(*f));
     const char *slash = strrchr(path, '/');
     auto_(cor_freep) char *folder = cor_memdup(path, (size_t)(slash - path));
-    f->path = cor_strdup(path);
+    *f = (struct logfollow){.watch = watch, .fn = fn, .self = self, .path = cor_strdup(path)};
+    cor_list_add(&watch->follows, &f->link);
     f->name = f->path + (slash - path) + 1;
     f->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    f->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    bool good = f->folder >= 0 && f->notify >= 0 &&
-                inotify_add_watch(f->notify, folder,
-                                  IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE) >= 0 &&
-                add_file(f);
+    f->number = inotify_add_watch(watch->notify, folder,
+                                  IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE);
+    bool good = f->folder >= 0 && f->number >= 0 && add_file(f);
     int error = errno;
     if (!good) {
         logfollow_free(&f);
@@ -76,17 +115,31 @@ enum cor_code logfollow_open(const char *path, struct logfollow **follow_r, stru
     return COR_OK;
 }
 
+/* The folder is watched no longer when it was the last one's. */
+static void unwatch(const struct logwatch *watch, int number)
+{
+    COR_LIST_EACH (node, &watch->follows) {
+        if (COR_LIST_OBJECT(node, struct logfollow, link)->number == number) {
+            return;
+        }
+    }
+    (void)inotify_rm_watch(watch->notify, number); /* fails where the folder has gone: as well */
+}
+
 void logfollow_free(struct logfollow **follow)
 {
     struct logfollow *f = *follow;
     if (f == NULL) {
         return;
     }
+    cor_list_del(&f->link);
+    if (f->number >= 0) {
+        unwatch(f->watch, f->number);
+    }
     for (size_t i = 0; i < f->count; i++) {
         (void)close(f->files[i].fd);
     }
     cor_fd_close(&f->folder);
-    cor_fd_close(&f->notify);
     cor_free(f->path);
     cor_freep(follow);
 }
@@ -94,11 +147,6 @@ void logfollow_free(struct logfollow **follow)
 int logfollow_file(const struct logfollow *f)
 {
     return f->files[0].fd;
-}
-
-int logfollow_notify(const struct logfollow *f)
-{
-    return f->notify;
 }
 
 static void note_closed(struct logfollow *f, const char *name)
@@ -123,17 +171,38 @@ static void take_event(struct logfollow *f, uint32_t mask, const char *name)
     if ((mask & IN_CLOSE_WRITE) != 0 && rotate_is_plain(f->name, name)) {
         note_closed(f, name);
     }
+    f->stirred = true;
 }
 
-void logfollow_look(struct logfollow *f)
+/* The event to those in the folder; that some were lost, to all. */
+static void spread(const struct logwatch *watch, const struct inotify_event *event,
+                   const char *name)
+{
+    COR_LIST_EACH (node, &watch->follows) {
+        struct logfollow *f = COR_LIST_OBJECT(node, struct logfollow, link);
+        if (f->number == event->wd || (event->mask & IN_Q_OVERFLOW) != 0) {
+            take_event(f, event->mask, name);
+        }
+    }
+}
+
+void logwatch_look(struct logwatch *watch)
 {
     _Alignas(struct inotify_event) char buf[EVENTS_ROOM];
     ssize_t n = 0;
-    while ((n = read(f->notify, buf, sizeof(buf))) > 0) {
+    while ((n = read(watch->notify, buf, sizeof(buf))) > 0) {
         struct inotify_event event;
         for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(event) + event.len)) {
             memcpy(&event, buf + at, sizeof(event));
-            take_event(f, event.mask, event.len > 0 ? buf + at + sizeof(event) : "");
+            spread(watch, &event, event.len > 0 ? buf + at + sizeof(event) : "");
+        }
+    }
+    COR_LIST_EACH (node, &watch->follows) {
+        struct logfollow *f = COR_LIST_OBJECT(node, struct logfollow, link);
+        bool stirred = f->stirred;
+        f->stirred = false;
+        if (stirred && f->fn != NULL) {
+            f->fn(f->self);
         }
     }
 }

@@ -11,10 +11,28 @@
 #include "common/base/err.h"
 #include "common/clock/clock.h"
 
+struct logwatch;
 struct logfollow;
 
-/* Opens the log and watches its folder. COR_NOTFOUND, COR_IO. Returns owned in *follow_r. */
-COR_NODISCARD enum cor_code logfollow_open(const char *path, struct logfollow **follow_r,
+/* Something has happened to a log that is followed. Must not free a follower. */
+typedef void (*logfollow_fn)(void *self);
+
+/* A watch of no logs. COR_IO: the system gives none. Returns owned in *watch_r. */
+COR_NODISCARD enum cor_code logwatch_new(struct logwatch **watch_r, struct cor_err *err);
+
+/* No log may be followed still; *watch becomes NULL. For auto_(). */
+void logwatch_free(struct logwatch **watch);
+
+/* Readable when something has happened: logwatch_look is to be called then. Borrowed. */
+int logwatch_notify(const struct logwatch *watch);
+
+/* Takes in what has happened, and tells each follower whom it concerns. */
+void logwatch_look(struct logwatch *watch);
+
+/* Opens the log and watches its folder; fn (may be NULL) and watch are borrowed until
+ * logfollow_free. COR_NOTFOUND, COR_IO. Returns owned in *follow_r. */
+COR_NODISCARD enum cor_code logfollow_open(struct logwatch *watch, const char *path,
+                                           logfollow_fn fn, void *self, struct logfollow **follow_r,
                                            struct cor_err *err);
 
 /* Closes all; *follow becomes NULL. For auto_(). */
@@ -23,19 +41,13 @@ void logfollow_free(struct logfollow **follow);
 /* The file that is to be read now. Borrowed until logfollow_turn. */
 int logfollow_file(const struct logfollow *follow);
 
-/* Readable when something has happened: logfollow_look is to be called then. Borrowed. */
-int logfollow_notify(const struct logfollow *follow);
-
-/* Takes in what has happened. */
-void logfollow_look(struct logfollow *follow);
-
 enum logfollow_at {
     LOGFOLLOW_LAST, /* there is no other file yet */
     LOGFOLLOW_WAIT, /* there is, but this one may still be written to: look again, in 1 s at most */
     LOGFOLLOW_NEXT, /* the next one is the file now */
 };
 
-/* The file was read to its end, after the last logfollow_look: is there another one? */
+/* The file was read to its end, after the last logwatch_look: is there another one? */
 enum logfollow_at logfollow_turn(struct logfollow *follow, struct cor_mono now);
 
 #endif

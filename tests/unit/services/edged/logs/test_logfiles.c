@@ -86,6 +86,13 @@ static void check_rest(const struct logfollow *f, const char *text)
     assert_memory_equal(buf, text, strlen(text));
 }
 
+static struct logwatch *watch_new(void)
+{
+    struct logwatch *watch = NULL;
+    assert_int_equal(logwatch_new(&watch, NULL), COR_OK);
+    return watch;
+}
+
 /* The writer, as containerd does it, makes the new file before it ends the old one. */
 static void a_follower_reads_each_file_to_its_end(void **state)
 {
@@ -93,21 +100,22 @@ static void a_follower_reads_each_file_to_its_end(void **state)
     struct cor_mono now = {COR_SEC(100)};
     auto_(cor_freep) char *log = cor_sprintf("%s/0.log", (const char *)*state);
     auto_(cor_freep) char *aside = cor_sprintf("%s.20260101-000001", log);
+    auto_(logwatch_free) struct logwatch *watch = watch_new();
     auto_(logfollow_free) struct logfollow *f = NULL;
-    assert_int_equal(logfollow_open(log, &f, &err), COR_NOTFOUND);
+    assert_int_equal(logfollow_open(watch, log, NULL, NULL, &f, &err), COR_NOTFOUND);
     int old = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
     say(old, "one");
-    assert_int_equal(logfollow_open(log, &f, &err), COR_OK);
+    assert_int_equal(logfollow_open(watch, log, NULL, NULL, &f, &err), COR_OK);
     check_rest(f, "one");
     assert_int_equal(logfollow_turn(f, now), LOGFOLLOW_LAST);
     assert_int_equal(logfiles_move(log, aside, &err), COR_OK);
     int new = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
     say(new, "three");
-    logfollow_look(f);
+    logwatch_look(watch);
     assert_int_equal(logfollow_turn(f, now), LOGFOLLOW_WAIT);
     say(old, "two");
     (void)close(old);
-    logfollow_look(f);
+    logwatch_look(watch);
     check_rest(f, "two");
     assert_int_equal(logfollow_turn(f, now), LOGFOLLOW_NEXT);
     check_rest(f, "three");
@@ -122,17 +130,60 @@ static void a_follower_does_not_wait_for_ever(void **state)
     struct cor_mono now = {COR_SEC(100)};
     auto_(cor_freep) char *log = cor_sprintf("%s/0.log", (const char *)*state);
     auto_(cor_freep) char *aside = cor_sprintf("%s.20260101-000001", log);
+    auto_(logwatch_free) struct logwatch *watch = watch_new();
     auto_(logfollow_free) struct logfollow *f = NULL;
     put(*state, "0.log", "one");
-    assert_int_equal(logfollow_open(log, &f, &err), COR_OK);
+    assert_int_equal(logfollow_open(watch, log, NULL, NULL, &f, &err), COR_OK);
     assert_int_equal(logfiles_move(log, aside, &err), COR_OK);
     put(*state, "0.log", "two");
-    logfollow_look(f);
+    logwatch_look(watch);
     check_rest(f, "one");
     assert_int_equal(logfollow_turn(f, now), LOGFOLLOW_WAIT);
     assert_int_equal(logfollow_turn(f, cor_mono_add(now, COR_MS(999))), LOGFOLLOW_WAIT);
     assert_int_equal(logfollow_turn(f, cor_mono_add(now, COR_SEC(1))), LOGFOLLOW_NEXT);
     check_rest(f, "two");
+}
+
+static void count(void *self)
+{
+    (*(int *)self)++;
+}
+
+/* The system gives a user some hundred watches, and each follower hears of his own log alone. */
+static void hundreds_follow(void **state)
+{
+    enum { LOGS = 2, FOLLOWERS = 300 };
+    struct logfollow *all[FOLLOWERS] = {NULL};
+    int heard[LOGS] = {0};
+    auto_(logwatch_free) struct logwatch *watch = watch_new();
+    auto_(cor_freep) char *one = cor_sprintf("%s/one", (const char *)*state);
+    auto_(cor_freep) char *two = cor_sprintf("%s/two", (const char *)*state);
+    const char *const folders[LOGS] = {one, two};
+    for (int i = 0; i < LOGS; i++) {
+        assert_int_equal(mkdir(folders[i], 0750), 0);
+        put(folders[i], "0.log", "one");
+    }
+    for (int i = 0; i < FOLLOWERS; i++) {
+        auto_(cor_freep) char *log = cor_sprintf("%s/0.log", folders[i % LOGS]);
+        assert_int_equal(logfollow_open(watch, log, count, &heard[i % LOGS], &all[i], NULL),
+                         COR_OK);
+    }
+    put(one, "0.log", "two");
+    logwatch_look(watch);
+    assert_int_equal(heard[0], FOLLOWERS / LOGS);
+    assert_int_equal(heard[1], 0);
+    for (int i = LOGS; i < FOLLOWERS; i++) { /* one of each stays, and still hears */
+        logfollow_free(&all[i]);
+    }
+    put(two, "0.log", "two");
+    logwatch_look(watch);
+    assert_int_equal(heard[0], FOLLOWERS / LOGS);
+    assert_int_equal(heard[1], 1);
+    logfollow_free(&all[0]);
+    logfollow_free(&all[1]);
+    put(one, "0.log", "three");
+    logwatch_look(watch);
+    assert_int_equal(heard[0], FOLLOWERS / LOGS);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -156,6 +207,7 @@ int main(void)
         TEST(old_ones_become_gzip),
         TEST(a_follower_reads_each_file_to_its_end),
         TEST(a_follower_does_not_wait_for_ever),
+        TEST(hundreds_follow),
     };
     return cmocka_run_group_tests_name("logfiles", tests, NULL, NULL);
 }
