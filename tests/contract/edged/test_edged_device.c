@@ -176,6 +176,7 @@ static void test_life(void **state)
     await_refused(cloud, "three", NO_MORE);
 
     cloud_kill_edged(cloud, SIGKILL);
+    cor_json_free(&cloud->node_status); /* what the next one says counts */
     cloud_start_edged(cloud);
     (void)cloud_await(cloud, is_logged, CLOUD_NAME("dev-0\nregistered\n"), PATIENCE,
                       "registered again");
