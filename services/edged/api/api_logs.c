@@ -13,6 +13,7 @@
 #include "common/base/text.h"
 #include "logfollow.h"
 #include "logline.h"
+#include "services/edged/logs/logfiles.h"
 
 /* Of the file at once; the longest line that is kept whole (the runtime cuts at 16 KiB); what is
  * read before it is somebody else's turn. */
@@ -245,7 +246,10 @@ static enum cor_code open_log(struct reading *reading, struct cor_err *err)
     if (reading->options.follow) {
         return watch_log(reading, err);
     }
-    reading->fd = open(reading->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    const char *slash = strrchr(reading->path, '/');
+    auto_(cor_freep) char *path = cor_memdup(reading->path, (size_t)(slash - reading->path));
+    auto_(cor_fd_close) int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    reading->fd = folder < 0 ? -1 : logfiles_open(folder, slash + 1);
     return reading->fd >= 0
                ? COR_OK
                : cor_err_set(err, errno == ENOENT ? COR_NOTFOUND : COR_IO, "%s", strerror(errno));

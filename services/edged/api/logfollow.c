@@ -12,7 +12,7 @@
 #include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
-#include "services/edged/logs/rotate.h"
+#include "services/edged/logs/logfiles.h"
 
 /* Files that a slow reader may be behind; more than are kept on the disk by default. */
 enum { FILES_MAX = 8, EVENTS_ROOM = 4096 };
@@ -48,7 +48,7 @@ struct logfollow {
 static bool add_file(struct logfollow *f)
 {
     struct stat st;
-    int fd = openat(f->folder, f->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = logfiles_open(f->folder, f->name);
     if (fd < 0 || fstat(fd, &st) != 0) {
         return false;
     }

@@ -55,6 +55,37 @@ static void compress_file(int folder, const char *name)
     }
 }
 
+/* Name of what was put aside of log last; NULL: nothing. Returns owned. */
+static char *newest_aside(int folder, const char *log)
+{
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    const struct dirent *entry = NULL;
+    char *newest = NULL;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (rotate_is_plain(log, entry->d_name) &&
+            (newest == NULL || strcmp(entry->d_name, newest) > 0)) {
+            cor_free(newest);
+            newest = cor_strdup(entry->d_name);
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    return newest;
+}
+
+int logfiles_open(int folder, const char *name)
+{
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 || errno != ENOENT) {
+        return fd;
+    }
+    auto_(cor_freep) char *aside = newest_aside(folder, name);
+    errno = ENOENT;
+    return aside == NULL ? -1 : openat(folder, aside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
 static void read_names(int folder, struct names *names)
 {
     int copy = dup(folder);

@@ -10,6 +10,10 @@
 /* Size of the log; < 0: there is none. */
 int64_t logfiles_size(const char *log);
 
+/* Opens the log name of folder for reading; while there is none, what was put aside of it last: the
+ * runtime writes on in that until it is told. Returns an owned descriptor; < 0: errno. */
+int logfiles_open(int folder, const char *name);
+
 /* Gives the file another name; never in the place of another one. COR_IO. */
 COR_NODISCARD enum cor_code logfiles_move(const char *from, const char *to, struct cor_err *err);
 

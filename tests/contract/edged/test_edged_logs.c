@@ -13,10 +13,27 @@
 enum { PATIENCE = 20 * 1000 * 1000, LINES = 40000, MAX_SIZE = 262144, MAX_FILES = 3 };
 
 /* Numbered lines; about 1.8 MiB in the log, in two floods and some that come slowly between. */
+/* Says nothing before /out/go is there, so that who follows it then has the first file. */
 #define FLOOD                                                                                      \
     "{'containers':[{'name':'c','image':'coracle.local/busybox:1','command':['/bin/sh','-c',"      \
-    "'seq 1 20000; for i in 20001 20002 20003 20004 20005 20006 20007 20008 20009 20010 20011 "    \
-    "20012; do echo $i; sleep 0.3; done; seq 20013 40000; while :; do sleep 1; done']}]}"
+    "'while [ ! -e /out/go ]; do sleep 0.1; done; seq 1 20000; "                                   \
+    "for i in 20001 20002 20003 20004 20005 20006 20007 20008 20009 20010 20011 20012; do "        \
+    "echo $i; sleep 0.3; done; seq 20013 40000; while :; do sleep 1; done'],"                      \
+    "'volumeMounts':[{'name':'out','mountPath':'/out'}]}],"                                        \
+    "'volumes':[{'name':'out','hostPath':{'path':'%s/out','type':'DirectoryOrCreate'}}]}"
+
+static void put_flood(struct cloud *cloud)
+{
+    auto_(cor_freep) char *spec = cor_sprintf(FLOOD, cloud->dir);
+    cloud_put_pod(cloud, "flood", spec);
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("flood"), PATIENCE, "it runs");
+}
+
+static void let_go(const struct cloud *cloud)
+{
+    auto_(cor_freep) char *go = cor_sprintf("%s/out/go", cloud->dir);
+    assert_int_equal(cor_file_write(go, COR_VIEW(""), 0644, NULL), COR_OK);
+}
 
 /* A client of edged's unix socket that reads what it is sent. */
 struct client {
@@ -59,17 +76,27 @@ static void client_free(struct client *client)
     cor_buf_free(&client->text);
 }
 
+static bool is_answered(struct cloud *cloud, void *with)
+{
+    struct cor_view text = cor_buf_as_view(&((struct client *)with)->text);
+    (void)cloud;
+    if (text.len == 0 || memmem(text.ptr, text.len, "\r\n\r\n", 4) == NULL) {
+        return false;
+    }
+    if (memmem(text.ptr, text.len, " 200 ", 5) == NULL) {
+        fail_msg("it was answered: %.*s", COR_VIEW_ARG(text));
+    }
+    return true;
+}
+
 /* Each line must be the one after the last. */
 static bool has_all_lines(struct cloud *cloud, void *with)
 {
     (void)cloud;
     struct client *client = with;
     struct cor_view rest = cor_buf_as_view(&client->text);
-    const char *body = rest.len == 0 ? NULL : memmem(rest.ptr, rest.len, "\r\n\r\n", 4);
+    const char *body = memmem(rest.ptr, rest.len, "\r\n\r\n", 4);
     size_t lines = 0;
-    if (body == NULL) {
-        return false;
-    }
     rest = (struct cor_view){body + 4, rest.len - (size_t)(body + 4 - rest.ptr)};
     while (memchr(rest.ptr, '\n', rest.len) != NULL) {
         struct cor_view line;
@@ -121,9 +148,10 @@ static void test_a_follower_misses_nothing(void **state)
 {
     struct cloud *cloud = *state;
     auto_(client_free) struct client client = {.fd = -1};
-    cloud_put_pod(cloud, "flood", FLOOD);
-    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("flood"), PATIENCE, "it runs");
+    put_flood(cloud);
     follow(&client, cloud);
+    (void)cloud_await(cloud, is_answered, &client, PATIENCE, "it is answered");
+    let_go(cloud);
     int64_t us = cloud_await(cloud, has_all_lines, &client, PATIENCE, "all lines");
     print_message("%zu lines after %lld ms\n", client.lines, (long long)us / 1000);
     us = cloud_await(cloud, is_tidy, NULL, PATIENCE, "old files compressed and removed");
@@ -146,8 +174,7 @@ static bool has_log(struct cloud *cloud, void *with)
 static void test_a_lost_log_is_begun_anew(void **state)
 {
     struct cloud *cloud = *state;
-    cloud_put_pod(cloud, "flood", FLOOD);
-    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("flood"), PATIENCE, "it runs");
+    put_flood(cloud);
     cloud_kill_edged(cloud, SIGKILL);
     auto_(cor_freep) char *log = cor_sprintf("%s/logs/default_flood_uid-flood/c/0.log", cloud->dir);
     auto_(cor_freep) char *aside = cor_sprintf("%s.20260101-000000", log);

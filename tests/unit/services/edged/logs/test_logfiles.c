@@ -123,6 +123,30 @@ static void a_follower_reads_each_file_to_its_end(void **state)
     (void)close(new);
 }
 
+/* Between putting the file aside and the runtime's new one there is none of the name. */
+static void who_comes_meanwhile_reads_too(void **state)
+{
+    struct cor_err err = COR_ERR_NONE;
+    struct cor_mono now = {COR_SEC(100)};
+    auto_(cor_freep) char *log = cor_sprintf("%s/0.log", (const char *)*state);
+    auto_(logwatch_free) struct logwatch *watch = watch_new();
+    auto_(logfollow_free) struct logfollow *f = NULL;
+    put(*state, "0.log.20260101-000001", "older");
+    put(*state, "0.log.20260101-000001.gz", "no text");
+    put(*state, "1.log.20260101-000003", "of another life");
+    auto_(cor_freep) char *aside = cor_sprintf("%s.20260101-000002", log);
+    int old = open(aside, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+    say(old, "one");
+    assert_int_equal(logfollow_open(watch, log, NULL, NULL, &f, &err), COR_OK);
+    check_rest(f, "one");
+    put(*state, "0.log", "two");
+    (void)close(old);
+    logwatch_look(watch);
+    check_rest(f, "");
+    assert_int_equal(logfollow_turn(f, now), LOGFOLLOW_NEXT);
+    check_rest(f, "two");
+}
+
 /* One that is never closed is waited for for a second only. */
 static void a_follower_does_not_wait_for_ever(void **state)
 {
@@ -207,6 +231,7 @@ int main(void)
         TEST(old_ones_become_gzip),
         TEST(a_follower_reads_each_file_to_its_end),
         TEST(a_follower_does_not_wait_for_ever),
+        TEST(who_comes_meanwhile_reads_too),
         TEST(hundreds_follow),
     };
     return cmocka_run_group_tests_name("logfiles", tests, NULL, NULL);
