@@ -14,6 +14,9 @@
 #include "tests/support/wait.h"
 #include "tools/ctl/ctl.h"
 
+/* How long the hub does without a node's keepalives: no test says them meanwhile. */
+enum { LASTING_MS = 60000 };
+
 void hub_wait(struct set *set, bool (*cond)(void *arg), void *arg)
 {
     test_wait(set->loop, set->dir, cond, arg);
@@ -210,7 +213,7 @@ void hub_start_hub(struct set *set)
     assert_true(set->link_port > 0 && set->enrol_port > 0);
 }
 
-static void start_processes(struct set *set)
+static void start_processes(struct set *set, int keepalive_ms)
 {
     char line[64];
     auto_(cor_freep) char *log = cor_sprintf("%s/log", set->dir);
@@ -223,8 +226,8 @@ static void start_processes(struct set *set)
         "streams: {listen: \"127.0.0.1:0\", client-ca: %s/ca.pem, tunnel-address: 127.0.0.1, "
         "tunnel-port: 0}\n"
         "listen: {address: 127.0.0.1, port: 0}\nenrol: {address: 127.0.0.1, port: 0}\n"
-        "link: {keepalive-ms: 1500, resend-ms: 300, window: 2}\n",
-        set->dir, set->dir, set->dir);
+        "link: {keepalive-ms: %d, resend-ms: 300, window: 2}\n",
+        set->dir, set->dir, set->dir, keepalive_ms);
     test_write(set->dir, "hub.yaml", config);
     hub_start_hub(set);
 }
@@ -241,7 +244,7 @@ static void hold_sockets(struct set *set)
     }
 }
 
-static int setup(void **state, bool held)
+static int setup(void **state, bool held, int keepalive_ms)
 {
     struct set *set = cor_alloc(sizeof(*set));
     if (held) {
@@ -255,7 +258,7 @@ static int setup(void **state, bool held)
     set->reply_status = 200;
     set->reply_body = "{\"kind\":\"Thing\"}";
     test_certs_make(&set->api, "x", "y");
-    start_processes(set);
+    start_processes(set, keepalive_ms);
     assert_int_equal(cor_ws_new(set->loop, set->log, &limits, &set->ws, NULL), COR_OK);
     start_controller(set);
     *state = set;
@@ -264,12 +267,17 @@ static int setup(void **state, bool held)
 
 int hub_setup(void **state)
 {
-    return setup(state, false);
+    return setup(state, false, LASTING_MS);
+}
+
+int hub_setup_hasty(void **state)
+{
+    return setup(state, false, 1500);
 }
 
 int hub_setup_held(void **state)
 {
-    return setup(state, true);
+    return setup(state, true, LASTING_MS);
 }
 
 int hub_teardown(void **state)

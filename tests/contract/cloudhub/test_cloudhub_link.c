@@ -415,7 +415,7 @@ int main(void)
         T(identity_is_the_certificate),
         T(no_certificate_no_handshake),
         T(objects_go_down_one_at_a_time),
-        T(keepalives_keep_alive),
+        cmocka_unit_test_setup_teardown(keepalives_keep_alive, hub_setup_hasty, hub_teardown),
         T(new_link_replaces_the_old),
         T(calls_are_answered_in_their_shape),
         T(devices_and_uploads),

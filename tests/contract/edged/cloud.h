@@ -95,8 +95,9 @@ static inline void cloud_send(struct cloud *cloud, const char *key, const struct
         .body = cor_view_of(text),
     };
     if (cor_port_is_up(cloud->port)) {
-        if (cloud->edged > 0) { /* else it is sent when there is one */
-            must(cor_send(cloud->port, PX_object, &object) == COR_OK);
+        if (cloud->edged > 0) { /* else, or if it has just gone, it is sent when there is one */
+            enum cor_code code = cor_send(cloud->port, PX_object, &object);
+            must(code == COR_OK || code == COR_GONE);
         }
     }
 }

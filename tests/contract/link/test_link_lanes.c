@@ -22,7 +22,7 @@ static void pace(struct bench *bench, uint64_t bytes_a_second)
     bench->stores = true;
     proxy_pace(bench->proxy, bytes_a_second);
     assert_int_equal(test_process_stop(&bench->edge, SIGTERM), 0);
-    bench_start_edge(bench, ", heartbeat-ms: 3000"); /* a busy machine is no broken link */
+    bench_start_edge(bench, ", heartbeat-ms: 10000"); /* a busy machine is no broken link */
     bench_wait(bench, session_came, args);
 }
 
@@ -101,7 +101,7 @@ static void uploads_hold_up_nothing(void **state)
 static void objects_are_compressed(void **state)
 {
     struct bench *bench = *state;
-    bench->stores = true;
+    pace(bench, 0);
     uint64_t before = proxy_bytes(bench->proxy, PROXY_DOWN);
     send_object(bench, "ns/configmap/text", 1000000, false);
     bench_seen(bench, "object ns/configmap/text");
