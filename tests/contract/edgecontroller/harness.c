@@ -317,10 +317,18 @@ void world_kill(struct world *w)
     world_start(w);
 }
 
+/* A session of another than the one that was killed, perhaps unnoticed. */
+static bool is_new(void *self)
+{
+    const struct world *w = self;
+    return cor_port_is_up(w->hub) && cor_port_epoch(w->hub) != w->epoch;
+}
+
 void world_start(struct world *w)
 {
+    w->epoch = cor_port_epoch(w->hub);
     start_controller(w);
-    world_until(w, is_up, w);
+    world_until(w, is_new, w);
     world_node(w, "n1");
 }
 
