@@ -272,8 +272,6 @@ static void adopt(struct authority *a)
     a->loading = false;
 }
 
-static void watch(struct authority *a);
-
 static void finish(struct authority *a)
 {
     bool news = a->ready && strcmp(a->now.version, a->fresh.version) != 0;
@@ -284,7 +282,6 @@ static void finish(struct authority *a)
     }
     if (!a->ready) {
         a->ready = true;
-        watch(a);
         a->spec.ready(a->spec.self);
     } else if (!a->again) { /* else it is told after that */
         a->spec.changed(a->spec.self);
@@ -399,7 +396,7 @@ static void on_changed(void *self, enum cor_change change, struct cor_json *obje
     }
 }
 
-static void watch(struct authority *a)
+void authority_follow(struct authority *a)
 {
     auto_(cor_buf_free) struct cor_buf path = {0};
     struct cor_kube_ref ref = {.group_version = "v1", .ns = a->spec.ns, .plural = "secrets"};

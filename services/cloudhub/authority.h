@@ -35,6 +35,9 @@ struct authority *authority_new(const struct authority_spec *spec);
 /* Frees; *authority becomes NULL. */
 void authority_free(struct authority **authority);
 
+/* From now on changes of the CA are noticed; once, after ready. */
+void authority_follow(struct authority *authority);
+
 /* Reads all again: somebody may have changed the CA. changed() is told when that is done, with what
  * was there now or later. */
 void authority_reload(struct authority *authority);

@@ -113,9 +113,12 @@ struct cloudhub {
     struct kubelet *kubelet;
     struct cloudstream *cloudstream;
     struct peers *peers;
-    bool has_authority, has_revoked;
+    struct cor_timer *later;
     bool ready;
 };
+
+/* Nodes come back first: what else begins takes the loop as long as several of their handshakes. */
+enum { LATER_MS = 100 };
 
 /* ---- ctl ---- */
 
@@ -206,6 +209,9 @@ static enum cor_code node_revoke(void *self, struct cor_ctl_in *in, struct cor_v
     (void)result;
     if (code != COR_OK || !cor_is_dns_subdomain(node)) {
         return cor_err_set(err, COR_INVALID, "node: expected a DNS name in lower case");
+    }
+    if (s->revoked == NULL) {
+        return cor_err_set(err, COR_RETRY, "the Secrets of cloudhub are not read yet; try again");
     }
     struct revoking *revoking = cor_alloc(sizeof(*revoking));
     *revoking = (struct revoking){s, cor_ctl_defer(in), cor_view_dup(node)};
@@ -312,8 +318,8 @@ static enum cor_code listen_all(struct cloudhub *s, struct cor_err *err)
     };
     front.fd = cor_service_socket(s->service, "enrol", front.address, front.port);
     link.fd = cor_service_socket(s->service, "link", link.address, link.port);
-    enum cor_code code = front_new(&front, &s->front, err);
-    return code != COR_OK ? code : hub_listen(s->hub, s->ws, &link, s->authority, err);
+    enum cor_code code = hub_listen(s->hub, s->ws, &link, s->authority, err);
+    return code != COR_OK ? code : front_new(&front, &s->front, err);
 }
 
 /* API servers may ask nodes. */
@@ -339,20 +345,25 @@ static void serve_streams(struct cloudhub *s)
     }
 }
 
-/* The CA is there, and it is known who may not come: nodes may come. */
-static void begin(struct cloudhub *s)
+static void on_later(void *self)
 {
-    struct cor_err err = COR_ERR_NONE;
-    if (!s->has_authority || !s->has_revoked) {
-        return;
+    struct cloudhub *s = self;
+    authority_follow(s->authority);
+    if (s->cfg->kubelet_address[0] != '\0') {
+        serve_streams(s);
     }
+}
+
+/* The CA is there, and it is known who may not come: nodes may come. */
+static void on_revoked_known(void *self)
+{
+    struct cloudhub *s = self;
+    struct cor_err err = COR_ERR_NONE;
     if (listen_all(s, &err) != COR_OK) {
         cor_service_fail(s->service, &err);
         return;
     }
-    if (s->cfg->kubelet_address[0] != '\0') {
-        serve_streams(s);
-    }
+    cor_timer_start(s->later, COR_MS(LATER_MS));
     s->ready = true;
     tokenctl_begin(s->tokens);
     cactl_begin(s->ca);
@@ -360,13 +371,6 @@ static void begin(struct cloudhub *s)
     LOGI(s->service->log, "hub.listening", "link=%d enrol=%d", cor_ws_port(s->hub->server),
          front_port(s->front));
     cor_service_ready(s->service);
-}
-
-static void on_authority(void *self)
-{
-    struct cloudhub *s = self;
-    s->has_authority = true;
-    begin(s);
 }
 
 static void on_authority_changed(void *self)
@@ -382,16 +386,24 @@ static void on_authority_changed(void *self)
     cactl_followed(s->ca);
 }
 
-static void on_revoked_known(void *self)
-{
-    struct cloudhub *s = self;
-    s->has_revoked = true;
-    begin(s);
-}
-
 static void on_revoked_changed(void *self)
 {
     hub_revoke(((struct cloudhub *)self)->hub);
+}
+
+/* Read after the CA, over the same connection: another TLS handshake would take longer. */
+static void on_authority(void *self)
+{
+    struct cloudhub *s = self;
+    struct revoked_spec revoked = {.loop = s->service->loop,
+                                   .kube = s->kube,
+                                   .log = s->service->log,
+                                   .ns = s->cfg->ns,
+                                   .known = on_revoked_known,
+                                   .changed = on_revoked_changed,
+                                   .self = s};
+    s->revoked = revoked_new(&revoked);
+    s->hub->revoked = s->revoked;
 }
 
 static struct hub_limits limits_of(const struct config *cfg)
@@ -436,6 +448,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     (void)cor_tls_keep_records();
     s->service = service;
     s->cfg = service->cfg;
+    s->later = cor_timer_new(service->loop, on_later, s);
     enum cor_code code = start_parts(s, err);
     if (code != COR_OK) {
         return code;
@@ -446,15 +459,6 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
     s->hub->census = s->census;
     s->hub->ca_pem = s->kube_config.ca_pem;
     s->vault = vault_new(s->kube, s->cfg->ns);
-    struct revoked_spec revoked = {.loop = service->loop,
-                                   .kube = s->kube,
-                                   .log = service->log,
-                                   .ns = s->cfg->ns,
-                                   .known = on_revoked_known,
-                                   .changed = on_revoked_changed,
-                                   .self = s};
-    s->revoked = revoked_new(&revoked);
-    s->hub->revoked = s->revoked;
     struct authority_spec spec = {.loop = service->loop,
                                   .kube = s->kube,
                                   .log = service->log,
@@ -487,6 +491,7 @@ static enum cor_code start(struct cor_service *service, void **self_r, struct co
 static void stop(void *self)
 {
     struct cloudhub *s = self;
+    cor_timer_free(&s->later);
     kubelet_free(&s->kubelet);
     peers_free(&s->peers);
     vault_free(&s->vault);

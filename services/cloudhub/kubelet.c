@@ -11,9 +11,7 @@
 #include "common/kube/path.h"
 #include "visit.h"
 
-/* FIRST_MS: nodes come back first: to open these ports takes the loop as long as several of their
- * handshakes. */
-enum { CA_MAX = 1 << 20, FIRST_MS = 100, RETRY_S = 5, CONNECTIONS_MAX = 1000 };
+enum { CA_MAX = 1 << 20, RETRY_S = 5, CONNECTIONS_MAX = 1000 };
 
 struct kubelet {
     struct kubelet_spec spec;
@@ -145,7 +143,7 @@ struct kubelet *kubelet_new(const struct kubelet_spec *spec)
     kubelet->spec = *spec;
     cor_list_init(&kubelet->visits);
     kubelet->retry = cor_timer_new(spec->hub->service->loop, start, kubelet);
-    cor_timer_start(kubelet->retry, COR_MS(FIRST_MS));
+    cor_timer_start(kubelet->retry, 0);
     return kubelet;
 }
 

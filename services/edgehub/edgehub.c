@@ -46,7 +46,7 @@ static const struct cor_conf_row ROWS[] = {
                      "a sign of life is sent so often; CloudCore wants one in 30 s"),
     COR_CONF_INT_ROW(C, heartbeat_ms, "link.heartbeat-ms", "20000", 50, 600000,
                      "the same in the Coracle dialect, where it renews the Lease, too"),
-    COR_CONF_INT_ROW(C, first_ms, "link.retry-first-ms", "100", 10, 600000,
+    COR_CONF_INT_ROW(C, first_ms, "link.retry-first-ms", "20", 10, 600000,
                      "the link is tried again within this, then after twice this, doubling"),
     COR_CONF_INT_ROW(C, last_ms, "link.retry-last-ms", "30000", 10, 3600000, "longest such delay"),
     COR_CONF_INT_ROW(C, call_ms, "link.call-ms", "60000", 100, 600000,

@@ -15,7 +15,7 @@
 /* As edgehub has them (services/edgehub): the first try after a loss within a tenth of a second,
  * an outage of some 20 s tried often, then up to 30 s; a beat in 20 s; KubeEdge's keepalive. */
 enum {
-    FIRST_US = 100 * 1000,
+    FIRST_US = 20 * 1000,
     LAST_US = 30 * 1000 * 1000,
     QUICK_US = 600 * 1000,
     QUICK_TRIES = 40,

@@ -12,10 +12,10 @@ edge_dials() {
 }
 
 # through_proxy [FIRST_MS LAST_MS]: the edge dials through the proxy, with the product's pauses or these.
-through_proxy() { edge_dials "$PROXY_PORT" "${1:-100}" "${2:-30000}"; }
+through_proxy() { edge_dials "$PROXY_PORT" "${1:-20}" "${2:-30000}"; }
 
 # around_proxy: the edge dials the cloud itself again.
-around_proxy() { edge_dials 10000 100 30000; }
+around_proxy() { edge_dials 10000 20 30000; }
 
 # proxy_start ARGUMENT...: commands go to fd 8.
 proxy_start() {
