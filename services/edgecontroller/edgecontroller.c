@@ -63,8 +63,9 @@ static const struct cor_conf_row ROWS[] = {
                      "autonomous nodes it becomes for ever"),
 };
 
-/* An API that does not answer the first lists within this is asked for the others too. */
-enum { REST_MS = 250 };
+/* An API that does not answer the first lists within this is asked for the others too; so much
+ * after each other. */
+enum { REST_MS = 250, EACH_MS = 5 };
 
 #define EDGE_NODES "labelSelector=node-role.kubernetes.io%2Fedge"
 #define BOUND_PODS "fieldSelector=spec.nodeName%21%3D"
@@ -153,18 +154,20 @@ static bool is_first(enum ec_kind kind)
     return kind == EC_RULES || kind == EC_ENDPOINTS;
 }
 
+/* One after the other: each takes a TLS handshake, and messages are to pass between them. */
 static void on_rest(void *self)
 {
-    const struct ec *ec = self;
-    for (unsigned kind = 0; kind < EC_KINDS; kind++) {
-        cor_informer_go(ec->informers[kind]);
+    struct ec *ec = self;
+    cor_informer_go(ec->informers[ec->listed++]);
+    if (ec->listed < EC_KINDS) {
+        cor_timer_start(ec->rest, COR_MS(EACH_MS));
     }
 }
 
 void ec_list_rest(struct ec *ec)
 {
-    if (cor_timer_running(ec->rest)) {
-        cor_timer_start(ec->rest, 0);
+    if (ec->listed == 0) {
+        cor_timer_start(ec->rest, COR_MS(EACH_MS));
     }
 }
 

@@ -87,6 +87,7 @@ struct ec {
     struct cor_port *hub;
     struct cor_informer *informers[EC_KINDS];
     struct cor_timer *rest;   /* until those that nothing waits for are listed: see ec_list_rest */
+    unsigned listed;          /* of the kinds, by it */
     struct cor_json *lent;    /* what ec_get and ec_next have handed out in this round, an array */
     struct cor_timer *round;  /* runs while there is such */
     struct ec_bound *pods;    /* which node needs what */
