@@ -24,7 +24,7 @@ struct world {
     struct cor_kube *kube;
     struct cor_bus *bus;
     struct cor_port *hub;
-    uint64_t epoch; /* of its session before edgecontroller was started last */
+    uint64_t epoch;        /* of its session before edgecontroller was started last */
     struct cor_buf topics; /* of node n1, one a line, as told last */
     int told;              /* how often */
     /* what is published */
