@@ -1,111 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // coracle ca: changing the CA that nodes and cloud trust, step by step.
-#include <argp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "coracle.h"
 
-enum { OPT_RUN = 256, OPT_WITHIN, OPT_FORCE, OPT_RENEW_ONLY, ASK_MS = 15000 };
-enum format { TABLE, WIDE, JSON, YAML };
-
 struct options {
-    const char *run;
-    const struct verb *verb;
+    struct coracle_said said;
     int64_t within_s; /* 0: not said */
     bool force;
     bool renew_only;
-    enum format format;
 };
 
-static const struct argp_option OPTIONS[] = {
-    {"within", OPT_WITHIN, "DURATION", 0,
-     "promote, demote: nodes renew their certificates over so long: 90s, 30m, 1h (default), 7d", 0},
-    {"force", OPT_FORCE, NULL, 0,
-     "promote, abort, finish: though nodes would be left behind, which then need tokens", 0},
-    {"renew-only", OPT_RENEW_ONLY, NULL, 0,
-     "finish: who has a certificate of the old CA still may renew it, and nothing else", 0},
-    {"output", 'o', "FORMAT", 0, "of status: table (default), wide, json or yaml", 0},
-    {"run-dir", OPT_RUN, "DIR", 0, "Where the services' sockets are (" CORACLE_RUN ")", 0},
+static const struct coracle_option OPTIONS[] = {
+    CORACLE_DURATION_ROW(
+        within_s, 0, "within",
+        "promote, demote: nodes renew their certificates over so long: 90s, 30m, 1h (default), 7d"),
+    CORACLE_FLAG_ROW(
+        force, 0, "force",
+        "promote, abort, finish: though nodes would be left behind, which then need tokens"),
+    CORACLE_FLAG_ROW(
+        renew_only, 0, "renew-only",
+        "finish: who has a certificate of the old CA still may renew it, and nothing else"),
+    CORACLE_OUTPUT_ROW("table wide json yaml", "of status: table (default), wide, json or yaml"),
+    CORACLE_SOCKETS_ROW,
     {0},
 };
-
-static const struct verb {
-    const char *name;
-    const char *ask;
-    const char *done; /* what to say then */
-} VERBS[] = {
-    {"status", "ca-status", NULL},
-    {"rotate", "ca-rotate",
-     "A new CA is trusted beside the old one; nodes are told. When \"coracle ca status\" shows "
-     "that "
-     "all trust it: coracle ca promote. To take it back: coracle ca abort."},
-    {"promote", "ca-promote",
-     "The new CA signs; nodes renew their certificates. When \"coracle ca status\" shows that all "
-     "have one of the new CA: coracle ca finish. To take it back: coracle ca demote."},
-    {"demote", "ca-demote", "The old CA signs again; nodes renew their certificates."},
-    {"abort", "ca-abort", "The new CA is forgotten."},
-    {"finish", "ca-finish", "The old CA counts no more; tokens from before are void."},
-    {"forget", "ca-forget", "Certificates of the CA before are not renewed any more."},
-};
-
-static error_t parse_argument(struct options *o, const char *arg, struct argp_state *state)
-{
-    for (size_t i = 0; o->verb == NULL && i < COR_COUNT(VERBS); i++) {
-        if (strcmp(arg, VERBS[i].name) == 0) {
-            o->verb = &VERBS[i];
-            return 0;
-        }
-    }
-    argp_error(state, "unexpected argument \"%s\"", arg);
-    return 0;
-}
-
-static void parse_format(struct options *o, const char *arg, struct argp_state *state)
-{
-    static const char *const FORMATS[] = {"table", "wide", "json", "yaml"};
-    for (size_t i = 0; i < COR_COUNT(FORMATS); i++) {
-        if (strcmp(arg, FORMATS[i]) == 0) {
-            o->format = (enum format)i;
-            return;
-        }
-    }
-    argp_error(state, "--output: expected table, wide, json or yaml");
-}
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-    struct options *o = state->input;
-    switch (key) {
-    case OPT_WITHIN:
-        if (!coracle_duration(arg, &o->within_s)) {
-            argp_error(state, "--within: expected a number and s, m, h or d, such as 6h");
-        }
-        return 0;
-    case OPT_FORCE:
-        o->force = true;
-        return 0;
-    case OPT_RENEW_ONLY:
-        o->renew_only = true;
-        return 0;
-    case 'o':
-        parse_format(o, arg, state);
-        return 0;
-    case OPT_RUN:
-        o->run = arg;
-        return 0;
-    case ARGP_KEY_ARG:
-        return parse_argument(o, arg, state);
-    case ARGP_KEY_END:
-        if (o->verb == NULL) {
-            argp_error(state, "expected: status, rotate, promote, demote, abort, finish or forget");
-        }
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
 
 /* ---- status ---- */
 
@@ -125,11 +46,7 @@ static void print_nodes(const struct cor_json *status, bool all)
 {
     const struct cor_json *nodes = cor_json_get(status, "nodes");
     const char *signer = cor_json_str_at(status, "signer", "");
-    int width = 4;
-    for (size_t i = 0; i < cor_json_count(nodes); i++) {
-        int len = (int)strlen(cor_json_str_at(cor_json_item(nodes, i), "node", ""));
-        width = len > width ? len : width;
-    }
+    int width = coracle_node_width(nodes);
     bool begun = false;
     for (size_t i = 0; i < cor_json_count(nodes); i++) {
         const struct cor_json *node = cor_json_item(nodes, i);
@@ -167,72 +84,89 @@ static void print_table(const struct cor_json *status, bool all)
     }
 }
 
-static int status(const struct options *o, const struct tool_service *hub)
+static int status(const struct coracle_said *said, const struct tool_service *hub)
 {
     struct cor_err err = COR_ERR_NONE;
-    auto_(cor_json_free) struct cor_json *answer = coracle_ask(hub, o->verb->ask, &err);
-    auto_(cor_buf_free) struct cor_buf out = {0};
+    auto_(cor_json_free) struct cor_json *answer =
+        coracle_ask(hub, said->action->verb, NULL, CORACLE_TELL_MS, &err);
     if (answer == NULL) {
         return coracle_fail("ca status", &err);
     }
-    if (o->format == TABLE || o->format == WIDE) {
-        print_table(answer, o->format == WIDE);
-        return EXIT_DONE;
+    if (!coracle_print(answer, said->format)) {
+        print_table(answer, said->format == CORACLE_WIDE);
     }
-    if (o->format == JSON) {
-        cor_json_write_pretty(answer, &out);
-    } else {
-        coracle_yaml(answer, 0, &out);
-    }
-    (void)printf("%.*s\n", COR_VIEW_ARG(cor_view_trim(cor_buf_as_view(&out))));
     return EXIT_DONE;
 }
 
 /* ---- steps ---- */
 
-static int step(const struct options *o, const struct tool_service *hub)
+static int step(const struct coracle_said *said, const struct tool_service *hub)
 {
+    const struct options *o = (const void *)said;
     struct cor_err err = COR_ERR_NONE;
     auto_(cor_json_free) struct cor_json *args = cor_json_object();
-    auto_(cor_buf_free) struct cor_buf answer = {0};
-    auto_(cor_freep) char *what = cor_sprintf("ca %s", o->verb->name);
+    auto_(cor_freep) char *what = cor_sprintf("ca %s", said->action->name);
     if (o->within_s > 0) {
         cor_json_set(args, "withinSeconds", cor_json_int(o->within_s));
     }
     cor_json_set(args, "force", cor_json_bool(o->force));
     cor_json_set(args, "renewOnly", cor_json_bool(o->renew_only));
-    auto_(cor_freep) char *text = cor_json_text(args);
-    if (tool_ask(hub->path, o->verb->ask, cor_view_of(text), ASK_MS, &answer, &err) != COR_OK) {
+    auto_(cor_json_free) struct cor_json *answer =
+        coracle_ask(hub, said->action->verb, args, CORACLE_DO_MS, &err);
+    if (answer == NULL) {
         return coracle_fail(what, &err);
     }
-    (void)printf("%s\n", o->verb->done);
+    (void)printf("%s\n", said->action->done);
     return EXIT_DONE;
 }
 
-int coracle_ca(int argc, char **argv)
+static const struct coracle_action ACTIONS[] = {
+    {.name = "status", .verb = "ca-status", .fn = status},
+    {.name = "rotate",
+     .verb = "ca-rotate",
+     .fn = step,
+     .done = "A new CA is trusted beside the old one; nodes are told. When \"coracle ca status\" "
+             "shows that all trust it: coracle ca promote. To take it back: coracle ca abort."},
+    {.name = "promote",
+     .verb = "ca-promote",
+     .fn = step,
+     .done = "The new CA signs; nodes renew their certificates. When \"coracle ca status\" shows "
+             "that all have one of the new CA: coracle ca finish. To take it back: coracle ca "
+             "demote."},
+    {.name = "demote",
+     .verb = "ca-demote",
+     .fn = step,
+     .done = "The old CA signs again; nodes renew their certificates."},
+    {.name = "abort", .verb = "ca-abort", .fn = step, .done = "The new CA is forgotten."},
+    {.name = "finish",
+     .verb = "ca-finish",
+     .fn = step,
+     .done = "The old CA counts no more; tokens from before are void."},
+    {.name = "forget",
+     .verb = "ca-forget",
+     .fn = step,
+     .done = "Certificates of the CA before are not renewed any more."},
+    {0},
+};
+
+static int run(int argc, char **argv)
 {
-    static const char DOC[] =
-        "Changes the CA that signs the certificates of nodes and cloud for a new one, while all "
-        "goes on.\n\n"
-        "rotate: makes a new CA, which is trusted beside the old one. promote: it signs. finish: "
-        "the old one counts no more. Until then demote and abort go back. status: how far it is. "
-        "forget: after finish --renew-only, ends that."
-        "\vAll cloudhubs of the cluster follow within seconds. docs/operating.md has it step by "
-        "step.";
-    struct options o = {.run = CORACLE_RUN};
-    const struct argp argp = {
-        OPTIONS, parse_option, "status\nrotate\npromote\ndemote\nabort\nfinish\nforget", DOC, NULL,
-        NULL,    NULL};
-    static char name[] = "coracle ca"; /* argp prints it, and wants it writable */
-    argv[0] = name;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
-    auto_(tool_services_free) struct tool_services found = {0};
-    tool_find(o.run, &found);
-    for (size_t i = 0; i < found.count; i++) {
-        if (strcmp(found.items[i].name, "cloudhub") == 0) {
-            return o.verb == &VERBS[0] ? status(&o, &found.items[i]) : step(&o, &found.items[i]);
-        }
-    }
-    (void)fprintf(stderr, "coracle: ca %s: no cloudhub runs under %s\n", o.verb->name, o.run);
-    return EXIT_FAILED;
+    struct options o = {.said.run = CORACLE_RUN};
+    coracle_read(&coracle_ca, argc, argv, &o);
+    return coracle_at_cloudhub(&coracle_ca, &o.said, "");
 }
+
+const struct coracle_command coracle_ca = {
+    .name = "ca",
+    .summary = "the CA that nodes trust: change it for another one",
+    .doc = "Changes the CA that signs the certificates of nodes and cloud for a new one, while all "
+           "goes on.\n\n"
+           "rotate: makes a new CA, which is trusted beside the old one. promote: it signs. "
+           "finish: the old one counts no more. Until then demote and abort go back. status: how "
+           "far it is. forget: after finish --renew-only, ends that."
+           "\vAll cloudhubs of the cluster follow within seconds. docs/operating.md has it step by "
+           "step.",
+    .options = OPTIONS,
+    .actions = ACTIONS,
+    .run = run,
+};

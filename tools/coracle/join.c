@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // coracle join: makes this machine an edge node of a cloud side: writes what the edge services need
 // to know, hands the token to edgehub, and waits until the link is there.
-#include <argp.h>
 #include <errno.h>
 #include <poll.h>
 #include <pwd.h>
@@ -19,18 +18,11 @@
 #include "common/json/json.h"
 #include "coracle.h"
 
-enum {
-    OPT_RUN = 256,
-    OPT_ETC,
-    OPT_STATE,
-    OPT_TIMEOUT,
-    TOKEN_MAX = 16384,
-    ASK_MS = 1000,
-    PAUSE_MS = 100
-};
+enum { TOKEN_MAX = 16384, PORT_MAX = 65535, ASK_MS = 1000, PAUSE_MS = 100 };
 
 struct options {
-    const char *run, *etc, *state;
+    struct coracle_said said;
+    const char *etc, *state;
     const char *host;
     const char *token;
     const char *node;
@@ -38,30 +30,15 @@ struct options {
     int64_t timeout_s;
 };
 
-static const struct argp_option OPTIONS[] = {
-    {"cloud", 'c', "HOST[:PORT]", 0, "Where the cloud side is; the port of the link is 10000", 0},
-    {"enrol-port", 'e', "PORT", 0, "Port of the cloud side for enrolment (10002)", 0},
-    {"token", 't', "TOKEN", 0, "From \"coracle token create\"; - reads it from standard input", 0},
-    {"node", 'n', "NAME", 0, "Name of this node (the host name)", 0},
-    {"config-dir", OPT_ETC, "DIR", 0, "Where configuration is written (/etc/coracle)", 0},
-    {"state-dir", OPT_STATE, "DIR", 0, "Where services keep their state (/var/lib/coracle)", 0},
-    {"run-dir", OPT_RUN, "DIR", 0, "Where the services' sockets are (" CORACLE_RUN ")", 0},
-    {"timeout", OPT_TIMEOUT, "SECONDS", 0, "How long to wait for the link (30); 0: do not", 0},
-    {0},
-};
-
-static bool parse_port(const char *text, int64_t *port_r)
-{
-    return cor_view_i64(cor_view_of(text), port_r) && *port_r > 0 && *port_r < 65536;
-}
-
 /* HOST, HOST:PORT or [ADDRESS]:PORT; arg is cut in place. */
-static bool parse_cloud(char *arg, struct options *o)
+static bool read_cloud(const struct coracle_option *option, char *arg, void *options)
 {
+    struct options *o = options;
     char *colon = strrchr(arg, ':');
+    (void)option;
     if (colon != NULL && (arg[0] == '[' || strchr(arg, ':') == colon)) {
         *colon = '\0';
-        if (!parse_port(colon + 1, &o->port)) {
+        if (!cor_view_i64(cor_view_of(colon + 1), &o->port) || o->port < 1 || o->port > PORT_MAX) {
             return false;
         }
     }
@@ -74,52 +51,33 @@ static bool parse_cloud(char *arg, struct options *o)
     return arg[0] != '\0' && strpbrk(arg, " \"'\\/\n") == NULL;
 }
 
-static error_t parse_option(int key, char *arg, struct argp_state *state)
+static const struct coracle_option OPTIONS[] = {
+    {.name = "cloud",
+     .letter = 'c',
+     .arg = "HOST[:PORT]",
+     .doc = "Where the cloud side is; the port of the link is 10000",
+     .expected = "HOST or HOST:PORT",
+     .read = read_cloud},
+    CORACLE_NUMBER_ROW(enrol_port, 'e', "enrol-port", "PORT", 1, PORT_MAX,
+                       "Port of the cloud side for enrolment (10002)"),
+    CORACLE_TEXT_ROW(token, 't', "token", "TOKEN",
+                     "From \"coracle token create\"; - reads it from standard input"),
+    CORACLE_TEXT_ROW(node, 'n', "node", "NAME", "Name of this node (the host name)"),
+    CORACLE_TEXT_ROW(etc, 0, "config-dir", "DIR", "Where configuration is written (/etc/coracle)"),
+    CORACLE_TEXT_ROW(state, 0, "state-dir", "DIR",
+                     "Where services keep their state (/var/lib/coracle)"),
+    CORACLE_SOCKETS_ROW,
+    CORACLE_NUMBER_ROW(timeout_s, 0, "timeout", "SECONDS", 0, 3600,
+                       "How long to wait for the link (30); 0: do not"),
+    {0},
+};
+
+static enum cor_code check(const void *options, struct cor_err *err)
 {
-    struct options *o = state->input;
-    switch (key) {
-    case 'c':
-        if (!parse_cloud(arg, o)) {
-            argp_error(state, "--cloud: expected HOST or HOST:PORT");
-        }
-        return 0;
-    case 'e':
-        if (!parse_port(arg, &o->enrol_port)) {
-            argp_error(state, "--enrol-port: expected a number from 1 to 65535");
-        }
-        return 0;
-    case 't':
-        o->token = arg;
-        return 0;
-    case 'n':
-        o->node = arg;
-        return 0;
-    case OPT_ETC:
-        o->etc = arg;
-        return 0;
-    case OPT_STATE:
-        o->state = arg;
-        return 0;
-    case OPT_RUN:
-        o->run = arg;
-        return 0;
-    case OPT_TIMEOUT:
-        if (!cor_view_i64(cor_view_of(arg), &o->timeout_s) || o->timeout_s < 0 ||
-            o->timeout_s > 3600) {
-            argp_error(state, "--timeout: expected a number from 0 to 3600");
-        }
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument \"%s\"", arg);
-        return 0;
-    case ARGP_KEY_END:
-        if (o->host == NULL || o->token == NULL) {
-            argp_error(state, "--cloud and --token are needed");
-        }
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    const struct options *o = options;
+    return o->host != NULL && o->token != NULL
+               ? COR_OK
+               : cor_err_set(err, COR_INVALID, "--cloud and --token are needed");
 }
 
 /* The token from the command line or standard input; owned, wiped by the caller. */
@@ -163,13 +121,13 @@ static enum cor_code write_configs(const struct options *o, const char *token_fi
     auto_(cor_freep) char *hub =
         cor_sprintf("run-dir: \"%s\"\nnode:\n  name: \"%s\"\ncloud:\n  host: \"%s\"\n  port: %lld\n"
                     "  enrol-port: %lld\nidentity: \"%s/edgehub\"\ntoken-file: \"%s\"\n",
-                    o->run, o->node, o->host, (long long)o->port, (long long)o->enrol_port,
+                    o->said.run, o->node, o->host, (long long)o->port, (long long)o->enrol_port,
                     o->state, token_file);
     auto_(cor_freep) char *edged =
-        cor_sprintf("run-dir: \"%s\"\nnode:\n  name: \"%s\"\n", o->run, o->node);
+        cor_sprintf("run-dir: \"%s\"\nnode:\n  name: \"%s\"\n", o->said.run, o->node);
     auto_(cor_freep) char *twin =
         cor_sprintf("run-dir: \"%s\"\nnode:\n  name: \"%s\"\ndatabase: \"%s/devicetwin/twin.db\"\n",
-                    o->run, o->node, o->state);
+                    o->said.run, o->node, o->state);
     enum cor_code code = cor_mkdirs(o->etc, 0755, err);
     if (code == COR_OK) {
         code = write_config(o, "edgehub", hub, err);
@@ -196,10 +154,8 @@ static enum cor_code write_token(const char *path, struct cor_view token, struct
 static bool link_is_up(const char *run, struct cor_err *err)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/ctl/edgehub", run);
-    auto_(cor_buf_free) struct cor_buf answer = {0};
     auto_(cor_json_free) struct cor_json *stats = NULL;
-    if (tool_ask(path, "stats", (struct cor_view){0}, ASK_MS, &answer, err) != COR_OK ||
-        cor_json_parse(cor_buf_as_view(&answer), 1 << 20, 0, &stats, err) != COR_OK) {
+    if (tool_ask_json(path, "stats", (struct cor_view){0}, ASK_MS, &stats, err) != COR_OK) {
         return false;
     }
     (void)cor_err_set(err, COR_TIMEOUT, "edgehub has no link yet; its log says why");
@@ -210,7 +166,7 @@ static int wait_for_link(const struct options *o)
 {
     struct cor_err err = COR_ERR_NONE;
     struct cor_mono end = cor_mono_add(cor_mono_now(), COR_SEC(o->timeout_s));
-    while (!link_is_up(o->run, &err)) {
+    while (!link_is_up(o->said.run, &err)) {
         if (cor_mono_since(end, cor_mono_now()) <= 0) {
             return coracle_fail("join", &err);
         }
@@ -248,17 +204,12 @@ static int join(const struct options *o)
     return o->timeout_s == 0 ? EXIT_DONE : wait_for_link(o);
 }
 
-int coracle_join(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    static const char DOC[] =
-        "Makes this machine an edge node: writes the configuration of the edge services, gives the "
-        "token to edgehub and waits until its link to the cloud is up."
-        "\vExample, with a token made on the cloud side:\n"
-        "  coracle join --cloud cloud.example --token - --node edge7 < token";
     struct utsname host;
     (void)uname(&host);
     struct options o = {
-        .run = CORACLE_RUN,
+        .said.run = CORACLE_RUN,
         .etc = "/etc/coracle",
         .state = "/var/lib/coracle",
         .node = host.nodename,
@@ -266,10 +217,7 @@ int coracle_join(int argc, char **argv)
         .enrol_port = 10002,
         .timeout_s = 30,
     };
-    const struct argp argp = {OPTIONS, parse_option, NULL, DOC, NULL, NULL, NULL};
-    static char name[] = "coracle join"; /* argp prints it, and wants it writable */
-    argv[0] = name;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
+    coracle_read(&coracle_join, argc, argv, &o);
     if (!cor_is_dns_subdomain(cor_view_of(o.node))) {
         (void)fprintf(stderr,
                       "coracle: join: \"%s\" cannot be the name of a node: give --node with a DNS "
@@ -279,3 +227,16 @@ int coracle_join(int argc, char **argv)
     }
     return join(&o);
 }
+
+const struct coracle_command coracle_join = {
+    .name = "join",
+    .summary = "make this machine an edge node",
+    .doc =
+        "Makes this machine an edge node: writes the configuration of the edge services, gives the "
+        "token to edgehub and waits until its link to the cloud is up."
+        "\vExample, with a token made on the cloud side:\n"
+        "  coracle join --cloud cloud.example --token - --node edge7 < token",
+    .options = OPTIONS,
+    .check = check,
+    .run = run,
+};

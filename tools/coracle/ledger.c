@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // coracle ledger: what became of the messages of each flow, and whether what the origins call
 // delivered is what the sinks call accepted.
-#include <argp.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,56 +13,23 @@
 #include "coracle.h"
 #include "tools/books/books.h"
 
-enum format { TABLE, WIDE, JSON };
-enum { OPT_RUN = 256, OPT_WAIT, PAUSE_MS = 100 };
+enum { PAUSE_MS = 100 };
 
 struct options {
-    const char *run;
-    enum format format;
+    struct coracle_said said;
     bool check;
     int64_t wait_s;
 };
 
-static const struct argp_option OPTIONS[] = {
-    {"output", 'o', "FORMAT", 0, "table (default): one line a flow; wide, json: every stream", 0},
-    {"check", 'c', NULL, 0, "Add up; exit code 1 when a message is missing", 0},
-    {"wait", OPT_WAIT, "SECONDS", 0, "How long messages under way may take to arrive (5)", 0},
-    {"run-dir", OPT_RUN, "DIR", 0, "Where the services' sockets are (" CORACLE_RUN ")", 0},
+static const struct coracle_option OPTIONS[] = {
+    CORACLE_OUTPUT_ROW("table wide json",
+                       "table (default): one line a flow; wide, json: every stream"),
+    CORACLE_FLAG_ROW(check, 'c', "check", "Add up; exit code 1 when a message is missing"),
+    CORACLE_NUMBER_ROW(wait_s, 0, "wait", "SECONDS", 0, 3600,
+                       "How long messages under way may take to arrive (5)"),
+    CORACLE_SOCKETS_ROW,
     {0},
 };
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-    static const char *const FORMATS[] = {"table", "wide", "json"};
-    struct options *o = state->input;
-    switch (key) {
-    case 'o':
-        for (size_t i = 0; i < COR_COUNT(FORMATS); i++) {
-            if (strcmp(arg, FORMATS[i]) == 0) {
-                o->format = (enum format)i;
-                return 0;
-            }
-        }
-        argp_error(state, "--output: expected table, wide or json");
-        return 0;
-    case 'c':
-        o->check = true;
-        return 0;
-    case OPT_WAIT:
-        if (!cor_view_i64(cor_view_of(arg), &o->wait_s) || o->wait_s < 0 || o->wait_s > 3600) {
-            argp_error(state, "--wait: expected a number from 0 to 3600");
-        }
-        return 0;
-    case OPT_RUN:
-        o->run = arg;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument \"%s\"", arg);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
 
 static int by_rank(const void *left, const void *right)
 {
@@ -82,7 +48,8 @@ struct cor_json *coracle_books(const char *run)
     }
     for (size_t i = 0; i < found.count; i++) {
         struct cor_err err = COR_ERR_NONE;
-        struct cor_json *books = coracle_ask(&found.items[i], "ledger", &err);
+        struct cor_json *books =
+            coracle_ask(&found.items[i], "ledger", NULL, CORACLE_TELL_MS, &err);
         if (books != NULL) { /* not every service of every version keeps them */
             cor_json_set(books, "folder", cor_json_str(found.items[i].run));
             cor_json_add(list, books);
@@ -154,10 +121,11 @@ static int check(const struct options *o)
     struct cor_mono end = cor_mono_add(cor_mono_now(), COR_SEC(o->wait_s));
     for (;;) {
         auto_(cor_buf_free) struct cor_buf wrongs = {0};
-        auto_(cor_json_free) struct cor_json *list = coracle_books(o->run);
+        auto_(cor_json_free) struct cor_json *list = coracle_books(o->said.run);
         auto_(cor_json_free) struct cor_json *sums = tool_books_sum(list);
         if (cor_json_count(list) == 0) {
-            (void)fprintf(stderr, "coracle: ledger: no service under %s keeps books\n", o->run);
+            (void)fprintf(stderr, "coracle: ledger: no service under %s keeps books\n",
+                          o->said.run);
             return EXIT_FAILED;
         }
         tool_books_check(list, &wrongs);
@@ -174,34 +142,34 @@ static int check(const struct options *o)
     }
 }
 
-int coracle_ledger(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    static const char DOC[] =
+    struct options o = {.said.run = CORACLE_RUN, .wait_s = 5};
+    coracle_read(&coracle_ledger, argc, argv, &o);
+    if (o.check) {
+        return check(&o);
+    }
+    auto_(cor_json_free) struct cor_json *list = coracle_books(o.said.run);
+    if (o.said.format == CORACLE_WIDE) {
+        print_wide(list);
+    } else if (!coracle_print(list, o.said.format)) {
+        print_table(list);
+    }
+    return EXIT_DONE;
+}
+
+const struct coracle_command coracle_ledger = {
+    .name = "ledger",
+    .summary = "what became of all messages; whether any is missing",
+    .doc =
         "Shows what became of the messages of each flow: offered = accepted + refused, and "
         "accepted = delivered + stored + expired + dropped + superseded."
         "\vCounters of origins and stores outlive their process, those of hops begin with it. Of a "
         "hop, received and passed tell what came in and what was passed on; accepted is what it "
         "has confirmed, delivered what was confirmed to it. With --check the ends of each flow on "
-        "a "
-        "node are compared (what its origin calls delivered its sink calls accepted), and all that "
-        "a stream passes: none may have been told that more is confirmed than the next one has.";
-    struct options o = {.run = CORACLE_RUN, .wait_s = 5};
-    const struct argp argp = {OPTIONS, parse_option, NULL, DOC, NULL, NULL, NULL};
-    static char name[] = "coracle ledger"; /* argp prints it, and wants it writable */
-    argv[0] = name;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (o.check) {
-        return check(&o);
-    }
-    auto_(cor_json_free) struct cor_json *list = coracle_books(o.run);
-    if (o.format == JSON) {
-        auto_(cor_buf_free) struct cor_buf out = {0};
-        cor_json_write_pretty(list, &out);
-        (void)printf("%s\n", cor_buf_as_view(&out).ptr);
-    } else if (o.format == WIDE) {
-        print_wide(list);
-    } else {
-        print_table(list);
-    }
-    return EXIT_DONE;
-}
+        "a node are compared (what its origin calls delivered its sink calls accepted), and all "
+        "that a stream passes: none may have been told that more is confirmed than the next one "
+        "has.",
+    .options = OPTIONS,
+    .run = run,
+};

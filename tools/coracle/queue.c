@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // coracle queue: what waits in the outboxes of this machine, how fast it grows, and when the policy
 // begins to drop. Rates are measured: the services are asked twice.
-#include <argp.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,53 +12,19 @@
 #include "common/clock/clock.h"
 #include "coracle.h"
 
-enum format { TABLE, WIDE, JSON, YAML };
-enum { OPT_RUN = 256, OPT_WINDOW };
-
 struct options {
-    const char *run;
-    enum format format;
+    struct coracle_said said;
     int64_t window_ms;
 };
 
-static const struct argp_option OPTIONS[] = {
-    {"output", 'o', "FORMAT", 0, "table (default): what waits; wide: every stream; json or yaml",
-     0},
-    {"window", OPT_WINDOW, "MS", 0, "How long rates are measured (1000)", 0},
-    {"run-dir", OPT_RUN, "DIR", 0, "Where the services' sockets are (" CORACLE_RUN ")", 0},
+static const struct coracle_option OPTIONS[] = {
+    CORACLE_OUTPUT_ROW("table wide json yaml",
+                       "table (default): what waits; wide: every stream; json or yaml"),
+    CORACLE_NUMBER_ROW(window_ms, 0, "window", "MS", 10, 600000,
+                       "How long rates are measured (1000)"),
+    CORACLE_SOCKETS_ROW,
     {0},
 };
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-    static const char *const FORMATS[] = {"table", "wide", "json", "yaml"};
-    struct options *o = state->input;
-    switch (key) {
-    case 'o':
-        for (size_t i = 0; i < COR_COUNT(FORMATS); i++) {
-            if (strcmp(arg, FORMATS[i]) == 0) {
-                o->format = (enum format)i;
-                return 0;
-            }
-        }
-        argp_error(state, "--output: expected table, wide, json or yaml");
-        return 0;
-    case OPT_WINDOW:
-        if (!cor_view_i64(cor_view_of(arg), &o->window_ms) || o->window_ms < 10 ||
-            o->window_ms > 600000) {
-            argp_error(state, "--window: expected a number from 10 to 600000");
-        }
-        return 0;
-    case OPT_RUN:
-        o->run = arg;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument \"%s\"", arg);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
 
 /* All queues: [{"service","folder","flow",...}]. Returns owned. */
 static struct cor_json *all_queues(const char *run)
@@ -69,7 +34,8 @@ static struct cor_json *all_queues(const char *run)
     tool_find(run, &found);
     for (size_t i = 0; i < found.count; i++) {
         struct cor_err err = COR_ERR_NONE;
-        auto_(cor_json_free) struct cor_json *queues = coracle_ask(&found.items[i], "queue", &err);
+        auto_(cor_json_free) struct cor_json *queues =
+            coracle_ask(&found.items[i], "queue", NULL, CORACLE_TELL_MS, &err);
         for (size_t q = 0; q < cor_json_count(queues); q++) {
             struct cor_json *queue = cor_json_item(queues, q);
             cor_json_set(queue, "service", cor_json_str(found.items[i].name));
@@ -231,43 +197,34 @@ static void print_queue(const struct cor_json *queue, bool wide)
     }
 }
 
-static void print(const struct cor_json *list, enum format format)
+static int run(int argc, char **argv)
 {
-    auto_(cor_buf_free) struct cor_buf out = {0};
-    if (format == JSON) {
-        cor_json_write_pretty(list, &out);
-    } else if (format == YAML) {
-        coracle_yaml(list, 0, &out);
-    } else {
-        for (size_t i = 0; i < cor_json_count(list); i++) {
-            print_queue(cor_json_item(list, i), format == WIDE);
-        }
-        return;
-    }
-    (void)printf("%s\n", out.len > 0 && out.data[0] == '\n' ? out.data + 1 : out.data);
-}
-
-int coracle_queue(int argc, char **argv)
-{
-    static const char DOC[] =
-        "Shows what waits to be sent: messages, bytes, the age of the oldest, rates, and when the "
-        "written policy begins to drop."
-        "\vThe policy is in the services' configuration: queue-bytes and queue-rules. Ages count "
-        "the time that the services ran.";
-    struct options o = {.run = CORACLE_RUN, .window_ms = 1000};
-    const struct argp argp = {OPTIONS, parse_option, NULL, DOC, NULL, NULL, NULL};
-    static char name[] = "coracle queue"; /* argp prints it, and wants it writable */
-    argv[0] = name;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
+    struct options o = {.said.run = CORACLE_RUN, .window_ms = 1000};
+    coracle_read(&coracle_queue, argc, argv, &o);
     struct cor_mono began = cor_mono_now();
-    auto_(cor_json_free) struct cor_json *before = all_queues(o.run);
+    auto_(cor_json_free) struct cor_json *before = all_queues(o.said.run);
     if (cor_json_count(before) == 0) {
-        (void)fprintf(stderr, "coracle: queue: no service under %s has one\n", o.run);
+        (void)fprintf(stderr, "coracle: queue: no service under %s has one\n", o.said.run);
         return EXIT_FAILED;
     }
     (void)poll(NULL, 0, (int)o.window_ms);
-    auto_(cor_json_free) struct cor_json *now = all_queues(o.run);
+    auto_(cor_json_free) struct cor_json *now = all_queues(o.said.run);
     measure(before, now, (double)cor_mono_since(cor_mono_now(), began) / (double)COR_SEC(1));
-    print(now, o.format);
+    if (!coracle_print(now, o.said.format)) {
+        for (size_t i = 0; i < cor_json_count(now); i++) {
+            print_queue(cor_json_item(now, i), o.said.format == CORACLE_WIDE);
+        }
+    }
     return EXIT_DONE;
 }
+
+const struct coracle_command coracle_queue = {
+    .name = "queue",
+    .summary = "what waits to be sent, and when it will be too much",
+    .doc = "Shows what waits to be sent: messages, bytes, the age of the oldest, rates, and when "
+           "the written policy begins to drop."
+           "\vThe policy is in the services' configuration: queue-bytes and queue-rules. Ages "
+           "count the time that the services ran.",
+    .options = OPTIONS,
+    .run = run,
+};

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // coracle status: every service that runs here, its peers and what it counts.
-#include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,61 +11,17 @@
 #include "coracle.h"
 #include "tools/books/books.h"
 
-enum format { TABLE, WIDE, JSON, YAML, NAME };
-enum { ASK_MS = 2000, OPT_RUN = 256, ANSWER_MAX = 1 << 20 };
-
 struct options {
-    const char *run;
-    enum format format;
+    struct coracle_said said;
     bool check;
 };
 
-static const struct argp_option OPTIONS[] = {
-    {"output", 'o', "FORMAT", 0, "table (default), wide, json, yaml or name", 0},
-    {"check", 'c', NULL, 0, "Fail (exit code 1) also when messages are missing", 0},
-    {"run-dir", OPT_RUN, "DIR", 0, "Where the services' sockets are (" CORACLE_RUN ")", 0},
+static const struct coracle_option OPTIONS[] = {
+    CORACLE_OUTPUT_ROW("table wide json yaml name", "table (default), wide, json, yaml or name"),
+    CORACLE_FLAG_ROW(check, 'c', "check", "Fail (exit code 1) also when messages are missing"),
+    CORACLE_SOCKETS_ROW,
     {0},
 };
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-    static const char *const FORMATS[] = {"table", "wide", "json", "yaml", "name"};
-    struct options *o = state->input;
-    switch (key) {
-    case 'o':
-        for (size_t i = 0; i < COR_COUNT(FORMATS); i++) {
-            if (strcmp(arg, FORMATS[i]) == 0) {
-                o->format = (enum format)i;
-                return 0;
-            }
-        }
-        argp_error(state, "--output: expected table, wide, json, yaml or name");
-        return 0;
-    case 'c':
-        o->check = true;
-        return 0;
-    case OPT_RUN:
-        o->run = arg;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument \"%s\"", arg);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-struct cor_json *coracle_ask(const struct tool_service *service, const char *verb,
-                             struct cor_err *err)
-{
-    auto_(cor_buf_free) struct cor_buf answer = {0};
-    struct cor_json *json = NULL;
-    *err = COR_ERR_NONE;
-    if (tool_ask(service->path, verb, (struct cor_view){0}, ASK_MS, &answer, err) == COR_OK) {
-        (void)!cor_json_parse(cor_buf_as_view(&answer), ANSWER_MAX, 0, &json, err);
-    }
-    return json;
-}
 
 /* What the service's books are off by, if it keeps any. */
 static void set_balance(struct cor_json *stats, const struct tool_service *service,
@@ -86,7 +41,7 @@ static void set_balance(struct cor_json *stats, const struct tool_service *servi
 static struct cor_json *ask(const struct tool_service *service, const struct cor_json *books)
 {
     struct cor_err err = COR_ERR_NONE;
-    struct cor_json *stats = coracle_ask(service, "stats", &err);
+    struct cor_json *stats = coracle_ask(service, "stats", NULL, CORACLE_TELL_MS, &err);
     if (stats == NULL) {
         stats = cor_json_object();
         cor_json_set(stats, "service", cor_json_str(service->name));
@@ -190,48 +145,15 @@ static void print_table(const struct cor_json *list, bool wide)
     }
 }
 
-void coracle_yaml(const struct cor_json *value, int depth, struct cor_buf *out)
+static void print(const struct cor_json *list, enum coracle_format format)
 {
-    if (cor_json_is_object(value) && cor_json_count(value) > 0) {
-        void *at = NULL;
-        const char *key = NULL;
-        struct cor_json *child = NULL;
-        while (cor_json_each(value, &at, &key, &child)) {
-            cor_buf_fmt(out, "\n%*s%s:", depth * 2, "", key);
-            coracle_yaml(child, depth + 1, out);
-        }
-    } else if (cor_json_is_array(value) && cor_json_count(value) > 0) {
-        for (size_t i = 0; i < cor_json_count(value); i++) {
-            cor_buf_fmt(out, "\n%*s-", depth * 2, "");
-            coracle_yaml(cor_json_item(value, i), depth + 1, out);
-        }
-    } else {
-        cor_buf_str(out, " ");
-        cor_json_write(value, out);
-    }
-}
-
-static void print(const struct cor_json *list, enum format format)
-{
-    auto_(cor_buf_free) struct cor_buf out = {0};
-    switch (format) {
-    case TABLE:
-    case WIDE:
-        print_table(list, format == WIDE);
-        return;
-    case NAME:
+    if (format == CORACLE_NAME) {
         for (size_t i = 0; i < cor_json_count(list); i++) {
             (void)printf("%s\n", cor_json_str_at(cor_json_item(list, i), "service", "?"));
         }
-        return;
-    case JSON:
-        cor_json_write_pretty(list, &out);
-        break;
-    case YAML:
-        coracle_yaml(list, 0, &out);
-        break;
+    } else if (!coracle_print(list, format)) {
+        print_table(list, format == CORACLE_WIDE);
     }
-    (void)printf("%s\n", out.len > 0 && out.data[0] == '\n' ? out.data + 1 : out.data);
 }
 
 /* Whether nothing is missing; else says so, on stderr. */
@@ -247,34 +169,37 @@ static bool alarm_off(const struct cor_json *books)
     return wrongs.len == 0;
 }
 
-int coracle_status(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    static const char DOC[] =
-        "Shows every Coracle service that runs on this machine, and whether its peers are there."
-        "\vSTATE is ok, waiting (a peer is not there) or silent (it does not answer). The exit "
-        "code "
-        "is 0 if all are ok, 1 if not. BALANCE is what the service's ledger is off by: 0, or "
-        "messages are missing; - if it keeps none. What is wrong is told in a line of its own (see "
-        "coracle ledger), and with --check the exit code is 1.";
-    struct options o = {.run = CORACLE_RUN};
-    const struct argp argp = {OPTIONS, parse_option, NULL, DOC, NULL, NULL, NULL};
-    static char name[] = "coracle status"; /* argp prints it, and wants it writable */
-    argv[0] = name;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
+    struct options o = {.said.run = CORACLE_RUN};
+    coracle_read(&coracle_status, argc, argv, &o);
     auto_(tool_services_free) struct tool_services found = {0};
-    tool_find(o.run, &found);
+    tool_find(o.said.run, &found);
     if (found.count == 0) {
-        (void)fprintf(stderr, "coracle: no service runs under %s\n", o.run);
+        (void)fprintf(stderr, "coracle: no service runs under %s\n", o.said.run);
         return EXIT_FAILED;
     }
     auto_(cor_json_free) struct cor_json *list = cor_json_array();
-    auto_(cor_json_free) struct cor_json *books = coracle_books(o.run);
+    auto_(cor_json_free) struct cor_json *books = coracle_books(o.said.run);
     bool well = alarm_off(books) || !o.check;
     for (size_t i = 0; i < found.count; i++) {
         struct cor_json *stats = ask(&found.items[i], books);
         well = well && strcmp(state_of(stats), "ok") == 0;
         cor_json_add(list, stats);
     }
-    print(list, o.format);
+    print(list, o.said.format);
     return well ? EXIT_DONE : EXIT_FAILED;
 }
+
+const struct coracle_command coracle_status = {
+    .name = "status",
+    .summary = "what runs here, and whether it is well",
+    .doc =
+        "Shows every Coracle service that runs on this machine, and whether its peers are there."
+        "\vSTATE is ok, waiting (a peer is not there) or silent (it does not answer). The exit "
+        "code is 0 if all are ok, 1 if not. BALANCE is what the service's ledger is off by: 0, or "
+        "messages are missing; - if it keeps none. What is wrong is told in a line of its own (see "
+        "coracle ledger), and with --check the exit code is 1.",
+    .options = OPTIONS,
+    .run = run,
+};

@@ -6,7 +6,6 @@
 // trial, a file "trial" in the service directory tells coracle-keep to put
 // PROGRAM.previous back when it fails at its start; so an upgrade that is itself killed in between
 // leaves a service that runs. A trial that stays is over when the program has run for 10 s.
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,11 +21,11 @@
 #include "coracle.h"
 #include "supervise.h"
 
-enum { OPT_RUN = 256, OPT_TIMEOUT, OPT_ROLLBACK, CHECK_MS = 10000, PROGRAM_MAX = 256 << 20 };
+enum { CHECK_MS = 10000, PROGRAM_MAX = 256 << 20 };
 enum { EXIT_ROLLED_BACK = 2, EXIT_NEITHER = 3 };
 
 struct options {
-    const char *run;
+    struct coracle_said said;
     const char *service;
     const char *binary;
     int64_t timeout_s;
@@ -44,65 +43,47 @@ struct upgrade {
     int lock;
 };
 
-static const struct argp_option OPTIONS[] = {
-    {"rollback", OPT_ROLLBACK, NULL, 0, "Change back to the program before the last upgrade", 0},
-    {"timeout", OPT_TIMEOUT, "SECONDS", 0, "How long to wait until it is ready (10)", 0},
-    {"run-dir", OPT_RUN, "DIR", 0, "Where the supervision trees are (" CORACLE_RUN ")", 0},
+static const struct coracle_option OPTIONS[] = {
+    CORACLE_FLAG_ROW(rollback, 0, "rollback", "Change back to the program before the last upgrade"),
+    CORACLE_NUMBER_ROW(timeout_s, 0, "timeout", "SECONDS", 1, 3600,
+                       "How long to wait until it is ready (10)"),
+    CORACLE_RUN_ROW("supervision trees"),
     {0},
 };
 
-static error_t take_argument(char *arg, struct argp_state *state)
+static enum cor_code take_word(void *options, char *word, struct cor_err *err)
 {
-    struct options *o = state->input;
+    struct options *o = options;
     if (o->service == NULL) {
-        if (strchr(arg, '/') != NULL || arg[0] == '.') {
-            argp_error(state, "not a service: \"%s\"", arg);
+        if (strchr(word, '/') != NULL || word[0] == '.') {
+            return cor_err_set(err, COR_INVALID, "not a service: \"%s\"", word);
         }
-        o->service = arg;
+        o->service = word;
     } else if (o->binary == NULL) {
-        o->binary = arg;
+        o->binary = word;
     } else {
-        argp_error(state, "unexpected argument \"%s\"", arg);
+        return coracle_unexpected(word, err);
     }
-    return 0;
+    return COR_OK;
 }
 
-static error_t parse_option(int key, char *arg, struct argp_state *state)
+static enum cor_code fits(const void *options, struct cor_err *err)
 {
-    struct options *o = state->input;
-    switch (key) {
-    case OPT_RUN:
-        o->run = arg;
-        return 0;
-    case OPT_ROLLBACK:
-        o->rollback = true;
-        return 0;
-    case OPT_TIMEOUT:
-        if (!cor_view_i64(cor_view_of(arg), &o->timeout_s) || o->timeout_s < 1 ||
-            o->timeout_s > 3600) {
-            argp_error(state, "--timeout: expected a number from 1 to 3600");
-        }
-        return 0;
-    case ARGP_KEY_ARG:
-        return take_argument(arg, state);
-    case ARGP_KEY_END:
-        if (o->service == NULL || o->rollback == (o->binary != NULL)) {
-            argp_error(state, "expected a service and a program, or --rollback and a service");
-        }
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    const struct options *o = options;
+    return o->service != NULL && o->rollback == (o->binary == NULL)
+               ? COR_OK
+               : cor_err_set(err, COR_INVALID,
+                             "expected a service and a program, or --rollback and a service");
 }
 
 /* ---- before anything changes ---- */
 
 static enum cor_code find(struct upgrade *u, struct cor_err *err)
 {
-    instances_find(u->o->run, u->o->service, true, &u->all);
+    instances_find(u->o->said.run, u->o->service, true, &u->all);
     if (u->all.count == 0) {
         return cor_err_set(err, COR_NOTFOUND, "no such service under %s; coracle status lists them",
-                           u->o->run);
+                           u->o->said.run);
     }
     u->program = u->all.items[0].program;
     if (u->program == NULL || u->all.items[0].config == NULL) {
@@ -314,7 +295,7 @@ static int change(const struct upgrade *u)
     return EXIT_DONE;
 }
 
-static int run(struct upgrade *u)
+static int upgrade(struct upgrade *u)
 {
     struct cor_err err = COR_ERR_NONE;
     auto_(cor_freep) char *what = cor_sprintf("upgrade %s", u->o->service);
@@ -336,26 +317,34 @@ static int run(struct upgrade *u)
     return change(u);
 }
 
-int coracle_upgrade(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    static const char DOC[] =
-        "Puts PROGRAM in place of a service's own, restarts the service and waits until it is "
-        "ready "
-        "and answers; puts the old one back when it does not."
-        "\vThe old program stays beside the new one as SERVICE.previous, for --rollback. All nodes "
-        "of this machine share a service's program: each is restarted, one after another. Exit "
-        "codes: 0 done; 1 refused, nothing changed; 2 rolled back, the old program runs; 3 neither "
-        "program runs.";
-    struct options o = {.run = CORACLE_RUN, .timeout_s = 10};
-    const struct argp argp = {OPTIONS, parse_option, "SERVICE [PROGRAM]", DOC, NULL, NULL, NULL};
-    static char name[] = "coracle upgrade"; /* argp prints it, and wants it writable */
-    argv[0] = name;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &o);
+    struct options o = {.said.run = CORACLE_RUN, .timeout_s = 10};
+    coracle_read(&coracle_upgrade, argc, argv, &o);
     struct upgrade u = {.o = &o, .lock = -1};
-    int code = run(&u);
+    int code = upgrade(&u);
     instances_free(&u.all);
     cor_free(u.fresh);
     cor_free(u.previous);
     cor_fd_close(&u.lock);
     return code;
 }
+
+const struct coracle_command coracle_upgrade = {
+    .name = "upgrade",
+    .summary = "change a service's program in place, and back if it fails",
+    .doc =
+        "Puts PROGRAM in place of a service's own, restarts the service and waits until it is "
+        "ready and answers; puts the old one back when it does not."
+        "\vThe old program stays beside the new one as SERVICE.previous, for --rollback. All nodes "
+        "of this machine share a service's program: each is restarted, one after another. Exit "
+        "codes: 0 done; 1 refused, nothing changed; 2 rolled back, the old program runs; 3 neither "
+        "program runs.",
+    .words = "SERVICE [PROGRAM]",
+    .more = "$(coracle status -o name 2>/dev/null; "
+            "compgen -f -- \"${COMP_WORDS[COMP_CWORD]}\")",
+    .options = OPTIONS,
+    .word = take_word,
+    .check = fits,
+    .run = run,
+};

@@ -198,6 +198,16 @@ enum cor_code tool_ask(const char *path, const char *verb, struct cor_view args,
     return code == COR_OK ? tool_ctl_ask(ctl, verb, args, within_ms, answer, err) : code;
 }
 
+enum cor_code tool_ask_json(const char *path, const char *verb, struct cor_view args, int within_ms,
+                            struct cor_json **answer_r, struct cor_err *err)
+{
+    auto_(cor_buf_free) struct cor_buf answer = {0};
+    *answer_r = NULL;
+    enum cor_code code = tool_ask(path, verb, args, within_ms, &answer, err);
+    return code == COR_OK ? cor_json_parse(cor_buf_as_view(&answer), ANSWER_MAX, 0, answer_r, err)
+                          : code;
+}
+
 enum cor_code tool_ctl_watch(struct tool_ctl *ctl, struct cor_err *err)
 {
     struct cor_wire_tap tap = {.on = true};

@@ -11,6 +11,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/bus/wire.h"
+#include "common/json/json.h"
 
 /* A service found under a run folder. */
 struct tool_service {
@@ -59,5 +60,10 @@ bool tool_ctl_wait(struct tool_ctl *const *ctls, size_t count, int within_ms);
 /* Asks one service once: open, ask, close. */
 COR_NODISCARD enum cor_code tool_ask(const char *path, const char *verb, struct cor_view args,
                                      int within_ms, struct cor_buf *answer, struct cor_err *err);
+
+/* The same, and reads the answer. Returns owned in *answer_r; NULL on error. */
+COR_NODISCARD enum cor_code tool_ask_json(const char *path, const char *verb, struct cor_view args,
+                                          int within_ms, struct cor_json **answer_r,
+                                          struct cor_err *err);
 
 #endif

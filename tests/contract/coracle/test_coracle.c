@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The coracle command as a user sees it, with services that this test plays: what each command
-// prints, asks and complains about (tests/golden/coracle.txt).
+// prints, asks and complains about (tests/golden/coracle.txt), --help and completion of all.
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -155,6 +155,13 @@ static void what_each_command_says(void **state)
     cor_bus_free(&hub);
 }
 
+static void every_command_has_help_and_completion(void **state)
+{
+    struct stage *s = *state;
+    auto_(cor_freep) char *wrong = run(s, "every.sh", "");
+    assert_string_equal(wrong, "");
+}
+
 static int set_up(void **state)
 {
     *state = stage_new();
@@ -172,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_each_command_says, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_command_has_help_and_completion, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
