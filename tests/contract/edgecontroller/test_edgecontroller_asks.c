@@ -5,18 +5,15 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "tests/contract/edgecontroller/harness.h"
+#include "tests/contract/edgecontroller/asks.h"
 
 #define NS "/api/v1/namespaces/default/"
 #define SYNCS "/apis/reliablesyncs.kubeedge.io/v1alpha1/namespaces/default/objectsyncs"
 
 struct set {
     struct world *w;
-    bool answered;
-    uint64_t status;
-    struct cor_buf body;
-    const char *wanted; /* line that objects must have */
-    char service[64];   /* uid */
+    struct node_answer answer;
+    char service[64]; /* uid */
 };
 
 static void make(struct set *set, const char *collection, const char *body)
@@ -66,52 +63,24 @@ static int teardown(void **state)
 {
     struct set *set = *state;
     world_free(&set->w);
-    cor_buf_free(&set->body);
+    cor_buf_free(&set->answer.body);
     cor_free(set);
     return 0;
 }
 
 /* ---- questions ---- */
 
-static void on_reply(void *self, const void *body, const struct cor_err *err)
-{
-    struct set *set = self;
-    const struct px_api_reply *reply = body;
-    (void)err;
-    set->answered = true;
-    set->status = reply == NULL ? 0 : reply->status;
-    cor_buf_clear(&set->body);
-    if (reply != NULL) {
-        cor_buf_view(&set->body, reply->body);
-    }
-}
-
-static bool is_answered(void *self)
-{
-    return ((struct set *)self)->answered;
-}
-
 /* What k1's API asks; the status. */
 static uint64_t ask(struct set *set, const struct px_node_ask *what)
 {
     struct px_node_ask body = *what;
     body.node = COR_VIEW("k1");
-    for (int i = 0; i < 500; i++) {
-        set->answered = false;
-        assert_int_equal(cor_call(set->w->hub, PX_node_ask, &body, COR_SEC(10), on_reply, set),
-                         COR_OK);
-        world_until(set->w, is_answered, set);
-        if (set->status != 503) { /* it is still starting */
-            break;
-        }
-        stage_idle(set->w->stage, 20);
-    }
-    return set->status;
+    return world_ask(set->w, PX_node_ask, &body, &set->answer);
 }
 
 static bool says(const struct set *set, const char *text)
 {
-    return set->body.len > 0 && strstr(set->body.data, text) != NULL;
+    return set->answer.body.len > 0 && strstr(set->answer.body.data, text) != NULL;
 }
 
 static void lists_are_cut_to_what_is_the_nodes(void **state)
@@ -130,8 +99,8 @@ static void lists_are_cut_to_what_is_the_nodes(void **state)
                                    .plural = cor_view_of(rows[i].plural)};
         assert_int_equal(ask(set, &list), 200);
         auto_(cor_json_free) struct cor_json *json = NULL;
-        assert_int_equal(cor_json_parse(cor_buf_as_view(&set->body), 1 << 20, 0, &json, NULL),
-                         COR_OK);
+        assert_int_equal(
+            cor_json_parse(cor_buf_as_view(&set->answer.body), 1 << 20, 0, &json, NULL), COR_OK);
         assert_true(says(set, "List\"") && says(set, "\"resourceVersion\""));
         assert_true(says(set, rows[i].has));
         assert_false(says(set, rows[i].has_not));
@@ -209,18 +178,9 @@ static void watch(struct set *set, uint64_t epoch, const char *labels, bool on)
     assert_int_equal(cor_send(set->w->hub, PX_node_watches, &watches), COR_OK);
 }
 
-static bool has_line(void *self)
-{
-    const struct set *set = self;
-    return set->w->objects.len > 0 && strstr(set->w->objects.data, set->wanted) != NULL;
-}
-
 static void expect_line(struct set *set, const char *line)
 {
-    set->wanted = line;
-    if (!stage_until(set->w->stage, has_line, set)) {
-        fail_msg("not told: %s; but: %.*s", line, COR_VIEW_ARG(cor_buf_as_view(&set->w->objects)));
-    }
+    world_told(set->w, &set->w->objects, line);
 }
 
 static bool record_says(struct set *set, const char *version)

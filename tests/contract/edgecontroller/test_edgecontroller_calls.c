@@ -4,17 +4,14 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "tests/contract/edgecontroller/harness.h"
+#include "tests/contract/edgecontroller/asks.h"
 
 #define EVENTS "/api/v1/namespaces/default/events"
 
 struct set {
     struct world *w;
-    bool answered;
-    enum cor_code code;
-    uint64_t status;
-    size_t bytes; /* of the answer */
-    bool brief;   /* what is asked */
+    struct node_answer answer;
+    bool brief; /* what is asked */
 };
 
 static int setup(void **state)
@@ -31,23 +28,9 @@ static int teardown(void **state)
 {
     struct set *set = *state;
     world_free(&set->w);
+    cor_buf_free(&set->answer.body);
     cor_free(set);
     return 0;
-}
-
-static void on_reply(void *self, const void *body, const struct cor_err *err)
-{
-    struct set *set = self;
-    set->answered = true;
-    set->code = body == NULL ? err->code : COR_OK;
-    const struct px_api_reply *reply = body;
-    set->status = reply == NULL ? 0 : reply->status;
-    set->bytes = reply == NULL ? 0 : reply->body.len;
-}
-
-static bool is_answered(void *self)
-{
-    return ((struct set *)self)->answered;
 }
 
 /* What node n1 asks; the answer's HTTP status. */
@@ -59,18 +42,9 @@ static uint64_t ask(struct set *set, enum px_verb verb, const char *key, const c
                                 .patch = PX_PATCH_STRATEGIC,
                                 .brief = set->brief,
                                 .body = cor_view_of(body)};
-    for (int i = 0; i < 200; i++) {
-        set->answered = false;
-        assert_int_equal(cor_call(set->w->hub, PX_node_call, &call, COR_SEC(20), on_reply, set),
-                         COR_OK);
-        world_until(set->w, is_answered, set);
-        assert_int_equal(set->code, COR_OK);
-        if (set->status != 503) { /* it is still starting */
-            break;
-        }
-        stage_idle(set->w->stage, 20);
-    }
-    return set->status;
+    uint64_t status = world_ask(set->w, PX_node_call, &call, &set->answer);
+    assert_int_equal(set->answer.code, COR_OK);
+    return status;
 }
 
 /* A node's create of an event with that message; the answer's HTTP status. */
@@ -90,14 +64,7 @@ static void a_lost_answer_is_no_failure(void **state)
     struct set *set = *state;
     struct px_node_call get = {
         .node = COR_VIEW("n1"), .verb = PX_VERB_GET, .key = COR_VIEW("null/node/n1")};
-    set->status = 503;
-    for (int i = 0; i < 200 && set->status == 503; i++) { /* until it has its mirrors */
-        set->answered = false;
-        assert_int_equal(cor_call(set->w->hub, PX_node_call, &get, COR_SEC(5), on_reply, set),
-                         COR_OK);
-        world_until(set->w, is_answered, set);
-        stage_idle(set->w->stage, 20);
-    }
+    assert_int_not_equal(world_ask(set->w, PX_node_call, &get, &set->answer), 503);
     stage_idle(set->w->stage, 200);
     world_lose_answer(set->w);
     assert_int_equal(create(set, "one"), 201);
@@ -137,7 +104,7 @@ static char *make_pod(struct set *set)
     for (int i = 0; i < 200 && patch_status(set, uid, "{\"ip\":\"10.0.0.1\"}") == 403; i++) {
         stage_idle(set->w->stage, 20);
     }
-    assert_int_equal(set->status, 200);
+    assert_int_equal(set->answer.status, 200);
     return uid;
 }
 
@@ -146,12 +113,12 @@ static void a_brief_answer_has_no_body(void **state)
 {
     struct set *set = *state;
     auto_(cor_freep) char *uid = make_pod(set);
-    assert_true(set->bytes > 0);
+    assert_true(set->answer.body.len > 0);
     set->brief = true;
     assert_int_equal(patch_status(set, uid, "{\"ip\":\"10.0.0.1\"}"), 200);
-    assert_int_equal(set->bytes, 0);
+    assert_int_equal(set->answer.body.len, 0);
     assert_int_equal(patch_status(set, uid, "{\"ip\":\"10.0.0.2\"}"), 422);
-    assert_true(set->bytes > 0);
+    assert_true(set->answer.body.len > 0);
 }
 
 static void surplus(struct set *set, const char *key, const char *uid)

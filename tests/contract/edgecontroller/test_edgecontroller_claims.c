@@ -6,13 +6,12 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "tests/contract/edgecontroller/harness.h"
+#include "tests/contract/edgecontroller/asks.h"
 
 #define NODE "/api/v1/nodes/k1"
 
 struct set {
     struct world *w;
-    const char *wanted;
 };
 
 static int setup(void **state)
@@ -43,16 +42,9 @@ static void link_of(struct set *set, const char *node, uint64_t epoch, uint64_t 
     assert_int_equal(cor_send(set->w->hub, PX_node_session, &session), COR_OK);
 }
 
-static bool is_told(void *self)
-{
-    const struct set *set = self;
-    return set->w->owners.len > 0 && strstr(set->w->owners.data, set->wanted) != NULL;
-}
-
 static void expect(struct set *set, const char *line)
 {
-    set->wanted = line;
-    world_until(set->w, is_told, set);
+    world_told(set->w, &set->w->owners, line);
 }
 
 static const char *note(struct set *set, const char *key)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "tests/contract/edgecontroller/harness.h"
+#include "tests/contract/edgecontroller/asks.h"
 
 #define NODES "/api/v1/nodes"
 #define PODS "/api/v1/namespaces/default/pods"
@@ -23,7 +23,6 @@ struct set {
     struct world *w;
     char pod[64], map[64], node[64]; /* uids */
     const char *path, *version;      /* that a record is waited for to say; NULL: it is gone */
-    const char *wanted;              /* line that objects must have */
     int fences;                      /* of until_heard */
 };
 
@@ -74,17 +73,10 @@ static void until_heard(struct set *set)
     }
 }
 
-static bool has_line(void *self)
-{
-    const struct set *set = self;
-    return set->w->objects.len > 0 && strstr(set->w->objects.data, set->wanted) != NULL;
-}
-
 /* Waits until nodes were told so. */
 static void expect_line(struct set *set, const char *line)
 {
-    set->wanted = line;
-    world_until(set->w, has_line, set);
+    world_told(set->w, &set->w->objects, line);
 }
 
 /* POSTs, keeps the uid. */
@@ -248,31 +240,18 @@ static void another_of_the_name_is_another(void **state)
     expect_record(set, false, uid, "0");
 }
 
-static bool is_answered(void *self)
-{
-    return *(bool *)self;
-}
-
-static void on_reply(void *self, const void *body, const struct cor_err *err)
-{
-    (void)body;
-    (void)err;
-    *(bool *)self = true;
-}
-
 /* The node asks for its Node to be made, as an EdgeCore does when it starts. */
 static void register_again(struct set *set)
 {
-    bool answered = false;
+    struct node_answer answer = {0};
     struct px_node_call call = {
         .node = COR_VIEW("k1"),
         .verb = PX_VERB_CREATE,
         .key = COR_VIEW("null/node/k1"),
         .body = COR_VIEW(
             "{\"metadata\":{\"name\":\"k1\",\"labels\":{\"node-role.kubernetes.io/edge\":\"\"}}}")};
-    assert_int_equal(cor_call(set->w->hub, PX_node_call, &call, COR_SEC(20), on_reply, &answered),
-                     COR_OK);
-    world_until(set->w, is_answered, &answered);
+    (void)world_ask(set->w, PX_node_call, &call, &answer);
+    cor_buf_free(&answer.body);
 }
 
 /* An EdgeCore that has started may have lost its database. */
@@ -352,22 +331,14 @@ static void others_have_none(void **state)
     expect_line(set, "put k1 default/pod/p ");
 }
 
-static bool is_synced(void *self)
-{
-    const struct set *set = self;
-    return set->w->synced_nodes.len > 0 && strstr(set->w->synced_nodes.data, set->wanted) != NULL;
-}
-
 /* Once every kind has been listed, each node is told that it has been sent all. */
 static void a_node_is_told_that_this_was_all(void **state)
 {
     struct set *set = *state;
-    set->wanted = "k1\n"; /* of the set-up */
-    world_until(set->w, is_synced, set);
+    world_told(set->w, &set->w->synced_nodes, "k1\n"); /* of the set-up */
     cor_buf_clear(&set->w->synced_nodes);
     world_node(set->w, "n2");
-    set->wanted = "n2\n";
-    world_until(set->w, is_synced, set);
+    world_told(set->w, &set->w->synced_nodes, "n2\n");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -4,17 +4,14 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "tests/contract/edgecontroller/harness.h"
+#include "tests/contract/edgecontroller/asks.h"
 
 #define NS "/api/v1/namespaces/default/"
 #define SYSTEM "/api/v1/namespaces/kube-system/"
 
 struct set {
     struct world *w;
-    bool answered;
-    uint64_t status;
-    struct cor_buf body;
-    const char *wanted; /* line that objects must have */
+    struct node_answer answer;
 };
 
 static int setup(void **state)
@@ -30,63 +27,29 @@ static int teardown(void **state)
 {
     struct set *set = *state;
     world_free(&set->w);
-    cor_buf_free(&set->body);
+    cor_buf_free(&set->answer.body);
     cor_free(set);
     return 0;
 }
 
 static void make(struct set *set, const char *path, const char *body)
 {
-    auto_(cor_freep) char *text = cor_strdup(body);
-    for (char *c = text; *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
-    }
+    auto_(cor_freep) char *text = world_quoted(body);
     world_api(set->w, "POST", path, text);
     assert_int_equal(set->w->status, 201);
-}
-
-static void on_reply(void *self, const void *body, const struct cor_err *err)
-{
-    struct set *set = self;
-    const struct px_api_reply *reply = body;
-    (void)err;
-    set->answered = true;
-    set->status = reply == NULL ? 0 : reply->status;
-    cor_buf_clear(&set->body);
-    if (reply != NULL) {
-        cor_buf_view(&set->body, reply->body);
-    }
-}
-
-static bool is_answered(void *self)
-{
-    return ((struct set *)self)->answered;
 }
 
 /* What the node asks; the answer's HTTP status. */
 static uint64_t ask(struct set *set, const char *node, enum px_verb verb, const char *key,
                     const char *body)
 {
-    auto_(cor_freep) char *text = cor_strdup(body);
-    for (char *c = text; *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
-    }
+    auto_(cor_freep) char *text = world_quoted(body);
     struct px_node_call call = {.node = cor_view_of(node),
                                 .verb = verb,
                                 .key = cor_view_of(key),
                                 .patch = PX_PATCH_MERGE,
                                 .body = cor_view_of(text)};
-    for (int i = 0; i < 500; i++) {
-        set->answered = false;
-        assert_int_equal(cor_call(set->w->hub, PX_node_call, &call, COR_SEC(20), on_reply, set),
-                         COR_OK);
-        world_until(set->w, is_answered, set);
-        if (set->status != 503) { /* it is still starting */
-            break;
-        }
-        stage_idle(set->w->stage, 20);
-    }
-    return set->status;
+    return world_ask(set->w, PX_node_call, &call, &set->answer);
 }
 
 static uint64_t get(struct set *set, const char *node, const char *key)
@@ -94,18 +57,9 @@ static uint64_t get(struct set *set, const char *node, const char *key)
     return ask(set, node, PX_VERB_GET, key, "");
 }
 
-static bool has_line(void *self)
-{
-    const struct set *set = self;
-    return set->w->objects.len > 0 && strstr(set->w->objects.data, set->wanted) != NULL;
-}
-
 static void expect_line(struct set *set, const char *line)
 {
-    set->wanted = line;
-    if (!stage_until(set->w->stage, has_line, set)) {
-        fail_msg("not told: %s; but: %.*s", line, COR_VIEW_ARG(cor_buf_as_view(&set->w->objects)));
-    }
+    world_told(set->w, &set->w->objects, line);
 }
 
 #define CLAIM                                                                                      \
