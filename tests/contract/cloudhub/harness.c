@@ -317,11 +317,9 @@ char *hub_new_token(const struct set *set, const char *node)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/run/ctl/cloudhub", set->dir);
     auto_(cor_freep) char *args = cor_sprintf("{\"node\":\"%s\",\"ttlSeconds\":600}", node);
-    auto_(cor_buf_free) struct cor_buf answer = {0};
     auto_(cor_json_free) struct cor_json *tree = NULL;
-    assert_int_equal(tool_ask(path, "token-create", cor_view_of(args), 5000, &answer, NULL),
+    assert_int_equal(tool_ask_json(path, "token-create", cor_view_of(args), 5000, &tree, NULL),
                      COR_OK);
-    assert_int_equal(cor_json_parse(cor_buf_as_view(&answer), 10000, 0, &tree, NULL), COR_OK);
     return cor_strdup(cor_json_str_at(tree, "token", ""));
 }
 

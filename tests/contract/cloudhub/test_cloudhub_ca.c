@@ -13,15 +13,8 @@ static enum cor_code ask(const struct set *set, const char *run, const char *ver
                          struct cor_json **answer_r, struct cor_err *err)
 {
     auto_(cor_freep) char *ctl = cor_sprintf("%s/%s/ctl/cloudhub", set->dir, run);
-    auto_(cor_buf_free) struct cor_buf answer = {0};
-    *answer_r = NULL;
     *err = COR_ERR_NONE;
-    enum cor_code code = tool_ask(ctl, verb, cor_view_of(args), 5000, &answer, err);
-    if (code == COR_OK) {
-        assert_int_equal(cor_json_parse(cor_buf_as_view(&answer), 1 << 20, 0, answer_r, NULL),
-                         COR_OK);
-    }
-    return code;
+    return tool_ask_json(ctl, verb, cor_view_of(args), 5000, answer_r, err);
 }
 
 /* A hub under a run folder, and what its ca-status is to say. */

@@ -10,15 +10,7 @@ static enum cor_code ask(const struct set *set, const char *verb, const char *ar
                          struct cor_json **answer_r)
 {
     auto_(cor_freep) char *ctl = cor_sprintf("%s/run/ctl/cloudhub", set->dir);
-    auto_(cor_buf_free) struct cor_buf answer = {0};
-    struct cor_err err = COR_ERR_NONE;
-    *answer_r = NULL;
-    enum cor_code code = tool_ask(ctl, verb, cor_view_of(args), 5000, &answer, &err);
-    if (code == COR_OK) {
-        assert_int_equal(cor_json_parse(cor_buf_as_view(&answer), 1 << 20, 0, answer_r, NULL),
-                         COR_OK);
-    }
-    return code;
+    return tool_ask_json(ctl, verb, cor_view_of(args), 5000, answer_r, NULL);
 }
 
 /* How the hub sees the token with this id: its state, and uses that are left. */

@@ -5,6 +5,7 @@
 #include "cloud.h"
 #include "contained.h"
 #include "proto/stream/credit.h"
+#include "tests/support/bus/stats.h"
 
 enum { PATIENCE = 10 * 1000 * 1000, ASKS_MAX = 80 };
 
@@ -157,11 +158,7 @@ static int set_up(void **state)
 static int64_t open_streams(const struct hub *hub)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/r/ctl/edged", hub->cloud->dir);
-    auto_(cor_buf_free) struct cor_buf answer = {0};
-    auto_(cor_json_free) struct cor_json *stats = NULL;
-    must(tool_ask(path, "stats", COR_VIEW("{}"), 3000, &answer, NULL) == COR_OK);
-    must(cor_json_parse(cor_buf_as_view(&answer), 1 << 20, 0, &stats, NULL) == COR_OK);
-    return cor_json_int_at(stats, "streams", -1);
+    return test_stat(path, "streams");
 }
 
 static int tear_down(void **state)

@@ -10,6 +10,7 @@
 
 #include "cloud.h"
 #include "contained.h"
+#include "tests/support/bus/stats.h"
 
 enum { PATIENCE = 10 * 1000 * 1000, PORT = 10350, TOKEN_LEN = 64 };
 
@@ -128,11 +129,7 @@ static struct cor_json *json_at(const struct cloud *cloud, const char *target)
 static int64_t open_streams(const struct cloud *cloud)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/r/ctl/edged", cloud->dir);
-    auto_(cor_buf_free) struct cor_buf answer = {0};
-    auto_(cor_json_free) struct cor_json *stats = NULL;
-    must(tool_ask(path, "stats", COR_VIEW("{}"), 3000, &answer, NULL) == COR_OK);
-    must(cor_json_parse(cor_buf_as_view(&answer), 1 << 20, 0, &stats, NULL) == COR_OK);
-    return cor_json_int_at(stats, "streams", -1);
+    return test_stat(path, "streams");
 }
 
 static bool no_streams(struct cloud *cloud, void *with)

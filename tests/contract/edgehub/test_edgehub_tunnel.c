@@ -4,9 +4,9 @@
 #include "common/base/map.h"
 #include "proto/stream/credit.h"
 #include "tests/contract/edgehub/harness.h"
+#include "tests/support/bus/stats.h"
 #include "tests/support/port.h"
 #include "tests/support/script.h"
-#include "tools/ctl/ctl.h"
 
 enum { PATIENCE_S = 60, LARGE = 8 << 20, PIECE = PX_STREAM_PIECE };
 
@@ -300,11 +300,7 @@ static bool is_up(void *arg)
 static int64_t stat_of(const struct set *set, const char *name)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/run/ctl/edgehub", set->dir);
-    auto_(cor_buf_free) struct cor_buf answer = {0};
-    auto_(cor_json_free) struct cor_json *tree = NULL;
-    assert_int_equal(tool_ask(path, "stats", (struct cor_view){0}, 5000, &answer, NULL), COR_OK);
-    assert_int_equal(cor_json_parse(cor_buf_as_view(&answer), 100000, 0, &tree, NULL), COR_OK);
-    return cor_json_int_at(tree, name, -1);
+    return test_stat(path, name);
 }
 
 static bool is_idle(void *arg)

@@ -13,7 +13,7 @@
 #include "common/base/socket.h"
 #include "proto/kubeedge/calls.h"
 #include "proto/kubeedge/id.h"
-#include "tools/ctl/ctl.h"
+#include "tests/support/bus/stats.h"
 
 enum { SILENCE_MS = 600000 };
 
@@ -453,11 +453,9 @@ int forge_ask(struct forge *forge, const struct said *said)
 static uint64_t count_of(struct forge *f, const char *service)
 {
     auto_(cor_freep) char *ctl = cor_sprintf("%s/run/ctl/%s", f->w.stage->dir, service);
-    auto_(cor_buf_free) struct cor_buf answer = {0};
-    auto_(cor_json_free) struct cor_json *tree = NULL;
-    assert_int_equal(tool_ask(ctl, "stats", (struct cor_view){0}, 5000, &answer, NULL), COR_OK);
-    assert_int_equal(cor_json_parse(cor_buf_as_view(&answer), 1 << 20, 0, &tree, NULL), COR_OK);
-    return (uint64_t)cor_json_int_at(tree, "denied", 0);
+    int64_t denied = test_stat(ctl, "denied");
+    assert_true(denied >= 0);
+    return (uint64_t)denied;
 }
 
 uint64_t forge_denied(struct forge *forge)

@@ -12,15 +12,13 @@
 #include "common/base/mem.h"
 #include "tools/ctl/ctl.h"
 
-enum { ASK_MS = 3000, ANSWER_MAX = 1 << 20 };
+enum { ASK_MS = 3000 };
 
 struct cor_json *stage_books(const struct stage *stage, const char *service)
 {
     auto_(cor_freep) char *path = cor_sprintf("%s/run/ctl/%s", stage->dir, service);
-    auto_(cor_buf_free) struct cor_buf answer = {0};
     struct cor_json *json = NULL;
-    assert_int_equal(tool_ask(path, "ledger", COR_VIEW("{}"), ASK_MS, &answer, NULL), COR_OK);
-    assert_int_equal(cor_json_parse(cor_buf_as_view(&answer), ANSWER_MAX, 0, &json, NULL), COR_OK);
+    assert_int_equal(tool_ask_json(path, "ledger", COR_VIEW("{}"), ASK_MS, &json, NULL), COR_OK);
     return json;
 }
 
