@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -43,4 +44,22 @@ void test_wait(struct cor_loop *loop, const char *dir, bool (*cond)(void *arg), 
             fail_msg("nothing happened for 10 s");
         }
     }
+}
+
+struct sight {
+    const struct cor_buf *seen;
+    const char *text;
+};
+
+static bool has_text(void *arg)
+{
+    const struct sight *sight = arg;
+    return sight->seen->len > 0 && strstr(sight->seen->data, sight->text) != NULL;
+}
+
+void test_wait_text(struct cor_loop *loop, const char *dir, const struct cor_buf *seen,
+                    const char *text)
+{
+    struct sight sight = {seen, text};
+    test_wait(loop, dir, has_text, &sight);
 }

@@ -7,31 +7,11 @@
 
 enum { TRIES = 500, PAUSE_MS = 20, ANSWER_S = 20 };
 
-static void on_reply(void *self, const void *body, const struct cor_err *err)
-{
-    struct node_answer *a = self;
-    const struct px_api_reply *reply = body;
-    a->answered = true;
-    a->code = reply == NULL ? err->code : COR_OK;
-    a->status = reply == NULL ? 0 : reply->status;
-    cor_buf_clear(&a->body);
-    if (reply != NULL) {
-        cor_buf_view(&a->body, reply->body);
-    }
-}
-
-static bool is_answered(void *self)
-{
-    return ((struct node_answer *)self)->answered;
-}
-
-uint64_t world_ask(struct world *w, uint16_t number, const void *question, struct node_answer *a)
+uint64_t world_ask(struct world *w, uint16_t number, const void *question, struct test_answer *a)
 {
     for (int i = 0; i < TRIES; i++) {
-        a->answered = false;
-        assert_int_equal(cor_call(w->hub, number, question, COR_SEC(ANSWER_S), on_reply, a),
-                         COR_OK);
-        world_until(w, is_answered, a);
+        test_call(w->hub, number, question, COR_SEC(ANSWER_S), a);
+        world_until(w, test_is_answered, a);
         if (a->status != 503) { /* it is still starting */
             break;
         }

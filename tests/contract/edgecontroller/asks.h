@@ -4,18 +4,11 @@
 #define TESTS_EDGECONTROLLER_ASKS_H
 
 #include "tests/contract/edgecontroller/harness.h"
-
-/* What a node is answered. Starts zeroed. */
-struct node_answer {
-    bool answered;
-    enum cor_code code; /* COR_OK: there is a status */
-    uint64_t status;    /* of HTTP; 0: none */
-    struct cor_buf body;
-};
+#include "tests/support/bus/answer.h"
 
 /* Asks for a node: PX_node_call or PX_node_ask, until edgecontroller has started (503 before), for
  * 10 s at most. The test fails when it is not asked or does not answer. Returns the status. */
-uint64_t world_ask(struct world *w, uint16_t number, const void *question, struct node_answer *a);
+uint64_t world_ask(struct world *w, uint16_t number, const void *question, struct test_answer *a);
 
 /* Waits until told, which grows, has text; fails the test with what it has. */
 void world_told(struct world *w, const struct cor_buf *told, const char *text);

@@ -12,7 +12,7 @@
 
 struct set {
     struct world *w;
-    struct node_answer answer;
+    struct test_answer answer;
     char service[64]; /* uid */
 };
 

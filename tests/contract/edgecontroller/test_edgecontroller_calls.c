@@ -10,7 +10,7 @@
 
 struct set {
     struct world *w;
-    struct node_answer answer;
+    struct test_answer answer;
     bool brief; /* what is asked */
 };
 

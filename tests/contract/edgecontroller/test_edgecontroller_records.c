@@ -243,7 +243,7 @@ static void another_of_the_name_is_another(void **state)
 /* The node asks for its Node to be made, as an EdgeCore does when it starts. */
 static void register_again(struct set *set)
 {
-    struct node_answer answer = {0};
+    struct test_answer answer = {0};
     struct px_node_call call = {
         .node = COR_VIEW("k1"),
         .verb = PX_VERB_CREATE,

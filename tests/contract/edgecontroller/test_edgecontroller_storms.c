@@ -9,6 +9,7 @@
 
 #include "common/base/mem.h"
 #include "tests/contract/edgecontroller/harness.h"
+#include "tests/support/bus/answer.h"
 #include "tests/support/certs.h"
 #include "tests/support/process.h"
 
@@ -18,8 +19,7 @@ struct set {
     char *dir;
     struct test_process api;
     struct world *w;
-    bool answered;
-    uint64_t status;
+    struct test_answer answer;
 };
 
 static void mode(const struct set *set, const char *text)
@@ -80,6 +80,7 @@ static int teardown(void **state)
 {
     struct set *set = *state;
     world_free(&set->w);
+    cor_buf_free(&set->answer.body);
     (void)unsetenv("CORACLE_TEST_KUBECONFIG");
     (void)test_process_stop(&set->api, SIGKILL);
     test_dir_free(&set->dir);
@@ -87,31 +88,23 @@ static int teardown(void **state)
     return 0;
 }
 
-static void on_reply(void *self, const void *body, const struct cor_err *err)
-{
-    struct set *set = self;
-    (void)err;
-    set->answered = true;
-    set->status = body == NULL ? 0 : ((const struct px_api_reply *)body)->status;
-}
-
-static bool is_answered(void *self)
-{
-    return ((struct set *)self)->answered;
-}
-
-/* Node n1 patches the status of its Pod; the answer's HTTP status. */
-static uint64_t patch(struct set *set)
+/* Node n1 begins to patch the status of its Pod. */
+static void begin(struct set *set, int within_s)
 {
     struct px_node_call call = {.node = COR_VIEW("n1"),
                                 .verb = PX_VERB_PATCH,
                                 .key = COR_VIEW("a/podpatch/one"),
                                 .patch = PX_PATCH_STRATEGIC,
                                 .body = COR_VIEW("{\"metadata\":{\"uid\":\"1\"}}")};
-    set->answered = false;
-    assert_int_equal(cor_call(set->w->hub, PX_node_call, &call, COR_SEC(9), on_reply, set), COR_OK);
-    world_until(set->w, is_answered, set);
-    return set->status;
+    test_call(set->w->hub, PX_node_call, &call, COR_SEC(within_s), &set->answer);
+}
+
+/* It patches it; the answer's HTTP status. */
+static uint64_t patch(struct set *set)
+{
+    begin(set, 9);
+    world_until(set->w, test_is_answered, &set->answer);
+    return set->answer.status;
 }
 
 /* 503: it is still starting. */
@@ -120,7 +113,7 @@ static uint64_t patch_when_started(struct set *set)
     for (int i = 0; i < 400 && patch(set) == 503; i++) {
         stage_idle(set->w->stage, 20);
     }
-    return set->status;
+    return set->answer.status;
 }
 
 /* Everything fails from the start; in the first two seconds each collection may be asked a handful
@@ -172,20 +165,13 @@ static void writes_wait_for_a_busy_server(void **state)
     set->w = world_new(false);
     assert_int_equal(patch_when_started(set), 200);
     mode(set, "429 1");
-    struct px_node_call call = {.node = COR_VIEW("n1"),
-                                .verb = PX_VERB_PATCH,
-                                .key = COR_VIEW("a/podpatch/one"),
-                                .patch = PX_PATCH_STRATEGIC,
-                                .body = COR_VIEW("{\"metadata\":{\"uid\":\"1\"}}")};
-    set->answered = false;
-    assert_int_equal(cor_call(set->w->hub, PX_node_call, &call, COR_SEC(20), on_reply, set),
-                     COR_OK);
+    begin(set, 20);
     stage_idle(set->w->stage, 1500);
-    assert_false(set->answered);
+    assert_false(set->answer.answered);
     assert_in_range(requests(set, "one/status"), 0, 2);
     mode(set, "well");
-    world_until(set->w, is_answered, set);
-    assert_int_equal(set->status, 200);
+    world_until(set->w, test_is_answered, &set->answer);
+    assert_int_equal(set->answer.status, 200);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

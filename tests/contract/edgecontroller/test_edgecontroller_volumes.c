@@ -11,7 +11,7 @@
 
 struct set {
     struct world *w;
-    struct node_answer answer;
+    struct test_answer answer;
 };
 
 static int setup(void **state)

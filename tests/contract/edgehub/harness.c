@@ -134,7 +134,7 @@ static void start_cloud(struct set *set)
 static int peer_of(const struct set *set, const struct cor_in *in)
 {
     int peer = 0;
-    while (set->ports[peer] != in->port) {
+    while (set->peers.ports[peer] != in->port) {
         peer++;
     }
     return peer;
@@ -157,7 +157,7 @@ static enum cor_code on_object(void *self, struct cor_in *in, const void *body, 
     (void)err;
     set->object_id = in->head->id;
     set->object_cause = in->head->cause;
-    cor_buf_fmt(&set->seen[META], "object %.*s%s uid=%.*s v=%.*s src=%.*s %.*s\n",
+    cor_buf_fmt(&set->seen[PEER_META], "object %.*s%s uid=%.*s v=%.*s src=%.*s %.*s\n",
                 COR_VIEW_ARG(object->key), object->gone ? "!" : "", COR_VIEW_ARG(object->uid),
                 COR_VIEW_ARG(object->version), COR_VIEW_ARG(object->source),
                 COR_VIEW_ARG(object->body));
@@ -171,7 +171,7 @@ static enum cor_code on_membership(void *self, struct cor_in *in, const void *bo
     const struct px_membership *membership = body;
     (void)in;
     (void)err;
-    cor_buf_fmt(&set->seen[TWIN], "membership %d %.*s\n", membership->whole,
+    cor_buf_fmt(&set->seen[PEER_TWIN], "membership %d %.*s\n", membership->whole,
                 COR_VIEW_ARG(membership->body));
     return COR_OK;
 }
@@ -182,7 +182,7 @@ static enum cor_code on_mqtt(void *self, struct cor_in *in, const void *body, st
     const struct px_mqtt_out *out = body;
     (void)in;
     (void)err;
-    cor_buf_fmt(&set->seen[BUS], "publish %.*s %.*s\n", COR_VIEW_ARG(out->topic),
+    cor_buf_fmt(&set->seen[PEER_BUS], "publish %.*s %.*s\n", COR_VIEW_ARG(out->topic),
                 COR_VIEW_ARG(out->payload));
     return COR_OK;
 }
@@ -194,7 +194,7 @@ static enum cor_code on_subscribe(void *self, struct cor_in *in, const void *bod
     const struct px_mqtt_subscribe *subscribe = body;
     (void)in;
     (void)err;
-    cor_buf_fmt(&set->seen[BUS], "subscribe %.*s %d\n", COR_VIEW_ARG(subscribe->topic),
+    cor_buf_fmt(&set->seen[PEER_BUS], "subscribe %.*s %d\n", COR_VIEW_ARG(subscribe->topic),
                 subscribe->off);
     return COR_OK;
 }
@@ -209,37 +209,20 @@ static const struct cor_handler HANDLERS[] = {
 
 static const struct cor_port_ops OPS = {.handlers = HANDLERS, .handler_count = COR_COUNT(HANDLERS)};
 
-static const struct {
-    const char *service;
-    enum px_endpoint endpoint;
-} ROLES[PEERS] = {{"metamanager", PX_ENDPOINT_HUB_META},
-                  {"devicetwin", PX_ENDPOINT_HUB_TWIN},
-                  {"eventbus", PX_ENDPOINT_HUB_BUS}};
-
 void edge_peer(struct set *set, int peer, bool there)
 {
-    if (!there) {
-        cor_port_close(&set->ports[peer]);
-        return;
-    }
-    struct cor_err err = COR_ERR_NONE;
-    if (cor_port_open(set->buses[peer], px_endpoint(ROLES[peer].endpoint), &OPS, set,
-                      &set->ports[peer], &err) != COR_OK) {
-        fail_msg("%s", err.text);
+    if (there) {
+        test_peers_open(&set->peers, peer, &OPS, set);
+    } else {
+        cor_port_close(&set->peers.ports[peer]);
     }
 }
 
 static void join_bus(struct set *set)
 {
-    for (int i = 0; i < PEERS; i++) {
-        struct cor_bus_spec spec = {.service = ROLES[i].service,
-                                    .run_dir = set->run,
-                                    .loop = set->loop,
-                                    .log = set->log,
-                                    .messages = px_messages()};
-        assert_int_equal(cor_bus_new(&spec, &set->buses[i], NULL), COR_OK);
-        edge_peer(set, i, true);
-    }
+    struct cor_bus_spec spec = {
+        .run_dir = set->run, .loop = set->loop, .log = set->log, .messages = px_messages()};
+    test_peers_join(&set->peers, &spec, &OPS, set);
 }
 
 /* ---- set-up ---- */
@@ -264,15 +247,14 @@ int edge_teardown(void **state)
     int status = test_process_stop(&set->hub, SIGTERM);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     cor_ws_free(&set->ws);
+    test_peers_leave(&set->peers);
     for (int i = 0; i < PEERS; i++) {
-        cor_port_close(&set->ports[i]);
-        cor_bus_free(&set->buses[i]);
         cor_buf_free(&set->seen[i]);
     }
     for (size_t i = 0; i < set->count; i++) {
         cor_free(set->frames[i]);
     }
-    cor_buf_free(&set->body);
+    cor_buf_free(&set->answer.body);
     cor_loop_free(&set->loop);
     cor_log_free(&set->log);
     test_certs_free(&set->certs);
@@ -319,21 +301,14 @@ void edge_connected(struct set *set, int n)
 {
     void *args[] = {set, (void *)(intptr_t)n};
     edge_wait(set, is_connected, args);
-    if (cor_port_is_up(set->ports[META])) {
-        edge_seen(set, META, "link n1 up"); /* the node knows it, too */
+    if (cor_port_is_up(set->peers.ports[PEER_META])) {
+        edge_seen(set, PEER_META, "link n1 up"); /* the node knows it, too */
     }
-}
-
-static bool has_seen(void *arg)
-{
-    void **args = arg;
-    return strstr(cor_buf_as_view(args[0]).ptr, args[1]) != NULL;
 }
 
 void edge_seen(struct set *set, int peer, const char *text)
 {
-    void *args[] = {&set->seen[peer], (void *)(uintptr_t)text};
-    edge_wait(set, has_seen, args);
+    test_wait_text(set->loop, set->dir, &set->seen[peer], text);
 }
 
 void edge_say(struct set *set, const char *text)
@@ -354,40 +329,12 @@ void edge_frame(struct set *set, size_t which, struct px_kubeedge_in *in)
     assert_int_equal(px_kubeedge_read(cor_view_of(set->frames[which]), in, NULL), COR_OK);
 }
 
-static void on_reply(void *self, const void *body, const struct cor_err *err)
-{
-    struct set *set = self;
-    set->answered = true;
-    set->status = 0;
-    set->failure = body == NULL ? err->code : COR_OK;
-    cor_buf_clear(&set->body);
-}
-
-static void on_api_reply(void *self, const void *body, const struct cor_err *err)
-{
-    struct set *set = self;
-    const struct px_api_reply *reply = body;
-    on_reply(self, body, err);
-    if (reply != NULL) {
-        set->status = reply->status;
-        cor_buf_view(&set->body, reply->body);
-    }
-}
-
 void edge_call(struct set *set, int peer, uint16_t number, const void *body)
 {
-    set->answered = false;
-    assert_int_equal(cor_call(set->ports[peer], number, body, COR_SEC(5),
-                              number == PX_api_call ? on_api_reply : on_reply, set),
-                     COR_OK);
-}
-
-static bool is_answered(void *arg)
-{
-    return ((struct set *)arg)->answered;
+    test_call(set->peers.ports[peer], number, body, COR_SEC(5), &set->answer);
 }
 
 void edge_answered(struct set *set)
 {
-    edge_wait(set, is_answered, set);
+    edge_wait(set, test_is_answered, &set->answer);
 }

@@ -17,12 +17,12 @@
 #include "common/ws/http.h"
 #include "proto/kubeedge/message.h"
 #include "proto/proto.h"
+#include "tests/support/bus/answer.h"
+#include "tests/support/bus/peers.h"
 #include "tests/support/certs.h"
 #include "tests/support/process.h"
 
 enum { FRAMES_MAX = 128 };
-
-enum { META, TWIN, BUS, PEERS };
 
 struct set {
     char *dir;
@@ -45,15 +45,11 @@ struct set {
     char *frames[FRAMES_MAX]; /* from the node, without keepalives; owned */
     size_t count;
     size_t keepalives;
-    struct cor_bus *buses[PEERS];
-    struct cor_port *ports[PEERS];
+    struct test_peers peers;
     struct cor_buf seen[PEERS]; /* what came, as text, one line each */
     uint64_t object_id;
     uint64_t object_cause;
-    uint64_t status; /* of the last answered call; 0: failed */
-    enum cor_code failure;
-    struct cor_buf body;
-    bool answered;
+    struct test_answer answer; /* to the last call */
 };
 
 /* cmocka set-up: the cloud and the peers run; edgehub does not yet. */
@@ -83,7 +79,7 @@ void edge_say(struct set *set, const char *text);
 /* Waits for frame number which (from 0, keepalives do not count) and reads it. */
 void edge_frame(struct set *set, size_t which, struct px_kubeedge_in *in);
 
-/* A peer calls; the answer is in set->status, failure, body when set->answered. */
+/* A peer calls; the answer comes in set->answer. */
 void edge_call(struct set *set, int peer, uint16_t number, const void *body);
 
 /* Waits for the answer. */

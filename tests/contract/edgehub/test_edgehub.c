@@ -14,9 +14,9 @@ static void enrols_and_connects(void **state)
     edge_connected(set, 1);
     assert_int_equal(set->signed_certs, 1);
     assert_string_equal(set->headers, "n1 proj msg");
-    edge_seen(set, META, "link n1 up");
-    edge_seen(set, TWIN, "link n1 up");
-    edge_seen(set, BUS, "link n1 up");
+    edge_seen(set, PEER_META, "link n1 up");
+    edge_seen(set, PEER_TWIN, "link n1 up");
+    edge_seen(set, PEER_BUS, "link n1 up");
     auto_(cor_freep) char *token = cor_sprintf("%s/token", set->dir);
     auto_(cor_freep) char *identity = cor_sprintf("%s/id/identity.pem", set->dir);
     struct stat st;
@@ -86,7 +86,7 @@ static void stored(struct set *set, const char *key, const char *version, const 
                                     .version = cor_view_of(version),
                                     .id = set->object_id,
                                     .error = cor_view_of(error)};
-    assert_int_equal(cor_send(set->ports[META], PX_object_stored, &body), COR_OK);
+    assert_int_equal(cor_send(set->peers.ports[PEER_META], PX_object_stored, &body), COR_OK);
 }
 
 static void acknowledges_after_the_store(void **state)
@@ -98,7 +98,8 @@ static void acknowledges_after_the_store(void **state)
     edge_connected(set, 1);
     edge_say(set,
              DOWN("m1", "", "7", "edgecontroller", "resource", "insert", "default/pod/p", POD));
-    edge_seen(set, META, "object default/pod/p uid=u1 v=7 src=edgecontroller {\"kind\":\"Pod\"");
+    edge_seen(set, PEER_META,
+              "object default/pod/p uid=u1 v=7 src=edgecontroller {\"kind\":\"Pod\"");
     /* an answer to something else comes back before the store has said yes: so the ack was not sent
      */
     edge_say(set, DOWN("c1", "", "", "x", "y", "ping", "z", "null"));
@@ -129,11 +130,11 @@ static void other_things_that_come_down(void **state)
                                               "\\\"a\\\":1}\"}",
                                               id);
     edge_say(set, text);
-    edge_seen(set, META, "object default/configmap/c uid= v=8 src=s {\"a\":1}");
+    edge_seen(set, PEER_META, "object default/configmap/c uid= v=8 src=s {\"a\":1}");
     assert_int_equal(set->object_cause, 4711);
     edge_say(set,
              DOWN("d1", "", "", "edgecontroller", "resource", "delete", "default/pod/p", "null"));
-    edge_seen(set, META, "object default/pod/p!");
+    edge_seen(set, PEER_META, "object default/pod/p!");
     /* refused by the store: told, not acknowledged */
     stored(set, "default/pod/p", "", "disk full");
     auto_(px_kubeedge_in_free) struct px_kubeedge_in error = {0};
@@ -153,11 +154,11 @@ static void other_things_that_come_down(void **state)
     }
     edge_say(set, DOWN("t1", "", "", "devicecontroller", "twin", "update", "membership",
                        "{\"added_devices\":[]}"));
-    edge_seen(set, TWIN, "membership 0 {\"added_devices\":[]}");
+    edge_seen(set, PEER_TWIN, "membership 0 {\"added_devices\":[]}");
     edge_say(set, DOWN("e1", "", "", "router_eventbus", "user", "publish", "a/b", "\"hello\""));
-    edge_seen(set, BUS, "publish a/b hello");
+    edge_seen(set, PEER_BUS, "publish a/b hello");
     edge_say(set, DOWN("e2", "", "", "router_eventbus", "user", "subscribe", "ns/t", "null"));
-    edge_seen(set, BUS, "subscribe ns/t 0");
+    edge_seen(set, PEER_BUS, "subscribe ns/t 0");
 }
 
 /* The store dies and comes back: it gets at once what it has not acknowledged. */
@@ -169,16 +170,16 @@ static void returning_store_gets_what_it_missed(void **state)
     edge_connected(set, 1);
     edge_say(set,
              DOWN("m1", "", "7", "edgecontroller", "resource", "insert", "default/pod/p", POD));
-    edge_seen(set, META, "object default/pod/p ");
-    edge_peer(set, META, false);
+    edge_seen(set, PEER_META, "object default/pod/p ");
+    edge_peer(set, PEER_META, false);
     edge_say(set,
              DOWN("m2", "", "7", "edgecontroller", "resource", "insert", "default/pod/q", POD));
     edge_say(set, DOWN("t1", "", "", "devicecontroller", "twin", "update", "membership", "{}"));
-    edge_seen(set, TWIN, "membership");
-    cor_buf_clear(&set->seen[META]);
-    edge_peer(set, META, true);
-    edge_seen(set, META, "object default/pod/p ");
-    edge_seen(set, META, "object default/pod/q ");
+    edge_seen(set, PEER_TWIN, "membership");
+    cor_buf_clear(&set->seen[PEER_META]);
+    edge_peer(set, PEER_META, true);
+    edge_seen(set, PEER_META, "object default/pod/p ");
+    edge_seen(set, PEER_META, "object default/pod/q ");
     stored(set, "default/pod/q", "7", "");
     edge_frame(set, 0, &ack);
     assert_string_equal(ack.parent, "m2");
@@ -191,15 +192,15 @@ static void membership_waits_for_the_twins(void **state)
     auto_(px_kubeedge_in_free) struct px_kubeedge_in pong = {0};
     edge_start(set, NULL);
     edge_connected(set, 1);
-    edge_peer(set, TWIN, false);
+    edge_peer(set, PEER_TWIN, false);
     edge_say(set, DOWN("t1", "", "", "devicecontroller", "twin", "update", "membership",
                        "{\"added_devices\":[1]}"));
     edge_say(set, DOWN("t2", "", "", "devicecontroller", "twin", "update", "membership",
                        "{\"added_devices\":[2]}"));
     edge_say(set, DOWN("c1", "", "", "x", "y", "ping", "z", "null"));
     edge_frame(set, 0, &pong);
-    edge_peer(set, TWIN, true);
-    edge_seen(set, TWIN,
+    edge_peer(set, PEER_TWIN, true);
+    edge_seen(set, PEER_TWIN,
               "membership 0 {\"added_devices\":[1]}\nmembership 0 {\"added_devices\":[2]}\n");
 }
 
@@ -214,7 +215,7 @@ static void calls_go_up_and_are_answered(void **state)
     struct px_api_call call = {.verb = PX_VERB_CREATE,
                                .key = COR_VIEW("null/node/n1"),
                                .body = COR_VIEW("{\"kind\":\"Node\"}")};
-    edge_call(set, META, PX_api_call, &call);
+    edge_call(set, PEER_META, PX_api_call, &call);
     edge_frame(set, 0, &insert);
     assert_string_equal(insert.source, "edged");
     assert_string_equal(insert.group, "meta");
@@ -226,10 +227,10 @@ static void calls_go_up_and_are_answered(void **state)
                     insert.id);
     edge_say(set, text);
     edge_answered(set);
-    assert_int_equal(set->status, 200);
-    assert_non_null(strstr(set->body.data, "\"kind\":\"Node\""));
+    assert_int_equal(set->answer.status, 200);
+    assert_non_null(strstr(set->answer.body.data, "\"kind\":\"Node\""));
     call = (struct px_api_call){.verb = PX_VERB_GET, .key = COR_VIEW("default/configmap/c")};
-    edge_call(set, META, PX_api_call, &call);
+    edge_call(set, PEER_META, PX_api_call, &call);
     edge_frame(set, 1, &query);
     auto_(cor_freep) char *not_found = cor_sprintf(
         DOWN("a2", "%s", "9", "edgecontroller", "resource", "response", "default/configmap/c",
@@ -237,13 +238,13 @@ static void calls_go_up_and_are_answered(void **state)
         query.id);
     edge_say(set, not_found);
     edge_answered(set);
-    assert_int_equal(set->status, 404);
+    assert_int_equal(set->answer.status, 404);
     edge_frame(set, 2, &ack); /* an answer with a version is tracked by CloudHub */
     assert_string_equal(ack.parent, "a2");
     call = (struct px_api_call){.verb = PX_VERB_LIST, .key = COR_VIEW("default/pod")};
-    edge_call(set, META, PX_api_call, &call);
+    edge_call(set, PEER_META, PX_api_call, &call);
     edge_answered(set);
-    assert_int_equal(set->status, 501);
+    assert_int_equal(set->answer.status, 501);
 }
 
 static void reports_end_when_the_cloud_has_them(void **state)
@@ -256,26 +257,26 @@ static void reports_end_when_the_cloud_has_them(void **state)
     struct px_device_report report = {.device = COR_VIEW("default/d1"),
                                       .kind = PX_REPORT_TWIN,
                                       .body = COR_VIEW("{\"twin\":{}}")};
-    edge_call(set, TWIN, PX_device_report, &report);
+    edge_call(set, PEER_TWIN, PX_device_report, &report);
     edge_frame(set, 0, &twin);
     assert_string_equal(twin.source, "twin");
     assert_string_equal(twin.resource, "device/default/d1/twin/edge_updated");
     assert_true(cor_json_is_object(twin.content));
-    assert_false(set->answered);
+    assert_false(set->answer.answered);
     auto_(cor_freep) char *ok = cor_sprintf(
         DOWN("o1", "%s", "", "devicecontroller", "twin", "response", "twin", "\"OK\""), twin.id);
     edge_say(set, ok);
     edge_answered(set);
-    assert_int_equal(set->failure, COR_OK);
+    assert_int_equal(set->answer.code, COR_OK);
     report.kind = PX_REPORT_STATE;
-    edge_call(set, TWIN, PX_device_report, &report);
+    edge_call(set, PEER_TWIN, PX_device_report, &report);
     edge_frame(set, 1, &state_in);
     assert_string_equal(state_in.resource, "device/default/d1/state/update");
     assert_true(cor_json_is_string(state_in.content));
     /* The link goes: the report has not arrived, as far as anyone knows. */
     cor_ws_close(set->conn, 0, "test");
     edge_answered(set);
-    assert_int_equal(set->failure, COR_GONE);
+    assert_int_equal(set->answer.code, COR_GONE);
 }
 
 static void uploads_go_up(void **state)
@@ -284,10 +285,10 @@ static void uploads_go_up(void **state)
     auto_(px_kubeedge_in_free) struct px_kubeedge_in in = {0};
     edge_start(set, NULL);
     edge_connected(set, 1);
-    edge_seen(set, BUS, "link n1 up");
+    edge_seen(set, PEER_BUS, "link n1 up");
     struct px_upload upload = {.topic = COR_VIEW("default/user/a"),
                                .payload = COR_VIEW("pay\"load")};
-    assert_int_equal(cor_send(set->ports[BUS], PX_upload, &upload), COR_OK);
+    assert_int_equal(cor_send(set->peers.ports[PEER_BUS], PX_upload, &upload), COR_OK);
     edge_frame(set, 0, &in);
     assert_string_equal(in.source, "bus");
     assert_string_equal(in.group, "user");
@@ -302,7 +303,7 @@ static void comes_back(void **state)
     edge_start(set, NULL);
     edge_connected(set, 1);
     cor_ws_close(set->conn, 0, "test");
-    edge_seen(set, META, "link n1 down");
+    edge_seen(set, PEER_META, "link n1 down");
     edge_connected(set, 2);
     edge_say(set, "no json"); /* as EdgeCore: the connection ends */
     edge_connected(set, 3);

@@ -35,8 +35,9 @@ static void store(struct replay *replay, const struct px_kubeedge_in *in)
     auto_(cor_freep) char *seen = cor_sprintf(
         "object %s%s uid=%s v=%s", in->resource, strcmp(in->operation, "delete") == 0 ? "!" : "",
         cor_json_str_at(in->content, "metadata.uid", ""), in->version);
-    edge_seen(replay->set, META, seen);
-    assert_int_equal(cor_send(replay->set->ports[META], PX_object_stored, &stored), COR_OK);
+    edge_seen(replay->set, PEER_META, seen);
+    assert_int_equal(cor_send(replay->set->peers.ports[PEER_META], PX_object_stored, &stored),
+                     COR_OK);
 }
 
 static void say(void *self, bool up, struct cor_view text)
@@ -52,7 +53,7 @@ static void say(void *self, bool up, struct cor_view text)
     if (is_tracked(&in)) {
         cor_map_set(replay->unacked, cor_view_of(in.id), replay);
     }
-    cor_buf_clear(&replay->set->seen[META]);
+    cor_buf_clear(&replay->set->seen[PEER_META]);
     edge_say(replay->set, line);
     if (kind == PX_DOWN_META && strcmp(in.operation, "applicationResponse") != 0) {
         store(replay, &in);
@@ -78,7 +79,7 @@ static void what_a_cloudcore_said_is_taken(void **state)
     struct set *set = *state;
     edge_start(set, NULL);
     edge_connected(set, 1);
-    edge_seen(set, META, "link n1 up");
+    edge_seen(set, PEER_META, "link n1 up");
     auto_(cor_map_free) struct cor_map *unacked = cor_map_new(NULL);
     struct replay replay = {.set = set, .unacked = unacked};
     assert_int_equal(test_golden(SESSION(1), say, &replay), 161);
@@ -86,7 +87,7 @@ static void what_a_cloudcore_said_is_taken(void **state)
     assert_true(replay.objects > 20 && replay.memberships == 2);
     assert_true(cor_map_count(unacked) > 20);
     edge_wait(set, all_acked, &replay);
-    edge_seen(set, TWIN, "membership 0 {\"event_id\"");
+    edge_seen(set, PEER_TWIN, "membership 0 {\"event_id\"");
     assert_int_equal(set->connections, 1);
 }
 

@@ -361,7 +361,7 @@ static void its_port_stays_in_the_node(void **state)
     set->tunnel_port = test_free_port();
     edge_start(set, NULL);
     edge_connected(set, 1);
-    edge_call(set, META, PX_api_call, &call);
+    edge_call(set, PEER_META, PX_api_call, &call);
     edge_frame(set, 0, &in);
     assert_string_equal(in.resource, "null/nodepatch/n1");
     assert_string_equal(cor_json_as_str(in.content, ""), "{\"status\":{\"phase\":\"x\"}}");

@@ -232,7 +232,7 @@ static enum cor_code on_link(void *self, struct cor_in *in, const void *body, st
     struct bench *bench = self;
     const struct px_link *link = body;
     (void)err;
-    if (in->port == bench->ports[PEER_META]) {
+    if (in->port == bench->peers.ports[PEER_META]) {
         bench->links_up += link->up && !bench->link_up;
         bench->link_up = link->up;
     }
@@ -332,20 +332,6 @@ static const struct cor_handler EDGE[] = {
 
 static const struct cor_port_ops EDGE_OPS = {.handlers = EDGE, .handler_count = COR_COUNT(EDGE)};
 
-static const struct {
-    const char *service;
-    enum px_endpoint endpoint;
-} ROLES[PEERS] = {{"metamanager", PX_ENDPOINT_HUB_META},
-                  {"devicetwin", PX_ENDPOINT_HUB_TWIN},
-                  {"eventbus", PX_ENDPOINT_HUB_BUS}};
-
-static void open_peer(struct bench *bench, int peer)
-{
-    assert_int_equal(cor_port_open(bench->buses[peer], px_endpoint(ROLES[peer].endpoint), &EDGE_OPS,
-                                   bench, &bench->ports[peer], NULL),
-                     COR_OK);
-}
-
 /* With names, as today, or only with the numbers that v0.1.0 knows. */
 static void open_flows(struct bench *bench, bool named)
 {
@@ -356,7 +342,7 @@ static void open_flows(struct bench *bench, bool named)
         struct cor_origin_spec origin = {.stream = (uint64_t)i + (named ? 100 : 1),
                                          .name = named ? flow->name : NULL,
                                          .incarnation = 77};
-        flow->origin = cor_origin_new(bench->ports[PEER_BUS], &origin, &ORIGIN, flow);
+        flow->origin = cor_origin_new(bench->peers.ports[PEER_BUS], &origin, &ORIGIN, flow);
     }
 }
 
@@ -368,24 +354,20 @@ void bench_old_eventbus(struct bench *bench)
         cor_origin_free(&bench->flows[i].origin);
         bench->flows[i] = (struct flow){0};
     }
-    cor_port_close(&bench->ports[PEER_BUS]);
-    open_peer(bench, PEER_BUS);
-    cor_port_speak(bench->ports[PEER_BUS], 0);
+    cor_port_close(&bench->peers.ports[PEER_BUS]);
+    test_peers_open(&bench->peers, PEER_BUS, &EDGE_OPS, bench);
+    cor_port_speak(bench->peers.ports[PEER_BUS], 0);
     open_flows(bench, false);
 }
 
 static void start_peers(struct bench *bench)
 {
     bench->run_dir = cor_sprintf("%s/run", bench->edge_dir);
-    for (int i = 0; i < PEERS; i++) {
-        struct cor_bus_spec spec = {.service = ROLES[i].service,
-                                    .run_dir = bench->run_dir,
-                                    .loop = bench->cloud->loop,
-                                    .log = bench->cloud->log,
-                                    .messages = px_messages()};
-        assert_int_equal(cor_bus_new(&spec, &bench->buses[i], NULL), COR_OK);
-        open_peer(bench, i);
-    }
+    struct cor_bus_spec spec = {.run_dir = bench->run_dir,
+                                .loop = bench->cloud->loop,
+                                .log = bench->cloud->log,
+                                .messages = px_messages()};
+    test_peers_join(&bench->peers, &spec, &EDGE_OPS, bench);
     open_flows(bench, true);
 }
 
@@ -453,10 +435,8 @@ int bench_teardown(void **state)
     for (int i = 0; i < STREAMS; i++) {
         cor_origin_free(&bench->flows[i].origin);
     }
-    for (int i = 0; i < PEERS; i++) {
-        cor_port_close(&bench->ports[i]);
-        cor_bus_free(&bench->buses[i]);
-    }
+    test_peers_leave(&bench->peers);
+    cor_buf_free(&bench->answer.body);
     proxy_free(&bench->proxy);
     cor_buf_free(&bench->seen);
     cor_buf_free(&bench->surplus);
@@ -519,49 +499,14 @@ void bench_link_up(struct bench *bench, unsigned times)
     bench_wait(bench, is_link_up, args);
 }
 
-static bool has_seen(void *arg)
-{
-    void **args = arg;
-    return strstr(cor_buf_as_view(args[0]).ptr, args[1]) != NULL;
-}
-
 void bench_seen(struct bench *bench, const char *text)
 {
-    void *args[] = {&bench->seen, (void *)(uintptr_t)text};
-    bench_wait(bench, has_seen, args);
-}
-
-static void on_reply(void *self, const void *body, const struct cor_err *err)
-{
-    struct bench *bench = self;
-    bench->answered = true;
-    bench->failure = body == NULL ? err->code : COR_OK;
-}
-
-static void on_api_reply(void *self, const void *body, const struct cor_err *err)
-{
-    struct bench *bench = self;
-    on_reply(self, body, err);
-    bench->status = body == NULL ? 0 : ((const struct px_api_reply *)body)->status;
-}
-
-static void on_done(void *self, const void *body, const struct cor_err *err)
-{
-    struct bench *bench = self;
-    on_reply(self, body, err);
-    bench->status = body != NULL && ((const struct px_done *)body)->dropped;
-}
-
-static bool is_answered(void *arg)
-{
-    return ((const struct bench *)arg)->answered;
+    test_wait_text(bench->cloud->loop, bench->cloud->dir, &bench->seen, text);
 }
 
 void bench_call(struct bench *bench, int peer, uint16_t number, const void *body)
 {
-    bench->answered = false;
-    assert_int_equal(cor_call(peer < 0 ? bench->cloud->port : bench->ports[peer], number, body,
-                              COR_SEC(5), number == PX_api_call ? on_api_reply : on_done, bench),
-                     COR_OK);
-    bench_wait(bench, is_answered, bench);
+    struct cor_port *port = peer < 0 ? bench->cloud->port : bench->peers.ports[peer];
+    test_call(port, number, body, COR_SEC(5), &bench->answer);
+    bench_wait(bench, test_is_answered, &bench->answer);
 }

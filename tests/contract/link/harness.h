@@ -8,6 +8,8 @@
 #include "proto/proto.h"
 #include "tests/contract/cloudhub/harness.h"
 #include "tests/contract/link/proxy.h"
+#include "tests/support/bus/answer.h"
+#include "tests/support/bus/peers.h"
 
 enum { STREAMS = 3 };
 
@@ -18,8 +20,6 @@ enum { HEARTBEAT_MS = 2000 };
 #else
 enum { HEARTBEAT_MS = 600 };
 #endif
-
-enum { PEER_META, PEER_TWIN, PEER_BUS, PEERS };
 
 /* A stream, at its origin and at its sink. */
 struct flow {
@@ -40,8 +40,7 @@ struct bench {
     struct test_process edge;
     char *edge_dir;
     char *run_dir; /* of the edge */
-    struct cor_bus *buses[PEERS];
-    struct cor_port *ports[PEERS];
+    struct test_peers peers;
     struct flow flows[STREAMS];
     size_t size;            /* of a payload; 0: some 250 bytes */
     bool node_up;           /* as the controller was told */
@@ -60,10 +59,7 @@ struct bench {
     bool stores;         /* metamanager confirms objects */
     uint64_t object_id;
     enum cor_code publish_code; /* of the eventbus */
-    /* the last call */
-    bool answered;
-    uint64_t status;
-    enum cor_code failure;
+    struct test_answer answer;  /* to the last call */
 };
 
 /* cmocka set-up: all is running and the link is up. */

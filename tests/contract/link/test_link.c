@@ -56,7 +56,7 @@ static void objects_are_counted(void **state)
     bench_counted(bench, "cloudhub", "objects", "", "stored", 1);
     struct px_object_stored stored = {
         .key = COR_VIEW("default/pod/p"), .version = COR_VIEW("5"), .id = bench->object_id};
-    assert_int_equal(cor_send(bench->ports[PEER_META], PX_object_stored, &stored), COR_OK);
+    assert_int_equal(cor_send(bench->peers.ports[PEER_META], PX_object_stored, &stored), COR_OK);
     bench_counted(bench, "edgehub", "objects", "", "delivered", 1);
     bench_counted(bench, "cloudhub", "objects", "nodes", "delivered", 1);
 }
@@ -77,12 +77,12 @@ static void calls_are_answered(void **state)
         struct px_api_call call = {
             .verb = rows[i].verb, .key = cor_view_of(rows[i].key), .body = COR_VIEW("{}")};
         bench_call(bench, PEER_META, PX_api_call, &call);
-        assert_int_equal(bench->status, rows[i].status);
+        assert_int_equal(bench->answer.status, rows[i].status);
     }
     bench_controller(bench, false);
     struct px_api_call call = {.verb = PX_VERB_GET, .key = COR_VIEW("default/configmap/c")};
     bench_call(bench, PEER_META, PX_api_call, &call);
-    assert_int_equal(bench->status, 503);
+    assert_int_equal(bench->answer.status, 503);
 }
 
 static void reports_end_one_way_or_the_other(void **state)
@@ -99,8 +99,8 @@ static void reports_end_one_way_or_the_other(void **state)
         struct px_device_report report = {
             .device = cor_view_of(rows[i].device), .kind = PX_REPORT_TWIN, .body = COR_VIEW("{}")};
         bench_call(bench, PEER_TWIN, PX_device_report, &report);
-        assert_int_equal(bench->failure, rows[i].failure);
-        assert_int_equal(bench->status, rows[i].dropped);
+        assert_int_equal(bench->answer.code, rows[i].failure);
+        assert_int_equal(bench->answer.status, rows[i].dropped);
     }
 }
 
@@ -132,14 +132,14 @@ static void objects_until_they_are_stored(void **state)
     hub_send_object(bench->cloud, "default/pod/p", "6", false);
     struct px_object_stored stored = {
         .key = COR_VIEW("default/pod/p"), .version = COR_VIEW("5"), .id = bench->object_id};
-    assert_int_equal(cor_send(bench->ports[PEER_META], PX_object_stored, &stored), COR_OK);
+    assert_int_equal(cor_send(bench->peers.ports[PEER_META], PX_object_stored, &stored), COR_OK);
     bench_seen(bench, "object default/pod/p v=6");
     stored.version = COR_VIEW("6");
-    assert_int_equal(cor_send(bench->ports[PEER_META], PX_object_stored, &stored), COR_OK);
+    assert_int_equal(cor_send(bench->peers.ports[PEER_META], PX_object_stored, &stored), COR_OK);
     hub_send_object(bench->cloud, "default/pod/p", "7", true);
     bench_seen(bench, "object default/pod/p! v=7");
     stored.version = COR_VIEW("7");
-    assert_int_equal(cor_send(bench->ports[PEER_META], PX_object_stored, &stored), COR_OK);
+    assert_int_equal(cor_send(bench->peers.ports[PEER_META], PX_object_stored, &stored), COR_OK);
     size_t before = count_of(bench, "object");
     bench_run(bench, COR_MS(700));
     assert_int_equal(count_of(bench, "object"), before);
@@ -160,14 +160,14 @@ static void memberships_and_rules_go_down(void **state)
                                       .payload = COR_VIEW("x"),
                                       .idempotency = COR_VIEW("k1")};
     bench_call(bench, -1, PX_node_publish, &publish);
-    assert_int_equal(bench->failure, COR_OK);
+    assert_int_equal(bench->answer.code, COR_OK);
     bench_seen(bench, "publish default/a x k1\n");
     bench->publish_code = COR_RETRY;
     bench_call(bench, -1, PX_node_publish, &publish);
-    assert_int_equal(bench->failure, COR_RETRY);
+    assert_int_equal(bench->answer.code, COR_RETRY);
     publish.node = COR_VIEW("n2");
     bench_call(bench, -1, PX_node_publish, &publish);
-    assert_int_equal(bench->failure, COR_GONE);
+    assert_int_equal(bench->answer.code, COR_GONE);
 }
 
 static void renew(struct bench *bench, int seconds)
@@ -179,7 +179,7 @@ static void renew(struct bench *bench, int seconds)
                                .key = COR_VIEW("kube-node-lease/lease/n1"),
                                .body = cor_view_of(text)};
     bench_call(bench, PEER_META, PX_api_call, &call);
-    assert_int_equal(bench->status, 200);
+    assert_int_equal(bench->answer.status, 200);
 }
 
 static bool is_alive_twice(void *arg)
@@ -244,7 +244,7 @@ static void kubeedge_when_one_side_wants_it(void **state)
     bench_wait(bench, is_over, bench);
     struct px_api_call call = {.verb = PX_VERB_GET, .key = COR_VIEW("default/configmap/c")};
     bench_call(bench, PEER_META, PX_api_call, &call);
-    assert_int_equal(bench->status, 200);
+    assert_int_equal(bench->answer.status, 200);
 }
 
 /* What an old controller was sent counts as delivered, and edged's renewals go to it as calls. */
@@ -321,7 +321,7 @@ static void eventbus_of_v0_1_0(void **state)
     struct px_node_publish publish = {
         .node = COR_VIEW("n1"), .topic = COR_VIEW("default/a"), .payload = COR_VIEW("x")};
     bench_call(bench, -1, PX_node_publish, &publish);
-    assert_int_equal(bench->failure, COR_OK);
+    assert_int_equal(bench->answer.code, COR_OK);
     bench_seen(bench, "mqtt out default/a x\n");
 }
 

@@ -170,9 +170,9 @@ static int setup(void **state)
     struct edge_node *node = cor_alloc(sizeof(*node));
     node->bench = bench;
     node->has = cor_map_new(held_free);
-    cor_port_close(&bench->ports[PEER_META]);
-    assert_int_equal(cor_port_open(bench->buses[PEER_META], px_endpoint(PX_ENDPOINT_HUB_META),
-                                   &META_OPS, node, &bench->ports[PEER_META], NULL),
+    cor_port_close(&bench->peers.ports[PEER_META]);
+    assert_int_equal(cor_port_open(bench->peers.buses[PEER_META], px_endpoint(PX_ENDPOINT_HUB_META),
+                                   &META_OPS, node, &bench->peers.ports[PEER_META], NULL),
                      COR_OK);
     connect_again(node);
     *state = node;

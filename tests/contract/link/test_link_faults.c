@@ -142,7 +142,7 @@ static void slow_controller_holds_back(void **state)
                       rows[i].size, cloud, edge);
         struct px_api_call call = {.verb = PX_VERB_GET, .key = COR_VIEW("default/configmap/c")};
         bench_call(bench, PEER_META, PX_api_call, &call);
-        assert_int_equal(bench->status, i == 0 ? 200 : bench->status);
+        assert_int_equal(bench->answer.status, i == 0 ? 200 : bench->answer.status);
         assert_true(cloud < GROWTH_KIB && edge < GROWTH_KIB);
         cor_port_pause(bench->cloud->port, false);
         bench_all_there(bench);

@@ -59,7 +59,7 @@ static void ask(struct bench *bench)
 {
     struct px_api_call call = {.verb = PX_VERB_GET, .key = COR_VIEW("default/configmap/c")};
     bench_call(bench, PEER_META, PX_api_call, &call);
-    assert_int_equal(bench->status, 200);
+    assert_int_equal(bench->answer.status, 200);
 }
 
 /* Three seconds of a large object: questions go between. */

@@ -119,7 +119,7 @@ static void n1_is_well(struct bench *bench)
 {
     struct px_api_call call = {.verb = PX_VERB_GET, .key = COR_VIEW("default/configmap/c")};
     bench_call(bench, PEER_META, PX_api_call, &call);
-    assert_int_equal(bench->status, 200);
+    assert_int_equal(bench->answer.status, 200);
     bench_give(bench, 100);
     bench_all_there(bench);
     assert_int_equal(bench->links_up, 1);
