@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/certs.h"
 
+#include "common/base/mem.h"
 #include "common/base/must.h"
+#include "tests/support/process.h"
 
 static struct cor_cert_spec lasting(const char *cn, const char *org, int usage)
 {
@@ -37,6 +39,29 @@ void test_certs_make(struct test_certs *certs, const char *cn, const char *org)
     spec.dns = dns;
     must(cor_cert_sign(issuer, certs->server_key, &spec, &certs->server, NULL) == COR_OK);
     certs->client = test_certs_client(certs, cn, org);
+}
+
+static void write_cert(const char *dir, const char *name, const struct cor_cert *cert)
+{
+    auto_(cor_buf_free) struct cor_buf pem = {0};
+    cor_cert_pem(cert, &pem);
+    test_write(dir, name, pem.data);
+}
+
+static void write_key(const char *dir, const char *name, const struct cor_key *key)
+{
+    auto_(cor_buf_free) struct cor_buf pem = {0};
+    cor_key_pem(key, &pem);
+    test_write(dir, name, pem.data);
+}
+
+void test_certs_write(const struct test_certs *certs, const char *dir)
+{
+    write_cert(dir, "ca.pem", certs->ca);
+    write_cert(dir, "server.pem", certs->server);
+    write_key(dir, "server.key", certs->server_key);
+    write_cert(dir, "client.pem", certs->client);
+    write_key(dir, "client.key", certs->client_key);
 }
 
 void test_certs_free(struct test_certs *certs)

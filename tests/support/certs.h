@@ -20,6 +20,9 @@ void test_certs_make(struct test_certs *certs, const char *cn, const char *org);
 /* Another client certificate of the same CA and key. Returns owned. */
 struct cor_cert *test_certs_client(const struct test_certs *certs, const char *cn, const char *org);
 
+/* Writes ca.pem, server.pem, server.key, client.pem and client.key to dir. Aborts if it cannot. */
+void test_certs_write(const struct test_certs *certs, const char *dir);
+
 /* Frees all. */
 void test_certs_free(struct test_certs *certs);
 

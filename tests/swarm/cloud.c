@@ -157,16 +157,8 @@ static void write_file(const struct cloud *cloud, const char *name, struct cor_v
 static void write_api_certs(const struct cloud *cloud)
 {
     struct test_certs api;
-    auto_(cor_buf_free) struct cor_buf ca = {0};
-    auto_(cor_buf_free) struct cor_buf cert = {0};
-    auto_(cor_buf_free) struct cor_buf key = {0};
     test_certs_make(&api, "x", "y");
-    cor_cert_pem(api.ca, &ca);
-    cor_cert_pem(api.server, &cert);
-    cor_key_pem(api.server_key, &key);
-    write_file(cloud, "ca.pem", cor_buf_as_view(&ca));
-    write_file(cloud, "server.pem", cor_buf_as_view(&cert));
-    write_file(cloud, "server.key", cor_buf_as_view(&key));
+    test_certs_write(&api, cloud->stage->dir);
     test_certs_free(&api);
 }
 

@@ -175,25 +175,6 @@ void hub_controller_comes(struct set *set)
 
 /* ---- processes ---- */
 
-static void write_pem(const struct set *set)
-{
-    auto_(cor_buf_free) struct cor_buf ca = {0};
-    auto_(cor_buf_free) struct cor_buf cert = {0};
-    auto_(cor_buf_free) struct cor_buf key = {0};
-    cor_cert_pem(set->api.ca, &ca);
-    cor_cert_pem(set->api.server, &cert);
-    cor_key_pem(set->api.server_key, &key);
-    test_write(set->dir, "ca.pem", ca.data);
-    test_write(set->dir, "server.pem", cert.data);
-    test_write(set->dir, "server.key", key.data);
-    cor_buf_clear(&cert);
-    cor_buf_clear(&key);
-    cor_cert_pem(set->api.client, &cert);
-    cor_key_pem(set->api.client_key, &key);
-    test_write(set->dir, "client.pem", cert.data);
-    test_write(set->dir, "client.key", key.data);
-}
-
 void hub_start_hub(struct set *set)
 {
     char line[64];
@@ -219,7 +200,7 @@ static void start_processes(struct set *set, int keepalive_ms)
     auto_(cor_freep) char *log = cor_sprintf("%s/log", set->dir);
     const char *const argv[] = {
         "python3", CORACLE_SOURCE_DIR "/tests/contract/cloudhub/fake_kube.py", set->dir, NULL};
-    write_pem(set);
+    test_certs_write(&set->api, set->dir);
     test_process_start(&set->kube, argv, log, line, sizeof(line));
     auto_(cor_freep) char *config = cor_sprintf(
         "run-dir: %s/run\nkubeconfig: %s/kubeconfig\nnames: [127.0.0.1, 127.0.0.2]\n"

@@ -41,16 +41,8 @@ static int requests(const struct set *set, const char *what)
 static void write_certs(const struct set *set)
 {
     struct test_certs certs;
-    auto_(cor_buf_free) struct cor_buf ca = {0};
-    auto_(cor_buf_free) struct cor_buf cert = {0};
-    auto_(cor_buf_free) struct cor_buf key = {0};
     test_certs_make(&certs, "someone", "org");
-    cor_cert_pem(certs.ca, &ca);
-    cor_cert_pem(certs.server, &cert);
-    cor_key_pem(certs.server_key, &key);
-    test_write(set->dir, "ca.pem", ca.data);
-    test_write(set->dir, "server.pem", cert.data);
-    test_write(set->dir, "server.key", key.data);
+    test_certs_write(&certs, set->dir);
     test_certs_free(&certs);
 }
 

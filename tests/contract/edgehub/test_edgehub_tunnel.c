@@ -256,19 +256,6 @@ static const struct cor_port_ops OPS = {.handlers = HANDLERS, .handler_count = C
 
 /* ---- steps ---- */
 
-static void write_pem(const struct set *set)
-{
-    auto_(cor_buf_free) struct cor_buf ca = {0};
-    auto_(cor_buf_free) struct cor_buf cert = {0};
-    auto_(cor_buf_free) struct cor_buf key = {0};
-    cor_cert_pem(set->certs.ca, &ca);
-    cor_cert_pem(set->certs.server, &cert);
-    cor_key_pem(set->certs.server_key, &key);
-    test_write(set->dir, "ca.pem", ca.data);
-    test_write(set->dir, "server.pem", cert.data);
-    test_write(set->dir, "server.key", key.data);
-}
-
 static void edged_comes(struct edged *edged, struct set *set)
 {
     struct cor_bus_spec spec = {.service = "edged",
@@ -316,7 +303,7 @@ static void play(struct set *set, const char *part, struct edged *edged)
     auto_(cor_freep) char *command = cor_sprintf(
         "env SUPPORT=%s/tests/support python3 %s/tests/contract/edgehub/cloudcore.py %d %s",
         CORACLE_SOURCE_DIR, CORACLE_SOURCE_DIR, set->tunnel_port, part);
-    write_pem(set);
+    test_certs_write(&set->certs, set->dir);
     edged_comes(edged, set);
     edge_start(set, NULL);
     edge_connected(set, 1);

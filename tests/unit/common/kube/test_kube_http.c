@@ -53,14 +53,9 @@ static void too_late(void *self)
 static int setup(void **state)
 {
     struct set *set = cor_alloc(sizeof(*set));
-    auto_(cor_buf_free) struct cor_buf cert = {0};
-    auto_(cor_buf_free) struct cor_buf key = {0};
     set->dir = test_dir_new();
     test_certs_make(&set->certs, "cn", "org");
-    cor_cert_pem(set->certs.server, &cert);
-    cor_key_pem(set->certs.server_key, &key);
-    test_write(set->dir, "server.pem", cert.data);
-    test_write(set->dir, "server.key", key.data);
+    test_certs_write(&set->certs, set->dir);
     set->plain_port = start(set, &set->plain, NULL);
     set->tls_port = start(set, &set->tls, "tls");
     set->loop = cor_loop_new();
