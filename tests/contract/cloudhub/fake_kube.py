@@ -4,7 +4,15 @@
 reads ca.pem, server.pem, server.key there, writes kubeconfig there and whatever is stored to
 objects.json, prints its port. While there is a file refuse, whose first word is the name of an object, that is not
 replaced, if the second word is all, or by one that has no phase."""
-import http.server, json, os, socketserver, ssl, sys, threading, urllib.parse
+import json
+import os
+import sys
+import threading
+import urllib.parse
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+import api
 
 folder = sys.argv[1]
 objects = {}
@@ -12,20 +20,7 @@ version = [100]
 changed = threading.Condition()
 
 
-class Api(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
-
-    def answer(self, status, body):
-        text = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
+class Api(api.Handler):
     def fail(self, code, reason):
         self.answer(code, {"kind": "Status", "code": code, "reason": reason, "message": reason})
 
@@ -59,8 +54,8 @@ class Api(http.server.BaseHTTPRequestHandler):
             self.wfile.write(json.dumps({"type": "MODIFIED", "object": news[0]}).encode() + b"\n")
             self.wfile.flush()
 
-    def body(self):
-        return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"null")
+    def sent(self):
+        return json.loads(self.body() or b"null")
 
     def do_GET(self):
         path, _, query = self.path.partition("?")
@@ -79,14 +74,14 @@ class Api(http.server.BaseHTTPRequestHandler):
         return self.fail(404, "NotFound")
 
     def do_POST(self):
-        body = self.body()
+        body = self.sent()
         path = self.path + "/" + body["metadata"]["name"]
         if path in objects:
             return self.fail(409, "AlreadyExists")
         return self.store(path, body, 201)
 
     def do_PATCH(self):
-        body = self.body()
+        body = self.sent()
         if self.path not in objects:
             return self.fail(404, "NotFound")
         whole = json.loads(json.dumps(objects[self.path]))
@@ -102,7 +97,7 @@ class Api(http.server.BaseHTTPRequestHandler):
         return self.path.endswith("/" + name) and (which == "all" or "phase" not in body["data"])
 
     def do_PUT(self):
-        body = self.body()
+        body = self.sent()
         if self.refuses(body):
             return self.fail(503, "ServiceUnavailable")
         if self.path not in objects:
@@ -112,22 +107,9 @@ class Api(http.server.BaseHTTPRequestHandler):
         return self.store(self.path, body, 200)
 
 
-class Server(http.server.ThreadingHTTPServer):
-    request_queue_size = 256
-
-    def server_bind(self):  # without the look-up of our own name, which may take long
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
-
-
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(folder + "/server.pem", folder + "/server.key")
-server = Server(("127.0.0.1", 0), Api)
-server.socket = context.wrap_socket(server.socket, server_side=True)
-port = server.server_address[1]
+server = api.Server(("127.0.0.1", 0), Api)
 with open(folder + "/kubeconfig", "w") as f:
     f.write("apiVersion: v1\nkind: Config\nclusters:\n- name: k\n  cluster:\n    server: https://127.0.0.1:%d\n"
             "    certificate-authority: ca.pem\nusers:\n- name: u\n  user:\n    token: hub\ncontexts:\n"
-            "- name: c\n  context: {cluster: k, user: u}\ncurrent-context: c\n" % port)
-print(port, flush=True)
-server.serve_forever()
+            "- name: c\n  context: {cluster: k, user: u}\ncurrent-context: c\n" % server.server_address[1])
+api.serve(server, api.context(folder))

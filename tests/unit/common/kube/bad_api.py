@@ -3,14 +3,15 @@
 """A Kubernetes API in trouble, for test_kube_trouble: bad_api.py FOLDER reads server.pem and server.key
 there, and mode before each request: it does what its word says. Prints its port; writes each request, a
 line, to the file requests."""
-import http.server
 import json
 import os
-import socketserver
-import ssl
 import sys
 import threading
 import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../support"))
+import api
 
 folder = sys.argv[1]
 lock = threading.Lock()
@@ -37,34 +38,12 @@ def status(code, reason):
     return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason}
 
 
-class Api(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
-
-    def answer(self, code, body, headers=()):
-        text = json.dumps(body).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        for key, value in headers:
-            self.send_header(key, value)
-        self.end_headers()
-        self.wfile.write(text)
-
-    def chunk(self, event):
-        text = json.dumps(event).encode() + b"\n"
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
-        self.wfile.flush()
+class Api(api.Handler):
+    def event(self, event):
+        self.chunk(json.dumps(event).encode() + b"\n")
 
     def line(self, kind, version, **more):
-        self.chunk({"type": kind, "object": {"metadata": {"resourceVersion": str(version), **more}}})
-
-    def begin(self):
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
+        self.event({"type": kind, "object": {"metadata": {"resourceVersion": str(version), **more}}})
 
     def watch(self, word):
         if word == "gone":
@@ -72,14 +51,13 @@ class Api(http.server.BaseHTTPRequestHandler):
         self.begin()
         self.line("BOOKMARK", 9)
         if word == "gone-after":
-            self.chunk({"type": "ERROR", "object": status(410, "Expired")})
+            self.event({"type": "ERROR", "object": status(410, "Expired")})
         if word == "silent":
             time.sleep(60)
         if word == "well":
             self.line("ADDED", 10, namespace="a", name=f"w{count('told')}")
             time.sleep(60)
-        self.wfile.write(b"0\r\n\r\n")
-        self.wfile.flush()
+        self.chunk(b"")
 
     def do_GET(self):
         words = mode()
@@ -106,7 +84,7 @@ class Api(http.server.BaseHTTPRequestHandler):
         self.answer(int(words[0]), status(int(words[0]), "Trouble"), headers)
 
     def write(self):
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.body()
         self.close_connection = True
         count("write " + self.path)
         words = mode()
@@ -121,24 +99,14 @@ class Api(http.server.BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_DELETE = write
 
 
-class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
+class Server(api.Server):
     def get_request(self):  # the certificate may have changed
         connection, address = self.socket.accept()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(os.path.join(folder, "server.pem"), os.path.join(folder, "server.key"))
-        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
-
-    def server_bind(self):  # without the look-up of our own name, which may take long
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        tls = api.context(folder)
+        return tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     def handle_error(self, *args):
         pass
 
 
-server = Server(("127.0.0.1", 0), Api)
-print(server.server_address[1], flush=True)
-server.serve_forever()
+api.serve(Server(("127.0.0.1", 0), Api))

@@ -2,20 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """An HTTP server with bad manners for test_kube_http: fake_target.py FOLDER [tls] prints its port.
 With tls it shows FOLDER/server.pem."""
-import http.server
-import socketserver
-import ssl
+import os
 import sys
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../support"))
+import api
 
-class Target(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
 
-    def log_message(self, *args):
-        pass
-
+class Target(api.Handler):
     def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body()
         if self.path == "/cut":
             self.close_connection = True
             return
@@ -39,14 +36,4 @@ class Target(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-
-
-server = Server(("127.0.0.1", 0), Target)
-if len(sys.argv) > 2:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(f"{sys.argv[1]}/server.pem", f"{sys.argv[1]}/server.key")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-print(server.server_address[1], flush=True)
-server.serve_forever()
+api.serve(api.Server(("127.0.0.1", 0), Target), api.context(sys.argv[1]) if len(sys.argv) > 2 else None)

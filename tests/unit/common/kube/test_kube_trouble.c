@@ -15,17 +15,12 @@
 #include "common/base/mem.h"
 #include "common/kube/client.h"
 #include "common/kube/informer.h"
+#include "played.h"
 #include "tests/support/certs.h"
-#include "tests/support/process.h"
 #include "tests/support/wait.h"
 
 struct set {
-    char *dir;
-    struct test_process server;
-    struct cor_loop *loop;
-    struct cor_log *log;
-    struct cor_kube_config config;
-    struct cor_kube *kube;
+    struct played api;
     int answered, well, status;
     bool told; /* an object that only a good watch shows */
     bool over; /* a time has passed */
@@ -35,7 +30,7 @@ static void write_cert(const struct set *set, const char *name, const struct cor
 {
     auto_(cor_buf_free) struct cor_buf pem = {0};
     cor_cert_pem(cert, &pem);
-    test_write(set->dir, name, pem.data);
+    test_write(set->api.dir, name, pem.data);
 }
 
 /* A server certificate of a new CA; trusted: the client's file has that CA. */
@@ -46,20 +41,20 @@ static void new_authority(const struct set *set, bool trusted)
     test_certs_make(&certs, "someone", "org");
     cor_key_pem(certs.server_key, &pem);
     write_cert(set, "server.pem", certs.server);
-    test_write(set->dir, "server.key", pem.data);
+    test_write(set->api.dir, "server.key", pem.data);
     write_cert(set, trusted ? "ca.pem" : "new-ca.pem", certs.ca);
     test_certs_free(&certs);
 }
 
 static void mode(const struct set *set, const char *text)
 {
-    test_write(set->dir, "mode", text);
+    test_write(set->api.dir, "mode", text);
 }
 
 static int requests(const struct set *set, const char *what)
 {
     int count = 0;
-    auto_(cor_freep) char *text = test_read(set->dir, "requests");
+    auto_(cor_freep) char *text = test_read(set->api.dir, "requests");
     for (const char *at = text; (at = strstr(at, what)) != NULL; at++) {
         count++;
     }
@@ -68,21 +63,15 @@ static int requests(const struct set *set, const char *what)
 
 static int setup(void **state)
 {
-    char line[32];
     struct set *set = cor_alloc(sizeof(*set));
-    set->dir = test_dir_new();
+    struct played *api = &set->api;
+    played_begin(api);
     new_authority(set, true);
     mode(set, "well");
-    const char *const argv[] = {"python3", CORACLE_SOURCE_DIR "/tests/unit/common/kube/bad_api.py",
-                                set->dir, NULL};
-    test_process_start(&set->server, argv, "/dev/null", line, sizeof(line));
-    set->config.server = cor_sprintf("https://127.0.0.1:%d", atoi(line));
-    set->config.ca_file = cor_sprintf("%s/ca.pem", set->dir);
-    set->config.token_file = cor_sprintf("%s/token", set->dir);
-    set->config.ca_pem = test_read(set->dir, "ca.pem");
-    set->loop = cor_loop_new();
-    set->log = cor_log_new("test", COR_LEVEL_ERROR);
-    assert_int_equal(cor_kube_new(set->loop, &set->config, &set->kube, NULL), COR_OK);
+    api->config.ca_file = cor_sprintf("%s/ca.pem", api->dir);
+    api->config.token_file = cor_sprintf("%s/token", api->dir);
+    api->config.ca_pem = test_read(api->dir, "ca.pem");
+    played_start(api, "bad_api.py");
     *state = set;
     return 0;
 }
@@ -90,12 +79,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct set *set = *state;
-    cor_kube_free(&set->kube);
-    cor_loop_free(&set->loop);
-    cor_log_free(&set->log);
-    cor_kube_config_free(&set->config);
-    (void)test_process_stop(&set->server, SIGKILL);
-    test_dir_free(&set->dir);
+    played_end(&set->api);
     cor_free(set);
     return 0;
 }
@@ -116,7 +100,7 @@ static void send(struct set *set)
                                        .path = "/api/v1/namespaces/a/pods/x",
                                        .body = COR_VIEW("{}"),
                                        .timeout_us = COR_SEC(9)};
-    (void)cor_kube_send(set->kube, &request, on_answer, set);
+    (void)cor_kube_send(set->api.kube, &request, on_answer, set);
 }
 
 static bool is_answered(void *self)
@@ -128,7 +112,7 @@ static int ask(struct set *set)
 {
     set->answered = 0;
     send(set);
-    test_wait(set->loop, set->dir, is_answered, set);
+    test_wait(set->api.loop, set->api.dir, is_answered, set);
     return set->status;
 }
 
@@ -144,14 +128,14 @@ static void until_well(struct set *set)
 static void tokens_are_read_again(void **state)
 {
     struct set *set = *state;
-    test_write(set->dir, "token", "one\n");
+    test_write(set->api.dir, "token", "one\n");
     mode(set, "token one");
     assert_int_equal(ask(set), 200);
     mode(set, "token two");
     assert_int_equal(ask(set), 401);
-    test_write(set->dir, "token", "two");
+    test_write(set->api.dir, "token", "two");
     until_well(set);
-    test_write(set->dir, "token", ""); /* being written */
+    test_write(set->api.dir, "token", ""); /* being written */
     assert_int_equal(ask(set), 200);
 }
 
@@ -161,8 +145,8 @@ static void authorities_are_read_again(void **state)
     assert_int_equal(ask(set), 200);
     new_authority(set, false);
     assert_int_equal(ask(set), 0);
-    auto_(cor_freep) char *pem = test_read(set->dir, "new-ca.pem");
-    test_write(set->dir, "ca.pem", pem);
+    auto_(cor_freep) char *pem = test_read(set->api.dir, "new-ca.pem");
+    test_write(set->api.dir, "ca.pem", pem);
     until_well(set);
 }
 
@@ -187,10 +171,10 @@ static void too_many_requests_wait(void **state)
     for (int i = 0; i < SENDS; i++) {
         send(set);
     }
-    test_wait(set->loop, set->dir, has_asked_again, set);
+    test_wait(set->api.loop, set->api.dir, has_asked_again, set);
     assert_in_range(requests(set, "write"), SENDS + 2, SENDS + 4);
     mode(set, "well");
-    test_wait(set->loop, set->dir, is_all_answered, set);
+    test_wait(set->api.loop, set->api.dir, is_all_answered, set);
     assert_int_equal(set->well, SENDS);
     assert_in_range(requests(set, "write"), 2 * SENDS, 2 * SENDS + 6);
 }
@@ -201,7 +185,7 @@ static void what_waits_can_be_cancelled(void **state)
     struct cor_kube_request request = {.method = "GET", .path = "/x"};
     mode(set, "429 5");
     send(set);
-    struct cor_kube_call *call = cor_kube_send(set->kube, &request, on_answer, set);
+    struct cor_kube_call *call = cor_kube_send(set->api.kube, &request, on_answer, set);
     cor_kube_cancel(&call);
     assert_null(call);
 }
@@ -234,10 +218,10 @@ static bool is_over(void *self)
 
 static void pass_time(struct set *set, int64_t time_us)
 {
-    struct cor_timer *timer = cor_timer_new(set->loop, on_time, set);
+    struct cor_timer *timer = cor_timer_new(set->api.loop, on_time, set);
     set->over = false;
     cor_timer_start(timer, time_us);
-    test_wait(set->loop, set->dir, is_over, set);
+    test_wait(set->api.loop, set->api.dir, is_over, set);
     cor_timer_free(&timer);
 }
 
@@ -248,7 +232,7 @@ static struct cor_informer *informer_of(struct set *set, int64_t silence_us)
                                      .kind = "Pod",
                                      .silence_us = silence_us,
                                      .sink = {.self = set, .changed = on_change}};
-    return cor_informer_new(set->loop, set->kube, set->log, &spec);
+    return cor_informer_new(set->api.loop, set->api.kube, set->api.log, &spec);
 }
 
 /* Requests in the first second of trouble, and that it ends with it. */
@@ -263,7 +247,7 @@ static void trouble_makes_no_storm(void **state)
     };
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
         mode(set, ROWS[i].mode);
-        test_write(set->dir, "requests", "");
+        test_write(set->api.dir, "requests", "");
         set->told = false;
         struct cor_informer *informer = informer_of(set, 0);
         pass_time(set, COR_SEC(1));
@@ -272,7 +256,7 @@ static void trouble_makes_no_storm(void **state)
             fail_msg("%s: %d requests", ROWS[i].mode, count);
         }
         mode(set, "well");
-        test_wait(set->loop, set->dir, is_told, set);
+        test_wait(set->api.loop, set->api.dir, is_told, set);
         cor_informer_free(&informer);
     }
 }
@@ -305,13 +289,14 @@ static void one_that_is_held_waits(void **state)
                                      .kind = "Pod",
                                      .held = true,
                                      .sink = {.self = set, .changed = on_change}};
-    struct cor_informer *informer = cor_informer_new(set->loop, set->kube, set->log, &spec);
+    struct cor_informer *informer =
+        cor_informer_new(set->api.loop, set->api.kube, set->api.log, &spec);
     until_well(set);
     assert_int_equal(requests(set, "list"), 0);
     cor_informer_go(informer);
-    test_wait(set->loop, set->dir, is_listed, set);
+    test_wait(set->api.loop, set->api.dir, is_listed, set);
     cor_informer_go(informer);
-    test_wait(set->loop, set->dir, is_told, set);
+    test_wait(set->api.loop, set->api.dir, is_told, set);
     assert_int_equal(requests(set, "list"), 1);
     cor_informer_free(&informer);
 }
@@ -326,9 +311,9 @@ static void a_silent_watch_is_given_up(void **state)
     struct set *set = *state;
     mode(set, "silent");
     struct cor_informer *informer = informer_of(set, COR_MS(200));
-    test_wait(set->loop, set->dir, has_watched_again, set);
+    test_wait(set->api.loop, set->api.dir, has_watched_again, set);
     mode(set, "well");
-    test_wait(set->loop, set->dir, is_told, set);
+    test_wait(set->api.loop, set->api.dir, is_told, set);
     assert_int_equal(requests(set, "list"), 1);
     cor_informer_free(&informer);
 }
