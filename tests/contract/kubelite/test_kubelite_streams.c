@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,6 +21,7 @@
 #include "common/httpd/httpd.h"
 #include "harness.h"
 #include "tests/support/certs.h"
+#include "tests/support/talk/talk.h"
 #include "tests/support/wait.h"
 
 #define POD "/api/v1/namespaces/default/pods/web"
@@ -320,41 +320,10 @@ static void get(struct kubelet *k, const char *path)
 
 static CURL *dial(struct kubelet *k)
 {
-    struct fixture *f = k->f;
+    const struct fixture *f = k->f;
     auto_(cor_freep) char *url = cor_sprintf("https://127.0.0.1:%d", f->port);
-    struct curl_blob ca = {f->ca.data, f->ca.len, CURL_BLOB_COPY};
-    struct curl_blob cert = {f->cert.data, f->cert.len, CURL_BLOB_COPY};
-    struct curl_blob key = {f->key.data, f->key.len, CURL_BLOB_COPY};
-    CURL *easy = curl_easy_init();
-    (void)curl_easy_setopt(easy, CURLOPT_URL, url);
-    (void)curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca);
-    (void)curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &cert);
-    (void)curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    must(curl_easy_perform(easy) == CURLE_OK);
-    return easy;
-}
-
-static void await(CURL *easy, short events)
-{
-    curl_socket_t fd = -1;
-    must(curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK);
-    struct pollfd p = {.fd = fd, .events = events};
-    must(poll(&p, 1, 10000) == 1);
-}
-
-static void say(CURL *easy, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        size_t n = 0;
-        CURLcode code = curl_easy_send(easy, bytes, len, &n);
-        must(code == CURLE_OK || code == CURLE_AGAIN);
-        bytes += n;
-        len -= n;
-        if (code == CURLE_AGAIN) {
-            await(easy, POLLOUT);
-        }
-    }
+    struct test_talk talk = {.url = url, .ca = &f->ca, .cert = &f->cert, .key = &f->key};
+    return test_dial(&talk);
 }
 
 static void ask_upgrade(CURL *easy, const char *path)
@@ -365,26 +334,7 @@ static void ask_upgrade(CURL *easy, const char *path)
                        "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n"
                        "X-Stream-Protocol-Version: v3.channel.k8s.io\r\nCookie: secret\r\n\r\n",
                        path);
-    say(easy, request, (size_t)len);
-}
-
-/* Reads until text has come, or the connection has ended; returns what came (owned). */
-static char *hear(CURL *easy, const char *text)
-{
-    struct cor_buf got = {0};
-    cor_buf_str(&got, "");
-    while (strstr(got.data, text) == NULL) {
-        char block[4096];
-        size_t n = 0;
-        CURLcode code = curl_easy_recv(easy, block, sizeof(block), &n);
-        if (code == CURLE_AGAIN) {
-            await(easy, POLLIN);
-        } else if (code != CURLE_OK || n == 0) {
-            break;
-        }
-        cor_buf_add(&got, block, n);
-    }
-    return cor_buf_take(&got);
+    test_say(easy, request, (size_t)len);
 }
 
 /* ---- cases --------------------------------------------------------------------------------------
@@ -445,10 +395,10 @@ static void follower(struct kubelet *k)
     CURL *easy = dial(k);
     static const char text[] =
         "GET " POD "/log?container=c&follow=true HTTP/1.1\r\nHost: h\r\n\r\n";
-    say(easy, text, sizeof(text) - 1);
-    auto_(cor_freep) char *first = hear(easy, "line 1\n");
+    test_say(easy, text, sizeof(text) - 1);
+    auto_(cor_freep) char *first = test_hear(easy, "line 1\n");
     k->got = 1;
-    auto_(cor_freep) char *second = hear(easy, "line 2\n");
+    auto_(cor_freep) char *second = test_hear(easy, "line 2\n");
     must(strstr(second, "line 2\n") != NULL);
     curl_easy_cleanup(easy);
 }
@@ -468,15 +418,15 @@ static void talker(struct kubelet *k)
 {
     CURL *easy = dial(k);
     ask_upgrade(easy, POD "/exec?container=c&command=sh&stdin=true&stdout=true&tty=true");
-    auto_(cor_freep) char *head = hear(easy, "hi:");
+    auto_(cor_freep) char *head = test_hear(easy, "hi:");
     must(strncmp(head, "HTTP/1.1 101 ", 13) == 0);
     must(strstr(head, "\r\nUpgrade: SPDY/3.1\r\n") != NULL);
     must(strstr(head, "\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n") != NULL);
-    say(easy, "echo this", 9);
-    auto_(cor_freep) char *more = hear(easy, "echo this");
+    test_say(easy, "echo this", 9);
+    auto_(cor_freep) char *more = test_hear(easy, "echo this");
     must(strcmp(more, "echo this") == 0);
-    say(easy, "quit", 4);
-    auto_(cor_freep) char *rest = hear(easy, "never");
+    test_say(easy, "quit", 4);
+    auto_(cor_freep) char *rest = test_hear(easy, "never");
     must(strcmp(rest, "") == 0);
     curl_easy_cleanup(easy);
 }
@@ -500,8 +450,8 @@ static void ask_websocket(struct kubelet *k)
         "GET " POD "/exec?container=c&command=sh&stdout=true HTTP/1.1\r\nHost: h\r\nConnection: "
         "Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
         "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n";
-    say(easy, text, sizeof(text) - 1);
-    auto_(cor_freep) char *answer = hear(easy, "\"code\":400");
+    test_say(easy, text, sizeof(text) - 1);
+    auto_(cor_freep) char *answer = test_hear(easy, "\"code\":400");
     must(strncmp(answer, "HTTP/1.1 400 ", 13) == 0);
     must(strstr(answer, "unsupported WebSocket protocol") != NULL);
     curl_easy_cleanup(easy);
@@ -520,7 +470,7 @@ static void refused(struct kubelet *k)
 {
     CURL *easy = dial(k);
     ask_upgrade(easy, POD "/exec?container=ill&command=sh&stdout=true");
-    auto_(cor_freep) char *head = hear(easy, "no\r\n");
+    auto_(cor_freep) char *head = test_hear(easy, "no\r\n");
     must(strncmp(head, "HTTP/1.1 403 ", 13) == 0);
     curl_easy_cleanup(easy);
 }
@@ -539,8 +489,8 @@ static void killed(struct kubelet *k)
         CURL *easy = dial(k);
         ask_upgrade(easy, i % 3 == 0 ? POD "/portforward" : POD "/attach?container=c&stdout=true");
         if (i % 4 != 0) {
-            auto_(cor_freep) char *head = hear(easy, "hi:");
-            say(easy, "some bytes", 10);
+            auto_(cor_freep) char *head = test_hear(easy, "hi:");
+            test_say(easy, "some bytes", 10);
         }
         curl_easy_cleanup(easy);
     }
@@ -565,16 +515,16 @@ static void slow_reader(struct kubelet *k)
     CURL *easy = dial(k);
     static const char text[] = "GET " POD "/log?container=big HTTP/1.1\r\nHost: h\r\nConnection: "
                                "close\r\n\r\n";
-    say(easy, text, sizeof(text) - 1);
+    test_say(easy, text, sizeof(text) - 1);
     while (!k->stalled) { /* nothing is read until the kubelet cannot go on */
-        await(easy, POLLIN);
+        test_await(easy, POLLIN);
     }
     for (;;) {
         char block[65536];
         size_t n = 0;
         CURLcode code = curl_easy_recv(easy, block, sizeof(block), &n);
         if (code == CURLE_AGAIN) {
-            await(easy, POLLIN);
+            test_await(easy, POLLIN);
         } else if (code != CURLE_OK || n == 0) {
             break;
         }

@@ -21,6 +21,7 @@
 #include "common/base/must.h"
 #include "common/httpd/httpd.h"
 #include "tests/support/certs.h"
+#include "tests/support/talk/talk.h"
 #include "tests/support/wait.h"
 
 enum { KILLED = 100, PRODUCED = 32 << 20, PRODUCER_BLOCK = 50000, ECHOED = 4 << 20 };
@@ -214,51 +215,13 @@ static int teardown(void **state)
 /* ---- clients ------------------------------------------------------------------------------------
  */
 
-static void blob(CURL *easy, CURLoption option, const struct cor_buf *pem)
-{
-    struct curl_blob blob = {pem->data, pem->len, CURL_BLOB_COPY};
-    must(curl_easy_setopt(easy, option, &blob) == CURLE_OK);
-}
-
 static CURL *dial(struct fixture *f)
 {
-    char url[64];
-    (void)snprintf(url, sizeof(url), "%s://127.0.0.1:%d", f->tls ? "https" : "http", f->port);
-    CURL *easy = curl_easy_init();
-    curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    blob(easy, CURLOPT_CAINFO_BLOB, &f->ca);
-    blob(easy, CURLOPT_SSLCERT_BLOB, &f->client_cert);
-    blob(easy, CURLOPT_SSLKEY_BLOB, &f->client_key);
-    must(curl_easy_perform(easy) == CURLE_OK);
-    return easy;
-}
-
-static int socket_of(CURL *easy)
-{
-    curl_socket_t fd = -1;
-    must(curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK);
-    return fd;
-}
-
-static void await(CURL *easy, short events)
-{
-    struct pollfd p = {.fd = socket_of(easy), .events = events};
-    must(poll(&p, 1, 10000) == 1);
-}
-
-static void say(CURL *easy, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        size_t n = 0;
-        CURLcode code = curl_easy_send(easy, bytes, len, &n);
-        must(code == CURLE_OK || code == CURLE_AGAIN);
-        bytes += n;
-        len -= n;
-        if (code == CURLE_AGAIN) {
-            await(easy, POLLOUT);
-        }
-    }
+    auto_(cor_freep) char *url =
+        cor_sprintf("%s://127.0.0.1:%d", f->tls ? "https" : "http", f->port);
+    struct test_talk talk = {
+        .url = url, .ca = &f->ca, .cert = &f->client_cert, .key = &f->client_key};
+    return test_dial(&talk);
 }
 
 static void ask(const struct fixture *f, CURL *easy, const char *path, const char *behind)
@@ -269,31 +232,12 @@ static void ask(const struct fixture *f, CURL *easy, const char *path, const cha
                        "keep-alive, Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n",
                        path);
     if (f->tls) { /* a record of its own */
-        say(easy, request, (size_t)len);
-        say(easy, behind, strlen(behind));
+        test_say(easy, request, (size_t)len);
+        test_say(easy, behind, strlen(behind));
     } else {
         (void)strcat(request, behind);
-        say(easy, request, strlen(request));
+        test_say(easy, request, strlen(request));
     }
-}
-
-/* Reads until text has come, or the connection has ended; returns what came (owned). */
-static char *hear(CURL *easy, const char *text)
-{
-    struct cor_buf got = {0};
-    cor_buf_str(&got, "");
-    while (strstr(got.data, text) == NULL) {
-        char block[4096];
-        size_t n = 0;
-        CURLcode code = curl_easy_recv(easy, block, sizeof(block), &n);
-        if (code == CURLE_AGAIN) {
-            await(easy, POLLIN);
-        } else if (code != CURLE_OK || n == 0) {
-            break;
-        }
-        cor_buf_add(&got, block, n);
-    }
-    return cor_buf_take(&got);
 }
 
 static void *client_thread(void *arg)
@@ -332,14 +276,14 @@ static void short_talk(struct fixture *f)
 {
     CURL *easy = dial(f);
     ask(f, easy, "/echo", "early");
-    auto_(cor_freep) char *head = hear(easy, "hi:early");
+    auto_(cor_freep) char *head = test_hear(easy, "hi:early");
     must(strncmp(head, "HTTP/1.1 101 ", 13) == 0);
     must(strstr(head, "\r\nUpgrade: SPDY/3.1\r\n") != NULL);
     must(strstr(head, "\r\nConnection: Upgrade\r\n") != NULL);
     must(strstr(head, "\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n") != NULL);
     must(strstr(head, "\r\n\r\nhi:early") != NULL);
-    say(easy, "again", 5);
-    auto_(cor_freep) char *more = hear(easy, "again");
+    test_say(easy, "again", 5);
+    auto_(cor_freep) char *more = test_hear(easy, "again");
     must(strcmp(more, "again") == 0);
     curl_easy_cleanup(easy);
 }
@@ -357,7 +301,7 @@ static void large_talk(struct fixture *f)
     static const char block[60000];
     CURL *easy = dial(f);
     ask(f, easy, "/echo", "");
-    auto_(cor_freep) char *head = hear(easy, "hi:");
+    auto_(cor_freep) char *head = test_hear(easy, "hi:");
     size_t sent = 0;
     char got[60000];
     while (f->got < ECHOED) {
@@ -370,7 +314,7 @@ static void large_talk(struct fixture *f)
             must(n > 0);
             f->got += n;
         } else {
-            await(easy, (short)(sent < ECHOED ? POLLIN | POLLOUT : POLLIN));
+            test_await(easy, (short)(sent < ECHOED ? POLLIN | POLLOUT : POLLIN));
         }
     }
     curl_easy_cleanup(easy);
@@ -390,9 +334,9 @@ static void parting_words(struct fixture *f)
     static const char block[300000];
     CURL *easy = dial(f);
     ask(f, easy, "/echo", "");
-    say(easy, block, sizeof(block));
-    (void)shutdown(socket_of(easy), SHUT_WR);
-    auto_(cor_freep) char *rest = hear(easy, "never");
+    test_say(easy, block, sizeof(block));
+    (void)shutdown(test_socket_of(easy), SHUT_WR);
+    auto_(cor_freep) char *rest = test_hear(easy, "never");
     curl_easy_cleanup(easy);
 }
 
@@ -418,7 +362,7 @@ static size_t open_fds(void)
 static void reset(CURL *easy)
 {
     struct linger now = {1, 0};
-    must(setsockopt(socket_of(easy), SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
+    must(setsockopt(test_socket_of(easy), SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
     curl_easy_cleanup(easy);
 }
 
@@ -429,7 +373,7 @@ static void killed(struct fixture *f)
         CURL *easy = dial(f);
         ask(f, easy, "/echo", "bytes");
         if (i % 4 != 0) {
-            auto_(cor_freep) char *head = hear(easy, "hi:");
+            auto_(cor_freep) char *head = test_hear(easy, "hi:");
         }
         if (i % 2 == 0) {
             reset(easy);
@@ -459,9 +403,9 @@ static void cut_off(struct fixture *f)
 {
     CURL *easy = dial(f);
     ask(f, easy, "/echo", "bytes");
-    auto_(cor_freep) char *head = hear(easy, "hi:bytes");
+    auto_(cor_freep) char *head = test_hear(easy, "hi:bytes");
     f->got = 1;
-    auto_(cor_freep) char *rest = hear(easy, "never");
+    auto_(cor_freep) char *rest = test_hear(easy, "never");
     curl_easy_cleanup(easy);
 }
 
@@ -527,8 +471,8 @@ static void plain_request(struct fixture *f)
 {
     CURL *easy = dial(f);
     static const char text[] = "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-    say(easy, text, strlen(text));
-    auto_(cor_freep) char *answer = hear(easy, "never");
+    test_say(easy, text, strlen(text));
+    auto_(cor_freep) char *answer = test_hear(easy, "never");
     must(strncmp(answer, "HTTP/1.1 400 ", 13) == 0);
     curl_easy_cleanup(easy);
 }
@@ -544,13 +488,13 @@ static void consume(struct fixture *f)
 {
     CURL *easy = dial(f);
     static const char text[] = "GET /produce HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-    say(easy, text, strlen(text));
+    test_say(easy, text, strlen(text));
     for (;;) {
         char block[65536];
         size_t n = 0;
         CURLcode code = curl_easy_recv(easy, block, sizeof(block), &n);
         if (code == CURLE_AGAIN) {
-            await(easy, POLLIN);
+            test_await(easy, POLLIN);
         } else if (code != CURLE_OK || n == 0) {
             break;
         }
