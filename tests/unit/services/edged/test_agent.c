@@ -1,104 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // What follows for Pods from what the cloud says, with a stand-in for metamanager: calls are
 // noted, the test gives the answers. Nothing is asked of a runtime.
-#include <ftw.h>
-#include <stdlib.h>
-#include <sys/stat.h>
+#include "agent_set.h"
 
-#include "common/bus/bus.h"
-#include "common/loop/loop.h"
-#include "fixture.h"
-#include "services/edged/agent.h"
-
-static struct {
-    size_t calls;
-    char key[64]; /* of the last one */
-    char body[4096];
-    meta_fn fn;
-    void *self;
-} asked;
-
-/* ---- stand-ins ---- */
-
-bool meta_call(struct meta *meta, enum px_verb verb, const char *key, enum px_patch patch,
-               struct cor_view body, meta_fn fn, void *self)
-{
-    (void)meta;
-    (void)verb;
-    (void)patch;
-    asked.calls++;
-    (void)snprintf(asked.body, sizeof(asked.body), "%.*s", COR_VIEW_ARG(body));
-    (void)snprintf(asked.key, sizeof(asked.key), "%s", key);
-    asked.fn = fn;
-    asked.self = self;
-    return true;
-}
-
-void meta_forget(struct meta *meta, const void *self)
-{
-    (void)meta;
-    (void)self;
-}
-
-/* ---- tests ---- */
-
-struct set {
-    struct cor_service service;
-    struct edged_cfg cfg;
-    struct agent agent;
-    char dir[32];
-};
+static struct agent_asked asked;
 
 static int setup(void **state)
 {
-    struct set *set = cor_alloc(sizeof(*set));
-    memset(&asked, 0, sizeof(asked));
-    set->cfg.node_name = cor_strdup("n1");
-    set->cfg.report_seconds = 600;
-    set->service.loop = cor_loop_new();
-    set->service.log = cor_log_new("edged", COR_LEVEL_ERROR);
-    (void)snprintf(set->dir, sizeof(set->dir), "/tmp/agent-XXXXXX");
-    assert_non_null(mkdtemp(set->dir));
-    struct cor_bus_spec spec = {.service = "edged",
-                                .run_dir = set->dir,
-                                .loop = set->service.loop,
-                                .log = set->service.log,
-                                .messages = px_messages()};
-    struct cor_err err = COR_ERR_NONE;
-    assert_int_equal(cor_bus_new(&spec, &set->service.bus, &err), COR_OK);
-    set->agent = (struct agent){.service = &set->service,
-                                .loop = set->service.loop,
-                                .log = set->service.log,
-                                .cfg = &set->cfg,
-                                .facts = test_facts,
-                                .pods = cor_map_new(agent_pod_free),
-                                .unclaimed = cor_map_new(NULL),
-                                .listed = true,
-                                .link = true};
-    books_open(&set->agent.books, NULL);
+    struct agent_set *set = cor_alloc(sizeof(*set));
+    agent_set_open(set, &asked);
     *state = set;
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
-    struct set *set = *state;
-    cor_map_free(&set->agent.pods);
-    cor_map_free(&set->agent.unclaimed);
-    books_close(&set->agent.books);
-    cor_bus_free(&set->service.bus);
-    (void)nftw(set->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-    cor_log_free(&set->service.log);
-    cor_loop_free(&set->service.loop);
-    cor_free(set->cfg.node_name);
+    struct agent_set *set = *state;
+    agent_set_close(set);
     cor_free(set);
     return 0;
 }
@@ -119,7 +37,7 @@ static struct agent_pod *put(struct agent *agent, const char *name, const char *
 /* It was deleted and made again while the node was away: only the new one is told. */
 static void a_name_is_one_pods_at_a_time(void **state)
 {
-    struct set *set = *state;
+    struct agent_set *set = *state;
     struct agent_pod *old = put(&set->agent, "web", "u1");
     struct agent_pod *other = put(&set->agent, "db", "u2");
     struct agent_pod *new = put(&set->agent, "web", "u3");
@@ -147,7 +65,7 @@ static struct agent_pod *reported(struct agent *agent)
 /* It was deleted at once while the node was away, and nobody tells: the API's answer does. */
 static void a_pod_is_reported_again_when_the_link_is_back(void **state)
 {
-    struct set *set = *state;
+    struct agent_set *set = *state;
     struct agent_pod *pod = reported(&set->agent);
     report_at_once(&set->agent);
     assert_true(pod->dirty);
@@ -160,7 +78,7 @@ static void a_pod_is_reported_again_when_the_link_is_back(void **state)
 
 static void a_pod_is_reported_again_after_a_while(void **state)
 {
-    struct set *set = *state;
+    struct agent_set *set = *state;
     struct agent_pod *pod = reported(&set->agent);
     report_old(&set->agent);
     assert_false(pod->dirty);
@@ -174,7 +92,7 @@ static void a_pod_is_reported_again_after_a_while(void **state)
 /* Not while there is no link: metamanager would only answer that. */
 static void nothing_is_reported_again_without_a_link(void **state)
 {
-    struct set *set = *state;
+    struct agent_set *set = *state;
     struct agent_pod *pod = reported(&set->agent);
     set->agent.link = false;
     report_at_once(&set->agent);
@@ -196,7 +114,7 @@ static const char *phase_of_call(void)
 /* It is told in words that name the field, and when the user deletes it, it goes. */
 static void a_pod_that_breaks_a_rule_has_failed(void **state)
 {
-    struct set *set = *state;
+    struct agent_set *set = *state;
     struct agent *agent = &set->agent;
     agent_put_pod(agent, (struct cor_view){0}, (struct cor_view){0},
                   COR_VIEW("{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":"
@@ -222,7 +140,7 @@ static void a_pod_that_breaks_a_rule_has_failed(void **state)
 /* Nothing of the object can be read: the message's own words say whose it is. */
 static void a_body_that_is_no_json_has_failed(void **state)
 {
-    struct set *set = *state;
+    struct agent_set *set = *state;
     agent_put_pod(&set->agent, COR_VIEW("default/pod/web"), COR_VIEW("u1"),
                   COR_VIEW("{\"spec\":{\"x\":99999999999999999999"));
     struct agent_pod *pod = agent_find(&set->agent, "u1");
@@ -236,7 +154,7 @@ static void a_body_that_is_no_json_has_failed(void **state)
 /* No API server sends that, but a Pod that runs is not stopped for it. */
 static void a_bad_update_changes_nothing(void **state)
 {
-    struct set *set = *state;
+    struct agent_set *set = *state;
     struct agent_pod *pod = put(&set->agent, "web", "u1");
     pod->mentioned = false;
     agent_put_pod(&set->agent, COR_VIEW("default/pod/web"), COR_VIEW("u1"), COR_VIEW("{"));

@@ -3,72 +3,17 @@
 // answers.
 #include "services/edged/manifest/mirrors.h"
 
-#include <ftw.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-
-#include "../fixture.h"
-#include "common/bus/bus.h"
+#include "../agent_set.h"
 #include "services/edged/manifest/manifest.h"
 
 #define KEY "default/pod/web-n1"
 
-static struct {
-    size_t calls;
-    enum px_verb verb;
-    char key[64];
-    char body[8192];
-    meta_fn fn;
-    void *self;
-    struct cor_loop *loop;
-} asked;
-
-bool meta_call(struct meta *meta, enum px_verb verb, const char *key, enum px_patch patch,
-               struct cor_view body, meta_fn fn, void *self)
-{
-    (void)meta;
-    (void)patch;
-    asked.calls++;
-    asked.verb = verb;
-    (void)snprintf(asked.key, sizeof(asked.key), "%s", key);
-    (void)snprintf(asked.body, sizeof(asked.body), "%.*s", COR_VIEW_ARG(body));
-    asked.fn = fn;
-    asked.self = self;
-    cor_loop_stop(asked.loop);
-    return true;
-}
-
-void meta_forget(struct meta *meta, const void *self)
-{
-    (void)meta;
-    (void)self;
-}
+static struct agent_asked asked;
 
 struct set {
-    struct cor_service service;
-    struct edged_cfg cfg;
-    struct agent agent;
+    struct agent_set base;
     struct agent_pod *pod; /* static, default/web-n1 */
-    char dir[32];
 };
-
-static void fill_agent(struct set *set)
-{
-    set->agent = (struct agent){.service = &set->service,
-                                .loop = set->service.loop,
-                                .log = set->service.log,
-                                .cfg = &set->cfg,
-                                .facts = test_facts,
-                                .pods = cor_map_new(agent_pod_free),
-                                .unclaimed = cor_map_new(NULL),
-                                .listed = true,
-                                .desired_known = true,
-                                .link = true};
-    books_open(&set->agent.books, NULL);
-    set->agent.registrar = registrar_new(&set->agent);
-    registrar_node(set->agent.registrar, COR_VIEW("{\"metadata\":{\"uid\":\"node-uid\"}}"));
-    set->agent.mirrors = mirrors_new(&set->agent);
-}
 
 static void put_static(struct set *set)
 {
@@ -79,59 +24,34 @@ static void put_static(struct set *set)
                       "/m/web", "n1", (struct cor_wall){0}, &object, &err) != COR_OK) {
         fail_msg("%s", err.text);
     }
-    agent_put_static(&set->agent, object);
+    agent_put_static(&set->base.agent, object);
     cor_json_free(&object);
-    set->pod = agent_find_static(&set->agent, KEY);
+    set->pod = agent_find_static(&set->base.agent, KEY);
     assert_non_null(set->pod);
-    run_seen_all(set->pod->run, cor_loop_now(set->agent.loop));
+    run_seen_all(set->pod->run, cor_loop_now(set->base.agent.loop));
 }
 
 static int setup(void **state)
 {
     struct set *set = cor_alloc(sizeof(*set));
-    memset(&asked, 0, sizeof(asked));
-    set->cfg.node_name = cor_strdup("n1");
-    set->cfg.report_seconds = 600;
-    set->cfg.status_seconds = 3600;
-    set->service.loop = cor_loop_new();
-    asked.loop = set->service.loop;
-    set->service.log = cor_log_new("edged", COR_LEVEL_ERROR);
-    (void)snprintf(set->dir, sizeof(set->dir), "/tmp/mirrors-XXXXXX");
-    assert_non_null(mkdtemp(set->dir));
-    struct cor_bus_spec spec = {.service = "edged",
-                                .run_dir = set->dir,
-                                .loop = set->service.loop,
-                                .log = set->service.log,
-                                .messages = px_messages()};
-    struct cor_err err = COR_ERR_NONE;
-    assert_int_equal(cor_bus_new(&spec, &set->service.bus, &err), COR_OK);
-    fill_agent(set);
+    struct agent *agent = &set->base.agent;
+    agent_set_open(&set->base, &asked);
+    set->base.cfg.status_seconds = 3600;
+    agent->desired_known = true;
+    agent->registrar = registrar_new(agent);
+    registrar_node(agent->registrar, COR_VIEW("{\"metadata\":{\"uid\":\"node-uid\"}}"));
+    agent->mirrors = mirrors_new(agent);
     put_static(set);
     *state = set;
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     struct set *set = *state;
-    mirrors_free(&set->agent.mirrors);
-    registrar_free(&set->agent.registrar);
-    cor_map_free(&set->agent.pods);
-    cor_map_free(&set->agent.unclaimed);
-    books_close(&set->agent.books);
-    cor_bus_free(&set->service.bus);
-    (void)nftw(set->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-    cor_log_free(&set->service.log);
-    cor_loop_free(&set->service.loop);
-    cor_free(set->cfg.node_name);
+    mirrors_free(&set->base.agent.mirrors);
+    registrar_free(&set->base.agent.registrar);
+    agent_set_close(&set->base);
     cor_free(set);
     return 0;
 }
@@ -171,13 +91,13 @@ static void a_mirror_is_made_and_reported_to(void **state)
     struct set *set = *state;
     report(set->pod);
     assert_int_equal(asked.calls, 0);
-    set->agent.link = false;
-    mirrors_look(set->agent.mirrors, KEY);
+    set->base.agent.link = false;
+    mirrors_look(set->base.agent.mirrors, KEY);
     assert_int_equal(asked.calls, 0);
-    set->agent.link = true;
-    mirrors_look_at_all(set->agent.mirrors);
+    set->base.agent.link = true;
+    mirrors_look_at_all(set->base.agent.mirrors);
     expect_call(1, PX_VERB_CREATE, KEY);
-    mirrors_look_at_all(set->agent.mirrors);
+    mirrors_look_at_all(set->base.agent.mirrors);
     assert_int_equal(asked.calls, 1); /* one is under way */
     auto_(cor_json_free) struct cor_json *mirror = made("m1", "");
     answer(201, mirror);
@@ -192,17 +112,17 @@ static void a_mirror_is_made_and_reported_to(void **state)
 static void tries_are_apart(void **state)
 {
     struct set *set = *state;
-    mirrors_look(set->agent.mirrors, KEY);
+    mirrors_look(set->base.agent.mirrors, KEY);
     answer(403, NULL);
-    mirrors_look(set->agent.mirrors, KEY);
+    mirrors_look(set->base.agent.mirrors, KEY);
     assert_int_equal(asked.calls, 1);
-    cor_loop_run(set->agent.loop); /* until it asks again */
+    cor_loop_run(set->base.agent.loop); /* until it asks again */
     expect_call(2, PX_VERB_CREATE, KEY);
     auto_(cor_json_free) struct cor_json *mirror = made("m1", "another");
     answer(201, mirror);
     assert_int_equal(asked.calls, 2);
     assert_null(set->pod->mirror);
-    cor_loop_run(set->agent.loop);
+    cor_loop_run(set->base.agent.loop);
     expect_call(3, PX_VERB_DELETE, KEY);
     assert_non_null(strstr(asked.body, "\"uid\":\"m1\""));
 }
@@ -211,7 +131,7 @@ static void tries_are_apart(void **state)
 static void a_new_mirror_is_told_everything(void **state)
 {
     struct set *set = *state;
-    mirrors_look(set->agent.mirrors, KEY);
+    mirrors_look(set->base.agent.mirrors, KEY);
     auto_(cor_json_free) struct cor_json *first = made("m1", "");
     answer(201, first);
     report(set->pod);
@@ -219,7 +139,7 @@ static void a_new_mirror_is_told_everything(void **state)
     auto_(cor_freep) char *since = cor_strdup(cor_json_str_at(set->pod->sending, "startTime", ""));
     meta_fn told = asked.fn;
     cor_json_set_at(first, "metadata.uid", cor_json_str("m2"));
-    mirrors_put(set->agent.mirrors, COR_VIEW(KEY), first);
+    mirrors_put(set->base.agent.mirrors, COR_VIEW(KEY), first);
     assert_string_equal(set->pod->mirror, "m2");
     told(set->pod, 404, COR_VIEW(""));
     assert_null(set->pod->sending);
@@ -233,21 +153,21 @@ static void a_new_mirror_is_told_everything(void **state)
 static void a_mirror_goes_with_its_pod(void **state)
 {
     struct set *set = *state;
-    mirrors_look(set->agent.mirrors, KEY);
+    mirrors_look(set->base.agent.mirrors, KEY);
     auto_(cor_json_free) struct cor_json *mirror = made("m1", "");
     answer(201, mirror);
-    agent_drop_static(&set->agent, KEY);
-    mirrors_look(set->agent.mirrors, KEY);
+    agent_drop_static(&set->base.agent, KEY);
+    mirrors_look(set->base.agent.mirrors, KEY);
     assert_int_equal(asked.calls, 1);
-    mirrors_gone(set->agent.mirrors, COR_VIEW(KEY), COR_VIEW("other"));
-    mirrors_gone(set->agent.mirrors, COR_VIEW(KEY), COR_VIEW("m1"));
+    mirrors_gone(set->base.agent.mirrors, COR_VIEW(KEY), COR_VIEW("other"));
+    mirrors_gone(set->base.agent.mirrors, COR_VIEW(KEY), COR_VIEW("m1"));
     assert_int_equal(asked.calls, 1);
-    mirrors_put(set->agent.mirrors, COR_VIEW(KEY), mirror);
-    (void)cor_map_del(set->agent.pods, cor_view_of(set->pod->uid));
-    mirrors_look(set->agent.mirrors, KEY);
+    mirrors_put(set->base.agent.mirrors, COR_VIEW(KEY), mirror);
+    (void)cor_map_del(set->base.agent.pods, cor_view_of(set->pod->uid));
+    mirrors_look(set->base.agent.mirrors, KEY);
     expect_call(2, PX_VERB_DELETE, KEY);
     answer(200, NULL);
-    mirrors_look(set->agent.mirrors, KEY);
+    mirrors_look(set->base.agent.mirrors, KEY);
     assert_int_equal(asked.calls, 2);
 }
 
@@ -255,15 +175,15 @@ static void a_mirror_goes_with_its_pod(void **state)
 static void no_list_ends_a_static_pod(void **state)
 {
     struct set *set = *state;
-    mirrors_look(set->agent.mirrors, KEY);
+    mirrors_look(set->base.agent.mirrors, KEY);
     auto_(cor_json_free) struct cor_json *mirror = made("m1", "");
     answer(201, mirror);
-    agent_session_begin(&set->agent);
-    set->agent.listed = false; /* nobody to be asked what runs */
-    agent_session_done(&set->agent);
+    agent_session_begin(&set->base.agent);
+    set->base.agent.listed = false; /* nobody to be asked what runs */
+    agent_session_done(&set->base.agent);
     assert_true(set->pod->desired && set->pod->run->want == RUN_WANT_RUN);
     expect_call(2, PX_VERB_CREATE, KEY);
-    agent_drop_pod(&set->agent, COR_VIEW(KEY), (struct cor_view){0});
+    agent_drop_pod(&set->base.agent, COR_VIEW(KEY), (struct cor_view){0});
     assert_true(set->pod->desired && set->pod->run->want == RUN_WANT_RUN);
 }
 
