@@ -16,6 +16,7 @@
 #include "common/base/view.h"
 #include "tests/support/stage/places.h"
 #include "tests/support/stage/stage.h"
+#include "tests/support/usage/usage.h"
 
 enum {
     LINE = 16,
@@ -74,28 +75,6 @@ static void open_sink(struct world *w)
         .committed = committed, .handlers = HANDLERS, .handler_count = 1};
     must(cor_port_open(w->bus, px_endpoint(PX_ENDPOINT_HUB_BUS), &OPS, w, &w->port, NULL) ==
          COR_OK);
-}
-
-/* Microseconds of processor time that a process has had. */
-static double cpu_us(pid_t pid)
-{
-    auto_(cor_buf_free) struct cor_buf text = {0};
-    auto_(cor_freep) char *path = cor_sprintf("/proc/%d/stat", (int)pid);
-    unsigned long user = 0;
-    unsigned long kernel = 0;
-    must(cor_file_read(path, 4096, &text, NULL) == COR_OK);
-    must(sscanf(strrchr(text.data, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                &user, &kernel) == 2);
-    return (double)(user + kernel) * 1e6 / (double)sysconf(_SC_CLK_TCK);
-}
-
-static long pss_kib(pid_t pid)
-{
-    auto_(cor_buf_free) struct cor_buf text = {0};
-    auto_(cor_freep) char *path = cor_sprintf("/proc/%d/smaps_rollup", (int)pid);
-    must(cor_file_read(path, 65536, &text, NULL) == COR_OK);
-    const char *line = strstr(text.data, "\nPss:");
-    return line == NULL ? -1 : strtol(line + 5, NULL, 10);
 }
 
 static void start_service(struct world *w)
@@ -178,8 +157,8 @@ static void live(struct world *w, const struct options *o, struct shown *shown, 
 {
     pid_t pids[LINE];
     uint64_t each = o->count / o->publishers;
-    double service = cpu_us(w->service);
-    double broker = cpu_us(w->broker);
+    int64_t service = test_usage_us(w->service);
+    int64_t broker = test_usage_us(w->broker);
     struct cor_mono began = cor_mono_now();
     for (size_t i = 0; i < o->publishers; i++) {
         pids[i] = publish(w, (int)i, each);
@@ -187,8 +166,8 @@ static void live(struct world *w, const struct options *o, struct shown *shown, 
     until(w, each * o->publishers);
     double seconds = (double)cor_mono_since(cor_mono_now(), began) / 1e6;
     shown->rate[at] = (double)w->came / seconds;
-    shown->service_us[at] = (cpu_us(w->service) - service) / (double)w->came;
-    shown->broker_us[at] = (cpu_us(w->broker) - broker) / (double)w->came;
+    shown->service_us[at] = (double)(test_usage_us(w->service) - service) / (double)w->came;
+    shown->broker_us[at] = (double)(test_usage_us(w->broker) - broker) / (double)w->came;
     for (size_t i = 0; i < o->publishers; i++) {
         (void)stage_end(pids[i], 0);
     }
@@ -218,28 +197,31 @@ static void lives(struct world *w, const struct options *o)
 static void away(struct world *w, uint64_t count)
 {
     cor_port_close(&w->port);
-    long before = pss_kib(w->service);
-    double service = cpu_us(w->service);
+    long before = (long)test_usage_pss_kib(w->service);
+    int64_t service = test_usage_us(w->service);
     struct cor_mono began = cor_mono_now();
     (void)stage_end(publish(w, 1, count), 0);
     double seconds = (double)cor_mono_since(cor_mono_now(), began) / 1e6;
     stage_idle(w->stage, 1000);
     (void)printf("sink away: %.0f msg/s; eventbus %.1f us a message, PSS %ld -> %ld KiB\n",
-                 (double)count / seconds, (cpu_us(w->service) - service) / (double)count, before,
-                 pss_kib(w->service));
+                 (double)count / seconds,
+                 (double)(test_usage_us(w->service) - service) / (double)count, before,
+                 (long)test_usage_pss_kib(w->service));
     (void)stage_end(w->service, SIGKILL);
     began = cor_mono_now();
     start_service(w);
     (void)printf("start with all of it: %.1f ms, PSS %ld KiB\n",
-                 (double)cor_mono_since(cor_mono_now(), began) / 1e3, pss_kib(w->service));
-    service = cpu_us(w->service);
+                 (double)cor_mono_since(cor_mono_now(), began) / 1e3,
+                 (long)test_usage_pss_kib(w->service));
+    service = test_usage_us(w->service);
     began = cor_mono_now();
     open_sink(w);
     until(w, count);
     seconds = (double)cor_mono_since(cor_mono_now(), began) / 1e6;
     (void)printf("drain: %.0f msg/s; eventbus %.1f us a message, PSS %ld KiB\n",
-                 (double)count / seconds, (cpu_us(w->service) - service) / (double)count,
-                 pss_kib(w->service));
+                 (double)count / seconds,
+                 (double)(test_usage_us(w->service) - service) / (double)count,
+                 (long)test_usage_pss_kib(w->service));
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)

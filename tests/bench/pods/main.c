@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "tests/contract/edgecontroller/harness.h"
+#include "tests/support/usage/usage.h"
 
 enum { AT_ONCE = 48 };
 
@@ -25,34 +24,6 @@ struct bench {
     int count;
     int puts; /* so many are waited for */
 };
-
-/* ---- what the process has used ---- */
-
-static int64_t used_us(pid_t pid)
-{
-    auto_(cor_freep) char *path = cor_sprintf("/proc/%d/stat", (int)pid);
-    auto_(cor_buf_free) struct cor_buf text = {0};
-    must(cor_file_read(path, 4096, &text, NULL) == COR_OK);
-    const char *at = strrchr(text.data, ')');
-    int64_t ticks = 0;
-    struct cor_view rest = cor_view_of(at == NULL ? "" : at + 2);
-    struct cor_view part;
-    for (int i = 3; cor_view_split(&rest, ' ', &part) && i <= 15; i++) {
-        int64_t value = 0;
-        ticks += i >= 14 && cor_view_i64(part, &value) ? value : 0;
-    }
-    return ticks * (1000000 / sysconf(_SC_CLK_TCK));
-}
-
-/* KiB, of a line of /proc/PID/status. */
-static int64_t kib(pid_t pid, const char *name)
-{
-    auto_(cor_freep) char *path = cor_sprintf("/proc/%d/status", (int)pid);
-    auto_(cor_buf_free) struct cor_buf text = {0};
-    must(cor_file_read(path, 16384, &text, NULL) == COR_OK);
-    const char *at = strstr(text.data, name);
-    return at == NULL ? 0 : strtoll(at + strlen(name), NULL, 10);
-}
 
 /* ---- making it ---- */
 
@@ -211,10 +182,11 @@ static bool has_puts(void *self)
 static void say(const struct bench *bench, const char *what, int64_t took_us, int64_t used)
 {
     pid_t pid = bench->w->controller;
-    int64_t anon = kib(pid, "RssAnon:");
+    int64_t anon = test_usage_kib(pid, "RssAnon");
     (void)printf("%s: %.1f s, %.2f s of processor, %" PRId64 " KiB anonymous now, %" PRId64
                  " KiB resident at most\n",
-                 what, (double)took_us / 1e6, (double)used / 1e6, anon, kib(pid, "VmHWM:"));
+                 what, (double)took_us / 1e6, (double)used / 1e6, anon,
+                 test_usage_kib(pid, "VmHWM"));
     (void)fflush(stdout);
 }
 
@@ -237,15 +209,15 @@ static void list(struct bench *bench, int64_t before_kib)
     world_node(w, last);
     world_until(w, has_come, bench);
     w->awaited = NULL;
-    say(bench, "full list", cor_mono_now().us - began, used_us(w->controller));
+    say(bench, "full list", cor_mono_now().us - began, test_usage_us(w->controller));
     (void)printf("it takes %" PRId64 " bytes a Pod, with the nodes\n",
-                 (kib(w->controller, "RssAnon:") - before_kib) * 1024 / bench->pods);
+                 (test_usage_kib(w->controller, "RssAnon") - before_kib) * 1024 / bench->pods);
 }
 
 static void send_all(struct bench *bench)
 {
     int64_t began = cor_mono_now().us;
-    int64_t used = used_us(bench->w->controller);
+    int64_t used = test_usage_us(bench->w->controller);
     bench->w->puts = 0;
     for (int i = 0; i < bench->nodes; i++) {
         auto_(cor_freep) char *node = cor_sprintf("n%d", i);
@@ -253,7 +225,8 @@ static void send_all(struct bench *bench)
     }
     bench->puts = bench->nodes + bench->pods;
     world_until(bench->w, has_puts, bench);
-    say(bench, "all nodes come", cor_mono_now().us - began, used_us(bench->w->controller) - used);
+    say(bench, "all nodes come", cor_mono_now().us - began,
+        test_usage_us(bench->w->controller) - used);
 }
 
 static int by_size(const void *a, const void *b)
@@ -268,7 +241,7 @@ static void changes(struct bench *bench, int count)
     struct world *w = bench->w;
     int64_t *took = cor_calloc((size_t)count, sizeof(*took));
     int64_t *floor = cor_calloc((size_t)count, sizeof(*floor));
-    int64_t used = used_us(w->controller);
+    int64_t used = test_usage_us(w->controller);
     for (int i = 0; i < count; i++) {
         int number = i * 37 % bench->pods;
         auto_(cor_freep) char *key = cor_sprintf("default/pod/collector-7dc8f7d6c9-%05d", number);
@@ -291,7 +264,7 @@ static void changes(struct bench *bench, int count)
         "a change of a Pod to the hub: p50 %.2f ms, p99 %.2f ms (the API's own answer: p50 "
         "%.2f ms); %.0f us of processor each\n",
         (double)took[count / 2] / 1e3, (double)took[count * 99 / 100] / 1e3,
-        (double)floor[count / 2] / 1e3, (double)(used_us(w->controller) - used) / count);
+        (double)floor[count / 2] / 1e3, (double)(test_usage_us(w->controller) - used) / count);
     cor_free(took);
     cor_free(floor);
 }
@@ -306,12 +279,12 @@ int main(int argc, char **argv)
     struct bench bench = {.nodes = number_of(argc, argv, 1, 1000),
                           .pods = number_of(argc, argv, 2, 10000)};
     bench.w = world_new(false);
-    say(&bench, "nothing there", 0, used_us(bench.w->controller));
-    int64_t before_kib = kib(bench.w->controller, "RssAnon:");
+    say(&bench, "nothing there", 0, test_usage_us(bench.w->controller));
+    int64_t before_kib = test_usage_kib(bench.w->controller, "RssAnon");
     make(&bench, "POST", bench.nodes, node_path, node_body);
     make(&bench, "POST", bench.pods, pod_path, pod_body);
     make(&bench, "PATCH", bench.pods, status_path, status_body);
-    say(&bench, "as they were made", 0, used_us(bench.w->controller));
+    say(&bench, "as they were made", 0, test_usage_us(bench.w->controller));
     list(&bench, before_kib);
     send_all(&bench);
     changes(&bench, number_of(argc, argv, 3, 300));

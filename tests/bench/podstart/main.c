@@ -10,7 +10,7 @@
 #include "services/edged/cri/crispec.h"
 #include "tests/contract/edged/cloud.h"
 #include "tests/contract/edged/contained.h"
-#include "usage.h"
+#include "tests/support/usage/usage.h"
 
 enum { MOST = 256, ARENA_BYTES = 1 << 20, PATIENCE_S = 120 };
 
@@ -365,7 +365,7 @@ static long kept_kib(struct cloud *cloud)
     cor_timer_start(timer, COR_SEC(12));
     (void)cloud_await(cloud, is_calm, timer, COR_SEC(PATIENCE_S), "it is calm");
     cor_timer_free(&timer);
-    return pss_kib(cloud->edged);
+    return (long)test_usage_pss_kib(cloud->edged);
 }
 
 static void at_once(struct cloud *cloud, struct bare *bare, size_t count)

@@ -7,7 +7,7 @@
 
 #include "tests/contract/edged/cloud.h"
 #include "tests/contract/edged/contained.h"
-#include "usage.h"
+#include "tests/support/usage/usage.h"
 
 enum { MOST = 200, PATIENCE_S = 300 };
 
@@ -77,7 +77,7 @@ static void measure(struct cloud *cloud, size_t kind, size_t count, int64_t seco
     int64_t used = used_us(cloud->edged) - before;
     print_message("%zu Pods, %s: edged uses %.2f %% of a core, %ld KiB PSS\n", count,
                   KINDS[kind].name, 100 * (double)used / (double)COR_SEC(seconds),
-                  pss_kib(cloud->edged));
+                  (long)test_usage_pss_kib(cloud->edged));
     for (size_t i = 0; i < count; i++) {
         auto_(cor_freep) char *name = cor_sprintf("%s%zu", prefix, i);
         cloud_mark_deleted(cloud, name, 0);

@@ -3,14 +3,12 @@
 // costs it. cloudhub with the origins, and the target, are this process.
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/file.h"
 #include "common/base/mem.h"
-#include "common/base/must.h"
 #include "tests/contract/edgecontroller/harness.h"
+#include "tests/support/usage/usage.h"
 
 enum { STREAMS = 10, RUNS = 3 };
 
@@ -20,25 +18,6 @@ struct run {
     struct stream streams[STREAMS];
     size_t count;
 };
-
-/* Microseconds of processor that the process has used. */
-static int64_t used_us(pid_t pid)
-{
-    auto_(cor_freep) char *path = cor_sprintf("/proc/%d/stat", (int)pid);
-    auto_(cor_buf_free) struct cor_buf text = {0};
-    must(cor_file_read(path, 4096, &text, NULL) == COR_OK);
-    const char *at = strrchr(text.data, ')');
-    int64_t ticks = 0;
-    struct cor_view rest = cor_view_of(at == NULL ? "" : at + 2);
-    struct cor_view part;
-    for (int i = 3; cor_view_split(&rest, ' ', &part) && i <= 15; i++) {
-        int64_t value = 0;
-        if (i >= 14 && cor_view_i64(part, &value)) {
-            ticks += value;
-        }
-    }
-    return ticks * (1000000 / sysconf(_SC_CLK_TCK));
-}
 
 static bool all_done(void *self)
 {
@@ -56,13 +35,13 @@ static void one(struct run *run, size_t streams, uint64_t messages, const char *
     struct world *w = run->w;
     run->count = streams;
     int64_t begin = cor_mono_now().us;
-    int64_t used = used_us(w->controller);
+    int64_t used = test_usage_us(w->controller);
     for (size_t i = 0; i < streams; i++) {
         stream_send(&run->streams[i], messages / streams);
     }
     world_until(w, all_done, run);
     int64_t took = cor_mono_now().us - begin;
-    used = used_us(w->controller) - used;
+    used = test_usage_us(w->controller) - used;
     (void)printf("streams %2zu batch %3s: %6.0f messages/s, %5.1f us of processor each\n", streams,
                  batch, (double)messages * 1e6 / (double)took, (double)used / (double)messages);
     (void)fflush(stdout);
