@@ -38,12 +38,3 @@ void world_told(struct world *w, const struct cor_buf *told, const char *text)
         fail_msg("not told: %s; but: %.*s", text, COR_VIEW_ARG(cor_buf_as_view(told)));
     }
 }
-
-char *world_quoted(const char *body)
-{
-    char *text = cor_strdup(body);
-    for (char *c = text; *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
-    }
-    return text;
-}

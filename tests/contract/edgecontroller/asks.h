@@ -13,7 +13,4 @@ uint64_t world_ask(struct world *w, uint16_t number, const void *question, struc
 /* Waits until told, which grows, has text; fails the test with what it has. */
 void world_told(struct world *w, const struct cor_buf *told, const char *text);
 
-/* body with " for each '; owned. */
-char *world_quoted(const char *body);
-
 #endif

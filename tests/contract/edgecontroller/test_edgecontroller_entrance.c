@@ -12,6 +12,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "tests/contract/edgecontroller/harness.h"
+#include "tests/support/text/text.h"
 
 struct client {
     int fd;
@@ -39,11 +40,7 @@ static void publish_rule(struct world *w, const char *name, const char *path, co
 
 static int count_of(const struct cor_buf *text, const char *word)
 {
-    int count = 0;
-    for (const char *at = text->data; at != NULL && (at = strstr(at, word)) != NULL; at++) {
-        count++;
-    }
-    return count;
+    return (int)test_count(text->data, word);
 }
 
 static void on_readable(void *self, int fd, int events)

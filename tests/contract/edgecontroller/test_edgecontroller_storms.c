@@ -12,6 +12,7 @@
 #include "tests/support/bus/answer.h"
 #include "tests/support/certs.h"
 #include "tests/support/process.h"
+#include "tests/support/text/text.h"
 
 enum { KINDS = 11 }; /* collections that edgecontroller watches */
 
@@ -30,12 +31,8 @@ static void mode(const struct set *set, const char *text)
 
 static int requests(const struct set *set, const char *what)
 {
-    int count = 0;
     auto_(cor_freep) char *text = test_read(set->dir, "requests");
-    for (const char *at = text; (at = strstr(at, what)) != NULL; at++) {
-        count++;
-    }
-    return count;
+    return (int)test_count(text, what);
 }
 
 static void write_certs(const struct set *set)

@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "tests/contract/edgecontroller/asks.h"
+#include "tests/support/text/text.h"
 
 #define NS "/api/v1/namespaces/default/"
 #define SYSTEM "/api/v1/namespaces/kube-system/"
@@ -34,7 +35,7 @@ static int teardown(void **state)
 
 static void make(struct set *set, const char *path, const char *body)
 {
-    auto_(cor_freep) char *text = world_quoted(body);
+    auto_(cor_freep) char *text = test_quoted(body);
     world_api(set->w, "POST", path, text);
     assert_int_equal(set->w->status, 201);
 }
@@ -43,7 +44,7 @@ static void make(struct set *set, const char *path, const char *body)
 static uint64_t ask(struct set *set, const char *node, enum px_verb verb, const char *key,
                     const char *body)
 {
-    auto_(cor_freep) char *text = world_quoted(body);
+    auto_(cor_freep) char *text = test_quoted(body);
     struct px_node_call call = {.node = cor_view_of(node),
                                 .verb = verb,
                                 .key = cor_view_of(key),

@@ -23,6 +23,7 @@
 #include "common/bus/bus.h"
 #include "common/json/json.h"
 #include "proto/proto.h"
+#include "tests/support/text/text.h"
 #include "tools/ctl/ctl.h"
 
 struct cloud {
@@ -71,15 +72,7 @@ static inline struct cor_json *json_of(const char *fmt, ...)
     int n = vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     must(n > 0 && (size_t)n < sizeof(text));
-    for (char *c = text; *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
-    }
-    struct cor_json *json = NULL;
-    struct cor_err err = COR_ERR_NONE;
-    if (cor_json_parse(cor_view_of(text), sizeof(text), COR_JSON_NUL, &json, &err) != COR_OK) {
-        fail_msg("%s in %s", err.text, text);
-    }
-    return json;
+    return test_json(text);
 }
 
 static inline void cloud_send(struct cloud *cloud, const char *key, const struct cor_json *json,

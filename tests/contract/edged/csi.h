@@ -73,11 +73,7 @@ static inline bool is_logged(struct cloud *cloud, void *text)
 static inline size_t count_of(const struct cloud *cloud, const char *text)
 {
     auto_(cor_freep) char *log = read_at(cloud, "driver.log");
-    size_t count = 0;
-    for (const char *at = strstr(log, text); at != NULL; at = strstr(at + 1, text)) {
-        count++;
-    }
-    return count;
+    return test_count(log, text);
 }
 
 /* An event whose message has this text. */

@@ -226,14 +226,10 @@ static bool is_asked_again(struct cloud *cloud, void *with)
     (void)cloud;
     (void)with;
     auto_(cor_buf_free) struct cor_buf log = {0};
-    size_t count = 0;
     if (cor_file_read(test.log, 65536, &log, NULL) != COR_OK) {
         return false;
     }
-    for (const char *at = log.data; (at = strstr(at, "\nallocate dev-0\n")) != NULL; at++) {
-        count++;
-    }
-    return count == 3;
+    return test_count(log.data, "\nallocate dev-0\n") == 3;
 }
 
 /* The plug-in cannot give: the Pod fails. Registrations that break a rule are refused. */

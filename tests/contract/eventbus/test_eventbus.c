@@ -20,6 +20,7 @@
 #include "common/base/mem.h"
 #include "tests/support/stage/places.h"
 #include "tests/support/stage/stage.h"
+#include "tests/support/text/text.h"
 #include "tools/ctl/ctl.h"
 
 struct seen {
@@ -390,12 +391,8 @@ static enum cor_code call(struct world *w, const char *topic, const char *payloa
 static int heard_times(struct world *w, const char *line)
 {
     auto_(cor_buf_free) struct cor_buf text = {0};
-    int count = 0;
     assert_int_equal(cor_file_read(w->heard, 1 << 20, &text, NULL), COR_OK);
-    for (const char *at = text.data; at != NULL && (at = strstr(at, line)) != NULL; at++) {
-        count++;
-    }
-    return count;
+    return (int)test_count(text.data, line);
 }
 
 /* A publication of a rule is done when the broker has it; the same key is published once, also

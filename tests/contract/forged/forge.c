@@ -14,17 +14,9 @@
 #include "proto/kubeedge/calls.h"
 #include "proto/kubeedge/id.h"
 #include "tests/support/bus/stats.h"
+#include "tests/support/text/text.h"
 
 enum { SILENCE_MS = 600000 };
-
-static char *quoted(const char *text)
-{
-    char *copy = cor_strdup(text);
-    for (char *c = copy; *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
-    }
-    return copy;
-}
 
 /* ---- the cloud side ---- */
 
@@ -135,7 +127,7 @@ static const struct {
 /* Until it is taken: kinds and namespaces become known by and by. */
 static void make(struct forge *f, const char *path, const char *body)
 {
-    auto_(cor_freep) char *text = quoted(body);
+    auto_(cor_freep) char *text = test_quoted(body);
     for (int i = 0; i < 200; i++) {
         world_api(&f->w, "POST", path, text);
         if (f->w.status == 201) {
@@ -389,7 +381,7 @@ static void say_coracle(struct forge *f, const struct said *said, const char *bo
 
 void forge_say(struct forge *forge, const struct said *said)
 {
-    auto_(cor_freep) char *body = quoted(said->body);
+    auto_(cor_freep) char *body = test_quoted(said->body);
     forge->said++;
     if (forge->coracle) {
         say_coracle(forge, said, body);

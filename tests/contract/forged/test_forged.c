@@ -5,6 +5,7 @@
 
 #include "common/log/limit.h"
 #include "tests/contract/forged/forge.h"
+#include "tests/support/text/text.h"
 
 enum { MESSAGES = 5000, WINDOW = 48, ASKED = 60 };
 
@@ -178,11 +179,7 @@ static void its_own_is_taken(struct forge *forge, const char *before)
 static size_t lines_with(const struct forge *forge, const char *file, const char *event)
 {
     auto_(cor_freep) char *log = test_read(forge->w.stage->dir, file);
-    size_t count = 0;
-    for (const char *at = log; (at = strstr(at, event)) != NULL; at++) {
-        count++;
-    }
-    return count;
+    return test_count(log, event);
 }
 
 /* Every one is counted; the log has some, and says how many it has left out. */

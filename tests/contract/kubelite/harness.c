@@ -22,6 +22,7 @@
 #include "common/pki/cert.h"
 #include "common/pki/key.h"
 #include "tests/support/port.h"
+#include "tests/support/text/text.h"
 
 void start(struct fixture *f)
 {
@@ -105,10 +106,7 @@ void send_ask(struct fixture *f, const struct ask *ask)
         cor_sprintf("Content-Type: %s", ask->type == NULL ? "application/json" : ask->type);
     auto_(cor_freep) char *bearer =
         cor_sprintf("Authorization: Bearer %s", ask->token == NULL ? "" : ask->token);
-    auto_(cor_freep) char *body = cor_strdup(ask->body);
-    for (char *c = body; c != NULL && *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
-    }
+    auto_(cor_freep) char *body = ask->body == NULL ? NULL : test_quoted(ask->body);
     struct curl_slist *headers = curl_slist_append(NULL, type);
     headers = ask->token == NULL ? headers : curl_slist_append(headers, bearer);
     struct curl_blob ca = {f->ca.data, f->ca.len, CURL_BLOB_COPY};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The link in the Coracle dialect, from the edge's services to the controller and back.
 #include "tests/contract/link/harness.h"
+#include "tests/support/text/text.h"
 
 #include <signal.h>
 
@@ -106,13 +107,7 @@ static void reports_end_one_way_or_the_other(void **state)
 
 static size_t count_of(const struct bench *bench, const char *text)
 {
-    size_t count = 0;
-    const char *at = bench->seen.len == 0 ? NULL : bench->seen.data;
-    while (at != NULL && (at = strstr(at, text)) != NULL) {
-        count++;
-        at++;
-    }
-    return count;
+    return test_count(bench->seen.data, text);
 }
 
 static bool has_twice(void *arg)

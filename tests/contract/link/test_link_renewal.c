@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tests/contract/link/harness.h"
+#include "tests/support/text/text.h"
 
 /* A certificate's life; how many are to follow the first one. */
 enum { LIFE_S = 6, RENEWALS = 3, PATIENCE_S = 60 };
@@ -12,11 +13,7 @@ enum { LIFE_S = 6, RENEWALS = 3, PATIENCE_S = 60 };
 static size_t count_of(const struct bench *bench, const char *event)
 {
     auto_(cor_freep) char *log = test_read(bench->cloud->dir, "log");
-    size_t count = 0;
-    for (const char *at = log; (at = strstr(at, event)) != NULL; at++) {
-        count++;
-    }
-    return count;
+    return test_count(log, event);
 }
 
 static void replace(struct cor_buf *text, const char *old, const char *with)

@@ -17,6 +17,7 @@
 #include "common/kube/informer.h"
 #include "played.h"
 #include "tests/support/certs.h"
+#include "tests/support/text/text.h"
 #include "tests/support/wait.h"
 
 struct set {
@@ -53,12 +54,8 @@ static void mode(const struct set *set, const char *text)
 
 static int requests(const struct set *set, const char *what)
 {
-    int count = 0;
     auto_(cor_freep) char *text = test_read(set->api.dir, "requests");
-    for (const char *at = text; (at = strstr(at, what)) != NULL; at++) {
-        count++;
-    }
-    return count;
+    return (int)test_count(text, what);
 }
 
 static int setup(void **state)

@@ -10,26 +10,7 @@
 
 #include "common/base/mem.h"
 #include "services/edgecontroller/body.h"
-
-static char *quoted(const char *text)
-{
-    char *copy = cor_strdup(text);
-    for (char *c = copy; *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
-    }
-    return copy;
-}
-
-static struct cor_json *json(const char *text)
-{
-    auto_(cor_freep) char *copy = quoted(text);
-    struct cor_json *value = NULL;
-    struct cor_err err = COR_ERR_NONE;
-    if (cor_json_parse(cor_view_of(copy), 65536, 0, &value, &err) != COR_OK) {
-        fail_msg("%s: %s", copy, err.text);
-    }
-    return value;
-}
+#include "tests/support/text/text.h"
 
 /* n1 has Pod p1 in a, n2 has p2. */
 static int setup(void **state)
@@ -40,7 +21,7 @@ static int setup(void **state)
     };
     struct ec_bound *pods = ec_bound_new();
     for (size_t i = 0; i < COR_COUNT(PODS); i++) {
-        auto_(cor_json_free) struct cor_json *pod = json(PODS[i]);
+        auto_(cor_json_free) struct cor_json *pod = test_json(PODS[i]);
         ec_bound_put(pods, pod);
     }
     *state = pods;
@@ -211,7 +192,7 @@ static void rows_are_judged(void **state)
 {
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
         const struct row *row = &ROWS[i];
-        auto_(cor_freep) char *body = quoted(row->body);
+        auto_(cor_freep) char *body = test_quoted(row->body);
         auto_(cor_json_free) struct cor_json *out = NULL;
         struct cor_err err = COR_ERR_NONE;
         struct px_key key;
@@ -224,7 +205,7 @@ static void rows_are_judged(void **state)
                                .body = cor_view_of(body)};
         enum cor_code code = ec_body(&said, &out, &err);
         auto_(cor_json_free) struct cor_json *expected =
-            row->to_api == NULL ? NULL : json(row->to_api);
+            row->to_api == NULL ? NULL : test_json(row->to_api);
         if (code != row->code || (code == COR_OK && !cor_json_equal(out, expected))) {
             auto_(cor_freep) char *text = out == NULL ? cor_strdup("none") : cor_json_text(out);
             fail_msg("row %zu %s %s: %s %s", i, row->key, body, cor_code_name(code), text);
@@ -265,7 +246,7 @@ static void pods_are_pinned_by_uid(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
-        auto_(cor_json_free) struct cor_json *body = json(rows[i].body);
+        auto_(cor_json_free) struct cor_json *body = test_json(rows[i].body);
         ec_body_pin(body, rows[i].verb, rows[i].uid);
         assert_string_equal(ec_body_uid(body, rows[i].verb), rows[i].expected);
     }
@@ -277,8 +258,8 @@ static void mirrors_open_no_accounts(void **state)
     (void)state;
     auto_(ec_bound_free) struct ec_bound *pods = ec_bound_new();
     auto_(cor_json_free) struct cor_json *mirror =
-        json("{'metadata':{'namespace':'a','name':'m'," MIRROR "},'spec':{'nodeName':'n1',"
-             "'serviceAccountName':'default'}}");
+        test_json("{'metadata':{'namespace':'a','name':'m'," MIRROR "},'spec':{'nodeName':'n1',"
+                  "'serviceAccountName':'default'}}");
     ec_bound_put(pods, mirror);
     assert_false(
         ec_bound_need(pods, COR_VIEW("n1"), COR_VIEW("a"), "serviceaccount", COR_VIEW("default")));
@@ -305,8 +286,8 @@ static void nodes_are_pointed_at_the_cloud(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COR_COUNT(NODES); i++) {
-        auto_(cor_json_free) struct cor_json *node = json(NODES[i].before);
-        auto_(cor_json_free) struct cor_json *wanted = json(NODES[i].after);
+        auto_(cor_json_free) struct cor_json *node = test_json(NODES[i].before);
+        auto_(cor_json_free) struct cor_json *wanted = test_json(NODES[i].after);
         ec_body_point(node, "192.0.2.1", 10401);
         if (!cor_json_equal(node, wanted)) {
             auto_(cor_freep) char *got = cor_json_text(node);

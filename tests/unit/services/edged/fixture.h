@@ -14,28 +14,14 @@
 #include "common/base/mem.h"
 #include "services/edged/pod/inputs.h"
 #include "services/edged/pod/pod.h"
-
-/* Reads JSON in which ' stands for ". */
-static inline struct cor_json *json_of(const char *text)
-{
-    auto_(cor_freep) char *copy = cor_strdup(text);
-    for (char *c = copy; *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
-    }
-    struct cor_json *json = NULL;
-    struct cor_err err = COR_ERR_NONE;
-    if (cor_json_parse(cor_view_of(copy), 1 << 20, 0, &json, &err) != COR_OK) {
-        fail_msg("%s in %s", err.text, copy);
-    }
-    return json;
-}
+#include "tests/support/text/text.h"
 
 /* A pod default/web with uid u1 and this spec. */
 static inline struct pod *pod_of(const char *spec)
 {
     struct cor_json *object =
-        json_of("{'metadata':{'name':'web','namespace':'default','uid':'u1'}}");
-    cor_json_set(object, "spec", json_of(spec));
+        test_json("{'metadata':{'name':'web','namespace':'default','uid':'u1'}}");
+    cor_json_set(object, "spec", test_json(spec));
     struct pod *pod = NULL;
     struct cor_err err = COR_ERR_NONE;
     if (pod_parse(object, &pod, &err) != COR_OK) {

@@ -24,7 +24,7 @@ static void test_sets(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COR_COUNT(sets); i++) {
-        auto_(cor_json_free) struct cor_json *object = js(sets[i].object);
+        auto_(cor_json_free) struct cor_json *object = test_json(sets[i].object);
         auto_(cor_json_free) struct cor_json *set =
             kl_fields_of(kl_shape_of_kind(kl_builtin(KL_POD)), object);
         auto_(cor_json_free) struct cor_json *fields = kl_fields_v1(set);
@@ -52,7 +52,7 @@ static void run(enum kl_builtin kind, const struct act *acts, size_t count)
         auto_(kl_fail_free) struct kl_fail fail = {0};
         struct kl_applying applying = {kl_builtin(kind), acts[i].manager, acts[i].force,
                                        (struct cor_wall){COR_SEC(1000)}};
-        struct cor_json *config = js(acts[i].config);
+        struct cor_json *config = test_json(acts[i].config);
         struct cor_json *out = NULL;
         enum cor_code code = COR_OK;
         if (acts[i].update) {
@@ -142,8 +142,8 @@ static void test_lists(void **state)
 static void test_first_apply(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *live = js(CM("'x':'1'"));
-    auto_(cor_json_free) struct cor_json *config = js(CM("'x':'2'"));
+    auto_(cor_json_free) struct cor_json *live = test_json(CM("'x':'1'"));
+    auto_(cor_json_free) struct cor_json *config = test_json(CM("'x':'2'"));
     auto_(cor_json_free) struct cor_json *out = NULL;
     auto_(kl_fail_free) struct kl_fail fail = {0};
     struct kl_applying applying = {kl_builtin(KL_CONFIGMAP), "a", false, {COR_SEC(1)}};

@@ -8,18 +8,7 @@
 
 #include "common/base/mem.h"
 #include "services/kubelite/bind.h"
-
-/* Reads JSON in which ' stands for ". */
-static struct cor_json *json_of(const char *text)
-{
-    auto_(cor_freep) char *copy = cor_strdup(text);
-    for (char *c = copy; *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
-    }
-    struct cor_json *json = NULL;
-    assert_int_equal(cor_json_parse(cor_view_of(copy), 1 << 16, 0, &json, NULL), COR_OK);
-    return json;
-}
+#include "tests/support/text/text.h"
 
 #define VOLUME(name, more)                                                                         \
     "{'metadata':{'name':'" name "'},'spec':{'capacity':{'storage':'2Gi'},'accessModes':["         \
@@ -61,8 +50,8 @@ static void test_find(void **state)
          "[" VOLUME("a", "") "]", 1},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *claim = json_of(cases[i].claim);
-        auto_(cor_json_free) struct cor_json *volumes = json_of(cases[i].volumes);
+        auto_(cor_json_free) struct cor_json *claim = test_json(cases[i].claim);
+        auto_(cor_json_free) struct cor_json *volumes = test_json(cases[i].volumes);
         size_t which = kl_bind_find(claim, volumes);
         if (which != cases[i].which) {
             fail_msg("case %zu: %zu", i, which);
@@ -73,8 +62,8 @@ static void test_find(void **state)
 static void test_bind_and_phases(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *claims = json_of("[" CLAIM("") "]");
-    auto_(cor_json_free) struct cor_json *volumes = json_of("[" VOLUME("a", "") "]");
+    auto_(cor_json_free) struct cor_json *claims = test_json("[" CLAIM("") "]");
+    auto_(cor_json_free) struct cor_json *volumes = test_json("[" VOLUME("a", "") "]");
     auto_(cor_json_free) struct cor_json *none = cor_json_array();
     struct cor_json *claim = cor_json_item(claims, 0);
     struct cor_json *volume = cor_json_item(volumes, 0);

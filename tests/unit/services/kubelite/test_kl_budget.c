@@ -47,9 +47,9 @@ static void what_must_stay_is_counted(void **state)
         {BUDGET("'maxUnavailable':1"), 3, 3, 2, 1},
         {BUDGET("'maxUnavailable':1"), 0, 0, 0, 0},
     };
-    auto_(cor_json_free) struct cor_json *pods = js(PODS);
+    auto_(cor_json_free) struct cor_json *pods = test_json(PODS);
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
-        auto_(cor_json_free) struct cor_json *budget = js(ROWS[i].budget);
+        auto_(cor_json_free) struct cor_json *budget = test_json(ROWS[i].budget);
         struct kl_budget count = kl_budget_count(budget, pods, ROWS[i].scale);
         assert_int_equal(count.healthy, 3);
         assert_int_equal(count.expected, ROWS[i].expected);
@@ -74,7 +74,7 @@ static void some_pods_count_in_none(void **state)
          true},
     };
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
-        auto_(cor_json_free) struct cor_json *pod = js(ROWS[i].pod);
+        auto_(cor_json_free) struct cor_json *pod = test_json(ROWS[i].pod);
         assert_int_equal(kl_budget_exempts(pod), ROWS[i].exempt);
         assert_int_equal(kl_budget_is_healthy(pod), ROWS[i].healthy);
     }
@@ -101,10 +101,11 @@ static void the_sick_may_go_first(void **state)
          false,
          false},
     };
-    auto_(cor_json_free) struct cor_json *good = js(GOOD);
-    auto_(cor_json_free) struct cor_json *sick = js(POD("default", "", "Running", "False", ""));
+    auto_(cor_json_free) struct cor_json *good = test_json(GOOD);
+    auto_(cor_json_free) struct cor_json *sick =
+        test_json(POD("default", "", "Running", "False", ""));
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
-        auto_(cor_json_free) struct cor_json *budget = js(ROWS[i].budget);
+        auto_(cor_json_free) struct cor_json *budget = test_json(ROWS[i].budget);
         assert_int_equal(kl_budget_lets_go(budget, &ROWS[i].count, good), ROWS[i].healthy);
         assert_int_equal(kl_budget_lets_go(budget, &ROWS[i].count, sick), ROWS[i].sick);
     }

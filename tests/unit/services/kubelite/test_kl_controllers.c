@@ -66,13 +66,13 @@ static void settle(struct fixture *f)
 static void create_account(struct fixture *f)
 {
     kl_own_create(&f->api, kl_builtin(KL_SERVICEACCOUNT),
-                  js("{'metadata':{'name':'default','namespace':'d'}}"));
+                  test_json("{'metadata':{'name':'default','namespace':'d'}}"));
     settle(f);
 }
 
 static void create(struct fixture *f, enum kl_builtin kind, const char *text)
 {
-    kl_own_create(&f->api, kl_builtin(kind), js(text));
+    kl_own_create(&f->api, kl_builtin(kind), test_json(text));
     settle(f);
 }
 
@@ -143,7 +143,7 @@ static void test_pods_of_lost_nodes(void **state)
     static const char *const names[] = {"ran", "pinned"};
     create_account(f);
     for (size_t i = 0; i < COR_COUNT(names); i++) {
-        auto_(cor_json_free) struct cor_json *object = js(pod);
+        auto_(cor_json_free) struct cor_json *object = test_json(pod);
         cor_json_set_at(object, "metadata.name", cor_json_str(names[i]));
         kl_own_create(&f->api, kl_builtin(KL_POD), cor_json_ref(object));
     }

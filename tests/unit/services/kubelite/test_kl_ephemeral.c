@@ -10,7 +10,7 @@ static struct cor_json *pod_with(const char *image, const char *list)
         "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'p','namespace':'d','uid':'u'},'spec':{"
         "'containers':[{'name':'c','image':'%s'}],'ephemeralContainers':[%s]}}",
         image, list);
-    return js(text);
+    return test_json(text);
 }
 
 static void test_changes(void **state)

@@ -41,10 +41,10 @@ static void test_cases(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *patch = js(cases[i].patch);
+        auto_(cor_json_free) struct cor_json *patch = test_json(cases[i].patch);
         auto_(cor_json_free) struct cor_json *out = NULL;
         struct cor_err err = COR_ERR_NONE;
-        enum cor_code code = kl_json_patch(js(cases[i].target), patch, &out, &err);
+        enum cor_code code = kl_json_patch(test_json(cases[i].target), patch, &out, &err);
         if (cases[i].result != NULL) {
             if (code != COR_OK) {
                 fail_msg("case %zu: %s", i, err.text);
@@ -67,9 +67,9 @@ static void test_bounds(void **state)
         auto_(cor_json_free) struct cor_json *out = NULL;
         struct cor_err err = COR_ERR_NONE;
         for (int n = 0; n < 1000; n++) {
-            cor_json_add(patch, js(ops[i]));
+            cor_json_add(patch, test_json(ops[i]));
         }
-        assert_int_equal(kl_json_patch(js("{'a':{'b':1},'l':['x']}"), patch, &out, &err),
+        assert_int_equal(kl_json_patch(test_json("{'a':{'b':1},'l':['x']}"), patch, &out, &err),
                          COR_TOOBIG);
         assert_null(out);
     }

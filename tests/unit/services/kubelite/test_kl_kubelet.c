@@ -58,7 +58,7 @@ static void test_paths(void **state)
         {FREE, KL_SUB_PORTFORWARD, "", 400, "pod web does not have a host assigned"},
     };
     for (size_t i = 0; i < COR_COUNT(CASES); i++) {
-        auto_(cor_json_free) struct cor_json *pod = js(CASES[i].pod);
+        auto_(cor_json_free) struct cor_json *pod = test_json(CASES[i].pod);
         auto_(cor_buf_free) struct cor_buf path = {0};
         auto_(kl_fail_free) struct kl_fail fail = {0};
         struct kl_kubelet_ask ask = {CASES[i].sub, pod, cor_view_of(CASES[i].query)};
@@ -96,7 +96,7 @@ static void test_hosts(void **state)
     char *types[] = {(char[]){"InternalIP"}, (char[]){"ExternalIP"}, (char[]){"Hostname"}};
     struct cor_conf_strs list = {.items = types, .count = COR_COUNT(types)};
     for (size_t i = 0; i < COR_COUNT(CASES); i++) {
-        auto_(cor_json_free) struct cor_json *node = js(CASES[i].node);
+        auto_(cor_json_free) struct cor_json *node = test_json(CASES[i].node);
         auto_(cor_buf_free) struct cor_buf host = {0};
         auto_(kl_fail_free) struct kl_fail fail = {0};
         enum cor_code code = kl_kubelet_host(node, &list, &host, &fail);

@@ -48,7 +48,7 @@ static void test_bad_specs(void **state)
          "spec.tolerations[0].operator", "operator must be Exists"},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *body = js(cases[i].pod);
+        auto_(cor_json_free) struct cor_json *body = test_json(cases[i].pod);
         auto_(kl_fail_free) struct kl_fail fail = {0};
         auto_(kl_causes_free) struct kl_causes causes = {0};
         struct cor_json *pod = NULL;
@@ -83,7 +83,7 @@ static void test_filling(void **state)
         {"a@sha256:00", "IfNotPresent"},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *pod = js("{'spec':{'containers':[{}]}}");
+        auto_(cor_json_free) struct cor_json *pod = test_json("{'spec':{'containers':[{}]}}");
         struct cor_json *container = cor_json_item(cor_json_at(pod, "spec.containers"), 0);
         cor_json_set(container, "image", cor_json_str(cases[i].image));
         kl_pod_fill(pod);

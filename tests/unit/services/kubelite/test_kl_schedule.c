@@ -60,12 +60,12 @@ static void test_misfits(void **state)
          "node(s) didn't match Pod's node affinity"},
     };
     auto_(cor_json_free) struct cor_json *pods =
-        js("[{'spec':{'nodeName':'n1','containers':[{'resources':{'requests':{'example.com/"
-           "a':'1'}}}]}}"
-           "]");
+        test_json("[{'spec':{'nodeName':'n1','containers':[{'resources':{'requests':{'example.com/"
+                  "a':'1'}}}]}}"
+                  "]");
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *pod = js(cases[i].pod);
-        auto_(cor_json_free) struct cor_json *node = js(cases[i].node);
+        auto_(cor_json_free) struct cor_json *pod = test_json(cases[i].pod);
+        auto_(cor_json_free) struct cor_json *node = test_json(cases[i].node);
         const char *why = kl_misfit(pod, node, pods);
         if ((why == NULL) != (cases[i].why == NULL) ||
             (why != NULL && strcmp(why, cases[i].why) != 0)) {
@@ -77,13 +77,14 @@ static void test_misfits(void **state)
 static void test_choice(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *nodes = js("[{'metadata':{'name':'n1'},'status':{" READY
-                                                     "}},{'metadata':{'name':'n2'},'status':{" READY
-                                                     "}},{'metadata':{'name':'n3'},'status':{}}]");
-    auto_(cor_json_free) struct cor_json *pods =
-        js("[{'spec':{'nodeName':'n1'}},{'spec':{'nodeName':'n2'},'status':{'phase':'Failed'}}]");
-    auto_(cor_json_free) struct cor_json *pod = js("{}");
-    auto_(cor_json_free) struct cor_json *picky = js("{'spec':{'nodeSelector':{'a':'b'}}}");
+    auto_(cor_json_free) struct cor_json *nodes =
+        test_json("[{'metadata':{'name':'n1'},'status':{" READY
+                  "}},{'metadata':{'name':'n2'},'status':{" READY
+                  "}},{'metadata':{'name':'n3'},'status':{}}]");
+    auto_(cor_json_free) struct cor_json *pods = test_json(
+        "[{'spec':{'nodeName':'n1'}},{'spec':{'nodeName':'n2'},'status':{'phase':'Failed'}}]");
+    auto_(cor_json_free) struct cor_json *pod = test_json("{}");
+    auto_(cor_json_free) struct cor_json *picky = test_json("{'spec':{'nodeSelector':{'a':'b'}}}");
     auto_(cor_buf_free) struct cor_buf why = {0};
     const struct cor_json *node = kl_choose_node(pod, nodes, pods, NULL, &why);
     assert_string_equal(cor_json_str_at(node, "metadata.name", ""), "n2");
@@ -118,16 +119,16 @@ static void test_tolerates_for(void **state)
         {"[{'operator':'Exists','tolerationSeconds':-5}]", 0},
         {"[{'operator':'Exists','tolerationSeconds':9223372036854775807}]", INT32_MAX},
     };
-    auto_(cor_json_free) struct cor_json *node =
-        js("{'spec':{'taints':[{'key':'k','effect':'NoExecute'},{'key':'s','effect':'NoSchedule'},{"
-           "'key':'m','value':'v','effect':'NoExecute'}]}}");
+    auto_(cor_json_free) struct cor_json *node = test_json(
+        "{'spec':{'taints':[{'key':'k','effect':'NoExecute'},{'key':'s','effect':'NoSchedule'},{"
+        "'key':'m','value':'v','effect':'NoExecute'}]}}");
     auto_(cor_json_free) struct cor_json *calm =
-        js("{'spec':{'taints':[{'key':'k','effect':'NoSchedule'}]}}");
+        test_json("{'spec':{'taints':[{'key':'k','effect':'NoSchedule'}]}}");
     assert_true(kl_is_evicting(node));
     assert_false(kl_is_evicting(calm));
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
         auto_(cor_json_free) struct cor_json *pod = cor_json_object();
-        cor_json_set_at(pod, "spec.tolerations", js(cases[i].tolerations));
+        cor_json_set_at(pod, "spec.tolerations", test_json(cases[i].tolerations));
         assert_int_equal(kl_tolerates_for(pod, node), cases[i].seconds);
         assert_int_equal(kl_tolerates_for(pod, calm), KL_FOR_EVER);
     }

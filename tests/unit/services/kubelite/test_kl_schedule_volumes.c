@@ -48,20 +48,20 @@ static const struct row {
 static void test_rows(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *node = js("{'metadata':{'name':'n1'}}");
+    auto_(cor_json_free) struct cor_json *node = test_json("{'metadata':{'name':'n1'}}");
     auto_(cor_json_free) struct cor_json *classes =
-        js("[{'metadata':{'name':'late'},'volumeBindingMode':'WaitForFirstConsumer'}]");
+        test_json("[{'metadata':{'name':'late'},'volumeBindingMode':'WaitForFirstConsumer'}]");
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         bool two = strstr(rows[i].claims, "'d'") != NULL;
-        auto_(cor_json_free) struct cor_json *pod =
-            js(two ? "{'metadata':{'namespace':'a','name':'p'},'spec':{'volumes':[{'emptyDir':{}},"
-                     "{'persistentVolumeClaim':{'claimName':'c'}},{'persistentVolumeClaim':{"
-                     "'claimName':'d'}}]}}"
-                   : "{'metadata':{'namespace':'a','name':'p'},'spec':{'volumes':[{'emptyDir':{}},"
-                     "{'persistentVolumeClaim':{'claimName':'c'}}]}}");
-        auto_(cor_json_free) struct cor_json *claims = js(rows[i].claims);
-        auto_(cor_json_free) struct cor_json *volumes = js(rows[i].volumes);
-        auto_(cor_json_free) struct cor_json *pods = js(rows[i].pods);
+        auto_(cor_json_free) struct cor_json *pod = test_json(
+            two ? "{'metadata':{'namespace':'a','name':'p'},'spec':{'volumes':[{'emptyDir':{}},"
+                  "{'persistentVolumeClaim':{'claimName':'c'}},{'persistentVolumeClaim':{"
+                  "'claimName':'d'}}]}}"
+                : "{'metadata':{'namespace':'a','name':'p'},'spec':{'volumes':[{'emptyDir':{}},"
+                  "{'persistentVolumeClaim':{'claimName':'c'}}]}}");
+        auto_(cor_json_free) struct cor_json *claims = test_json(rows[i].claims);
+        auto_(cor_json_free) struct cor_json *volumes = test_json(rows[i].volumes);
+        auto_(cor_json_free) struct cor_json *pods = test_json(rows[i].pods);
         auto_(cor_buf_free) struct cor_buf lack = {0};
         struct kl_stock stock = {claims, volumes, classes};
         cor_buf_str(&lack, "");
@@ -81,11 +81,11 @@ static void test_rows(void **state)
 static void test_smallest(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *node = js("{'metadata':{'name':'n1'}}");
-    auto_(cor_json_free) struct cor_json *claim = js(WAITS("c"));
-    auto_(cor_json_free) struct cor_json *volumes = js("[" FREE("a", "3Gi", ON("n1")) "," FREE(
-        "b", "1Gi", ON("n2")) "," FREE("c", "2Gi", ON("n1")) "]");
-    auto_(cor_json_free) struct cor_json *taken = js("{'c':true}");
+    auto_(cor_json_free) struct cor_json *node = test_json("{'metadata':{'name':'n1'}}");
+    auto_(cor_json_free) struct cor_json *claim = test_json(WAITS("c"));
+    auto_(cor_json_free) struct cor_json *volumes = test_json("[" FREE(
+        "a", "3Gi", ON("n1")) "," FREE("b", "1Gi", ON("n2")) "," FREE("c", "2Gi", ON("n1")) "]");
+    auto_(cor_json_free) struct cor_json *taken = test_json("{'c':true}");
     struct kl_stock stock = {.volumes = volumes};
     assert_int_equal(kl_claim_volume(claim, node, &stock, NULL), 2);
     assert_int_equal(kl_claim_volume(claim, node, &stock, taken), 0);

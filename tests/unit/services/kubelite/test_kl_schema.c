@@ -26,9 +26,9 @@ static void test_pruning_and_defaults(void **state)
         {"{'spec':{'any':{'a':{'b':1}},'map':{'k':'v'},'mode':'B'}}",
          "{'spec':{'any':{'a':{'b':1}},'map':{'k':'v'},'mode':'B'}}", 0},
     };
-    auto_(cor_json_free) struct cor_json *schema = js(schema_text);
+    auto_(cor_json_free) struct cor_json *schema = test_json(schema_text);
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *value = js(cases[i].in);
+        auto_(cor_json_free) struct cor_json *value = test_json(cases[i].in);
         auto_(cor_json_free) struct cor_json *unknown = cor_json_array();
         kl_schema_prune(schema, value, unknown);
         kl_schema_default(schema, value);
@@ -63,9 +63,9 @@ static void test_validation(void **state)
         {"{'spec':{'n':1,'null':null}}", NULL, NULL},
         {"{'spec':{'n':1,'s':null}}", "spec.s", "must be of type string: \"null\""},
     };
-    auto_(cor_json_free) struct cor_json *schema = js(schema_text);
+    auto_(cor_json_free) struct cor_json *schema = test_json(schema_text);
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *value = js(cases[i].in);
+        auto_(cor_json_free) struct cor_json *value = test_json(cases[i].in);
         auto_(kl_causes_free) struct kl_causes causes = {0};
         kl_schema_check(schema, value, "", &causes);
         if (cor_json_count(causes.list) != (cases[i].field == NULL ? 0 : 1)) {
@@ -97,8 +97,8 @@ static void test_junctors(void **state)
         {"{'type':'number','multipleOf':2}", "3", false},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *schema = js(cases[i].schema);
-        auto_(cor_json_free) struct cor_json *value = js(cases[i].in);
+        auto_(cor_json_free) struct cor_json *schema = test_json(cases[i].schema);
+        auto_(cor_json_free) struct cor_json *value = test_json(cases[i].in);
         auto_(kl_causes_free) struct kl_causes causes = {0};
         kl_schema_check(schema, value, "x", &causes);
         if ((causes.list == NULL) != cases[i].valid) {

@@ -43,7 +43,7 @@ static void test_matching(void **state)
         {")", NULL, -1},
         {"app in (", NULL, -1},
     };
-    auto_(cor_json_free) struct cor_json *object = js(pod);
+    auto_(cor_json_free) struct cor_json *object = test_json(pod);
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
         struct kl_selector *selector = NULL;
         struct cor_err err = COR_ERR_NONE;

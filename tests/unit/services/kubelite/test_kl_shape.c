@@ -44,7 +44,7 @@ static void test_go_round_trip(void **state)
         {&k8s_core_v1_Secret, false, "{'metadata':{},'data':{'a':'!!'}}", NULL},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *in = js(cases[i].in);
+        auto_(cor_json_free) struct cor_json *in = test_json(cases[i].in);
         auto_(kl_shape_free) struct kl_shape shape = {.defaults = cases[i].defaults};
         auto_(cor_json_free) struct cor_json *out = kl_shape_object(&shape, cases[i].type, in);
         if (cases[i].out == NULL) {
@@ -61,7 +61,7 @@ static void test_go_round_trip(void **state)
 static void test_unknown_fields_are_named(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *in = js(
+    auto_(cor_json_free) struct cor_json *in = test_json(
         "{'metadata':{'name':'x'},'spec':{'contianers':[],'containers':[{'name':'a','imge':1}]}}");
     auto_(kl_shape_free) struct kl_shape shape = {0};
     auto_(cor_json_free) struct cor_json *out = kl_shape_object(&shape, &k8s_core_v1_Pod, in);
@@ -75,7 +75,7 @@ static void test_unknown_fields_are_named(void **state)
 static void test_errors_say_where(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *in = js("{'spec':{'containers':[{'image':5}]}}");
+    auto_(cor_json_free) struct cor_json *in = test_json("{'spec':{'containers':[{'image':5}]}}");
     auto_(kl_shape_free) struct kl_shape shape = {0};
     auto_(cor_json_free) struct cor_json *out = kl_shape_object(&shape, &k8s_core_v1_Pod, in);
     assert_string_equal(shape.error, "spec.containers[0].image: expected a string, found a number");
@@ -85,9 +85,9 @@ static void test_errors_say_where(void **state)
 static void test_shape_is_stable(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *in =
-        js("{'spec':{'containers':[{'name':'a','image':'b','livenessProbe':{'httpGet':{'port':1}},"
-           "'resources':{'limits':{'cpu':'1000m'}}}],'volumes':[{'name':'v','secret':{}}]}}");
+    auto_(cor_json_free) struct cor_json *in = test_json(
+        "{'spec':{'containers':[{'name':'a','image':'b','livenessProbe':{'httpGet':{'port':1}},"
+        "'resources':{'limits':{'cpu':'1000m'}}}],'volumes':[{'name':'v','secret':{}}]}}");
     auto_(kl_shape_free) struct kl_shape shape = {.defaults = true};
     auto_(cor_json_free) struct cor_json *once = kl_shape_object(&shape, &k8s_core_v1_Pod, in);
     auto_(cor_json_free) struct cor_json *twice = kl_shape_object(&shape, &k8s_core_v1_Pod, once);

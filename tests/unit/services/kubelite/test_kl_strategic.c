@@ -61,11 +61,11 @@ static void test_patches(void **state)
          "{'spec':{'nodeName':'n'}}"},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *patch = js(cases[i].patch);
+        auto_(cor_json_free) struct cor_json *patch = test_json(cases[i].patch);
         auto_(cor_json_free) struct cor_json *out = NULL;
         struct cor_err err = COR_ERR_NONE;
         enum cor_code code =
-            kl_strategic_apply(cases[i].type, js(cases[i].target), patch, &out, &err);
+            kl_strategic_apply(cases[i].type, test_json(cases[i].target), patch, &out, &err);
         if ((code == COR_OK) != (cases[i].result != NULL)) {
             fail_msg("case %zu: %s", i, err.text);
         }

@@ -56,7 +56,7 @@ static void test_pod_cells(void **state)
          "['p','0/1','Terminating',0]"},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *pod = js(cases[i].pod);
+        auto_(cor_json_free) struct cor_json *pod = test_json(cases[i].pod);
         auto_(cor_json_free) struct cor_json *cells = cor_json_array();
         cor_json_set_at(pod, "metadata.name", cor_json_str("p"));
         kl_pod_cells(pod, (struct cor_wall){0}, cells);
@@ -70,11 +70,11 @@ static void test_pod_cells(void **state)
 static void test_node_cells(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *node =
-        js("{'metadata':{'name':'n','labels':{'node-role.kubernetes.io/edge':'',"
-           "'node-role.kubernetes.io/agent':''}},'spec':{'unschedulable':true},'status':{"
-           "'conditions':[{'type':'Ready','status':'True'}],'addresses':[{'type':'InternalIP',"
-           "'address':'10.0.0.1'}],'nodeInfo':{'kubeletVersion':'v1'}}}");
+    auto_(cor_json_free) struct cor_json *node = test_json(
+        "{'metadata':{'name':'n','labels':{'node-role.kubernetes.io/edge':'',"
+        "'node-role.kubernetes.io/agent':''}},'spec':{'unschedulable':true},'status':{"
+        "'conditions':[{'type':'Ready','status':'True'}],'addresses':[{'type':'InternalIP',"
+        "'address':'10.0.0.1'}],'nodeInfo':{'kubeletVersion':'v1'}}}");
     auto_(cor_json_free) struct cor_json *cells = cor_json_array();
     kl_node_cells(node, (struct cor_wall){0}, cells);
     expect_json(cells,
@@ -95,7 +95,7 @@ static void test_json_path(void **state)
         {"spec.x", "1"},  {".spec.x[0]", "null"},
     };
     auto_(cor_json_free) struct cor_json *object =
-        js("{'spec':{'x':1,'list':[{'y':'a'},{'y':'b'}]},'a.b':2}");
+        test_json("{'spec':{'x':1,'list':[{'y':'a'},{'y':'b'}]},'a.b':2}");
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
         auto_(cor_json_free) struct cor_json *value = kl_crd_json_path(object, cases[i].path);
         auto_(cor_json_free) struct cor_json *shown =

@@ -68,8 +68,8 @@ static void test_replicasets(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COR_COUNT(set_cases); i++) {
-        auto_(cor_json_free) struct cor_json *set = js(set_cases[i].set);
-        auto_(cor_json_free) struct cor_json *pods = js(set_cases[i].pods);
+        auto_(cor_json_free) struct cor_json *set = test_json(set_cases[i].set);
+        auto_(cor_json_free) struct cor_json *pods = test_json(set_cases[i].pods);
         auto_(kl_plan_free) struct kl_plan plan = {0};
         kl_replicaset_sync(set, pods, NOW, &plan);
         expect_plan(&plan, set_cases[i].plan, i);
@@ -86,8 +86,8 @@ static void test_min_ready(void **state)
 {
     (void)state;
     auto_(cor_json_free) struct cor_json *pod =
-        js("{'status':{'conditions':[{'type':'Ready','status':'True','lastTransitionTime':"
-           "'1970-01-12T13:46:35Z'}]}}"); /* 5 s before NOW */
+        test_json("{'status':{'conditions':[{'type':'Ready','status':'True','lastTransitionTime':"
+                  "'1970-01-12T13:46:35Z'}]}}"); /* 5 s before NOW */
     auto_(kl_plan_free) struct kl_plan plan = {0};
     assert_true(kl_pod_available(pod, 5, NOW, &plan));
     assert_int_equal(plan.again_us, 0);
@@ -175,7 +175,7 @@ static void set_image(struct cor_json **deployment, const char *image)
 static void test_rollout(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *deployment = js(DEPLOYMENT);
+    auto_(cor_json_free) struct cor_json *deployment = test_json(DEPLOYMENT);
     auto_(cor_json_free) struct cor_json *list = cor_json_array();
     assert_true(roll_out(&deployment, list, 0, 4) < 50);
     assert_int_equal(cor_json_count(list), 1);
@@ -200,9 +200,9 @@ static void test_rollout(void **state)
 static void test_recreate(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *deployment = js(DEPLOYMENT);
+    auto_(cor_json_free) struct cor_json *deployment = test_json(DEPLOYMENT);
     auto_(cor_json_free) struct cor_json *list = cor_json_array();
-    cor_json_set_at(deployment, "spec.strategy", js("{'type':'Recreate'}"));
+    cor_json_set_at(deployment, "spec.strategy", test_json("{'type':'Recreate'}"));
     assert_true(roll_out(&deployment, list, 0, 3) < 50);
     set_image(&deployment, "2");
     auto_(kl_plan_free) struct kl_plan plan = {0};
@@ -221,7 +221,7 @@ static void test_proportion(void **state)
     } rows[] = {{6, 3, 4}, {10, 5, 6}, {1, 1, 1}};
     (void)state;
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
-        auto_(cor_json_free) struct cor_json *deployment = js(DEPLOYMENT);
+        auto_(cor_json_free) struct cor_json *deployment = test_json(DEPLOYMENT);
         auto_(cor_json_free) struct cor_json *list = cor_json_array();
         auto_(kl_plan_free) struct kl_plan plan = {0};
         assert_true(roll_out(&deployment, list, 0, 4) < 50);
@@ -249,7 +249,7 @@ static void test_proportion(void **state)
 static void test_deadline(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *deployment = js(DEPLOYMENT);
+    auto_(cor_json_free) struct cor_json *deployment = test_json(DEPLOYMENT);
     auto_(cor_json_free) struct cor_json *list = cor_json_array();
     auto_(kl_plan_free) struct kl_plan first = {0};
     kl_deployment_sync(deployment, list, NOW, &first);
@@ -299,8 +299,8 @@ static void test_jobs(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COR_COUNT(jobs); i++) {
-        auto_(cor_json_free) struct cor_json *job = js(jobs[i].job);
-        auto_(cor_json_free) struct cor_json *pods = js(jobs[i].pods);
+        auto_(cor_json_free) struct cor_json *job = test_json(jobs[i].job);
+        auto_(cor_json_free) struct cor_json *pods = test_json(jobs[i].pods);
         auto_(kl_plan_free) struct kl_plan plan = {0};
         kl_job_sync(job, pods, NOW, &plan);
         expect_plan(&plan, jobs[i].plan, i);
@@ -347,9 +347,9 @@ static void test_daemonsets(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COR_COUNT(daemons); i++) {
-        auto_(cor_json_free) struct cor_json *daemon = js(DAEMON("1"));
-        auto_(cor_json_free) struct cor_json *pods = js(daemons[i].pods);
-        auto_(cor_json_free) struct cor_json *nodes = js(daemons[i].nodes);
+        auto_(cor_json_free) struct cor_json *daemon = test_json(DAEMON("1"));
+        auto_(cor_json_free) struct cor_json *pods = test_json(daemons[i].pods);
+        auto_(cor_json_free) struct cor_json *nodes = test_json(daemons[i].nodes);
         auto_(cor_json_free) struct cor_json *none = cor_json_array();
         auto_(kl_plan_free) struct kl_plan plan = {0};
         kl_daemonset_sync(daemon, pods, nodes, none, &plan, NOW);
@@ -368,7 +368,7 @@ static void test_shares(void **state)
     (void)state;
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         auto_(cor_freep) char *text = cor_sprintf("[%s]", rows[i].value);
-        auto_(cor_json_free) struct cor_json *list = js(text);
+        auto_(cor_json_free) struct cor_json *list = test_json(text);
         assert_int_equal(kl_share_of(cor_json_item(list, 0), rows[i].total, true), rows[i].up);
         assert_int_equal(kl_share_of(cor_json_item(list, 0), rows[i].total, false), rows[i].down);
     }
@@ -378,9 +378,9 @@ static void test_hashes(void **state)
 {
     (void)state;
     char a[KL_HASH_SIZE], b[KL_HASH_SIZE], c[KL_HASH_SIZE];
-    auto_(cor_json_free) struct cor_json *one = js("{'a':1,'b':[1,2]}");
-    auto_(cor_json_free) struct cor_json *same = js("{'b':[1,2],'a':1}");
-    auto_(cor_json_free) struct cor_json *other = js("{'b':[2,1],'a':1}");
+    auto_(cor_json_free) struct cor_json *one = test_json("{'a':1,'b':[1,2]}");
+    auto_(cor_json_free) struct cor_json *same = test_json("{'b':[1,2],'a':1}");
+    auto_(cor_json_free) struct cor_json *other = test_json("{'b':[2,1],'a':1}");
     kl_template_hash(one, a);
     kl_template_hash(same, b);
     kl_template_hash(other, c);
@@ -411,7 +411,7 @@ static void test_fates(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COR_COUNT(fates); i++) {
-        auto_(cor_json_free) struct cor_json *object = js(fates[i].object);
+        auto_(cor_json_free) struct cor_json *object = test_json(fates[i].object);
         if (kl_gc_fate(&fates[i].owners, object, fates[i].dependents) != fates[i].fate) {
             fail_msg("case %zu", i);
         }

@@ -108,7 +108,7 @@ static void the_node_takes_what_fits(void **state)
     (void)state;
     static const char *const SYSCTLS[] = {"net.core.*"};
     static const struct pod_extra EXTRAS[] = {{"example.com/a", 3}, {"hugepages-2Mi", 2 << 20}};
-    auto_(cor_json_free) struct cor_json *object = json_of(NODE);
+    auto_(cor_json_free) struct cor_json *object = test_json(NODE);
     auto_(pod_free) struct pod *other = pod_of(OTHER);
     const struct pod *const others[] = {other};
     const struct admit_node node = {.name = "n1",
@@ -182,10 +182,10 @@ static void test_apparmor(void **state)
         struct admit_refusal refusal = {.reason = ""};
         struct admit_node node = {.name = "n1", .cpu_milli = 1, .memory = 1, .pods = 3};
         struct cor_json *object =
-            json_of("{'metadata':{'name':'web','namespace':'default','uid':'u1'}}");
+            test_json("{'metadata':{'name':'web','namespace':'default','uid':'u1'}}");
         auto_(pod_free) struct pod *pod = NULL;
-        cor_json_set_at(object, "metadata.annotations", json_of(cases[i].notes));
-        cor_json_set(object, "spec", json_of(cases[i].spec));
+        cor_json_set_at(object, "metadata.annotations", test_json(cases[i].notes));
+        cor_json_set(object, "spec", test_json(cases[i].spec));
         assert_int_equal(pod_parse(object, &pod, NULL), COR_OK);
         assert_int_equal(admit_pod(&node, NULL, 0, pod, &refusal), !cases[i].asks);
         assert_string_equal(refusal.reason, cases[i].asks ? "AppArmor" : "");

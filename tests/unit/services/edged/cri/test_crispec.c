@@ -26,7 +26,7 @@ static void made_free(struct made *made)
 static struct made make(const char *spec)
 {
     struct made made = {.pod = pod_of(spec), .arena = cor_arena_new(1 << 20)};
-    cor_json_set_at(made.pod->object, "metadata.labels", json_of("{'app':'x'}"));
+    cor_json_set_at(made.pod->object, "metadata.labels", test_json("{'app':'x'}"));
     crispec_sandbox(made.arena, &node, made.pod, 3, &made.sandbox);
     return made;
 }

@@ -29,10 +29,10 @@ static void test_drivers(void **state)
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         bool again = false;
-        auto_(cor_json_free) struct cor_json *had = json_of(rows[i].had);
-        auto_(cor_json_free) struct cor_json *gone = json_of(rows[i].gone);
-        auto_(cor_json_free) struct cor_json *here = json_of(rows[i].here);
-        auto_(cor_json_free) struct cor_json *want = json_of(rows[i].is);
+        auto_(cor_json_free) struct cor_json *had = test_json(rows[i].had);
+        auto_(cor_json_free) struct cor_json *gone = test_json(rows[i].gone);
+        auto_(cor_json_free) struct cor_json *here = test_json(rows[i].here);
+        auto_(cor_json_free) struct cor_json *want = test_json(rows[i].is);
         auto_(cor_json_free) struct cor_json *is = csi_node_drivers(had, gone, here, &again);
         assert_true(cor_json_equal(is, want));
         assert_int_equal(again, rows[i].again);

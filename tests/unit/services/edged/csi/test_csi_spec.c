@@ -11,7 +11,7 @@
 static enum cor_code read_volume(const char *source, const struct cor_json *pv,
                                  struct csi_volume *out, struct cor_err *err)
 {
-    auto_(cor_json_free) struct cor_json *json = json_of(source);
+    auto_(cor_json_free) struct cor_json *json = test_json(source);
     auto_(pod_free) struct pod *pod = pod_of(POD);
     const struct pod_volume volume = {
         .name = "v", .external = POD_EXTERNAL_CSI, .source = json, .persistent = pv};
@@ -32,10 +32,10 @@ static void test_modes(void **state)
                 {"[]", 1, true, false},
                 {"['Odd']", 1, false, false}};
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
-        auto_(cor_json_free) struct cor_json *pv = json_of(PV);
+        auto_(cor_json_free) struct cor_json *pv = test_json(PV);
         auto_(csi_volume_free) struct csi_volume volume = {0};
         struct cor_err err = COR_ERR_NONE;
-        cor_json_set_at(pv, "spec.accessModes", json_of(rows[i].modes));
+        cor_json_set_at(pv, "spec.accessModes", test_json(rows[i].modes));
         assert_int_equal(read_volume("{'driver':'d','volumeHandle':'h'}", pv, &volume, &err),
                          COR_OK);
         assert_int_equal(volume.mode, rows[i].mode);
@@ -60,7 +60,7 @@ static void test_bad_volumes(void **state)
          "'namespace':'n'}}",
          "csi: a reference to a Secret is none"},
     };
-    auto_(cor_json_free) struct cor_json *pv = json_of(PV);
+    auto_(cor_json_free) struct cor_json *pv = test_json(PV);
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         auto_(csi_volume_free) struct csi_volume volume = {0};
         struct cor_err err = COR_ERR_NONE;
@@ -91,14 +91,11 @@ static void test_policy(void **state)
         {503, "{}", false, "cannot get CSIDriver d", false},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
-        auto_(cor_json_free) struct cor_json *pv = json_of(PV);
+        auto_(cor_json_free) struct cor_json *pv = test_json(PV);
         auto_(csi_volume_free) struct csi_volume volume = {0};
-        auto_(cor_freep) char *driver = cor_strdup(rows[i].driver);
+        auto_(cor_freep) char *driver = test_quoted(rows[i].driver);
         struct csi_policy policy = {0};
         struct cor_err err = COR_ERR_NONE;
-        for (char *c = driver; *c != '\0'; c++) {
-            *c = *c == '\'' ? '"' : *c;
-        }
         assert_int_equal(read_volume("{'driver':'d','volumeHandle':'h'}", rows[i].own ? NULL : pv,
                                      &volume, &err),
                          COR_OK);
@@ -132,8 +129,8 @@ static void test_attachment(void **state)
         {503, "{}", "cannot get VolumeAttachment", 0},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
-        auto_(cor_json_free) struct cor_json *pv = json_of(PV);
-        auto_(cor_json_free) struct cor_json *object = json_of(rows[i].object);
+        auto_(cor_json_free) struct cor_json *pv = test_json(PV);
+        auto_(cor_json_free) struct cor_json *object = test_json(rows[i].object);
         auto_(cor_freep) char *text = cor_json_text(object);
         auto_(csi_volume_free) struct csi_volume volume = {0};
         struct cor_err err = COR_ERR_NONE;
@@ -170,14 +167,14 @@ static void test_grown(void **state)
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         int64_t bytes = 0;
-        auto_(cor_json_free) struct cor_json *claim = json_of(rows[i].claim);
-        auto_(cor_json_free) struct cor_json *pv = json_of(rows[i].pv);
+        auto_(cor_json_free) struct cor_json *claim = test_json(rows[i].claim);
+        auto_(cor_json_free) struct cor_json *pv = test_json(rows[i].pv);
         assert_int_equal(csi_has_grown(claim, pv, &bytes), rows[i].bytes != 0);
         assert_true(rows[i].bytes == 0 || bytes == rows[i].bytes);
     }
     auto_(cor_json_free) struct cor_json *claim =
-        json_of("{'status':{'conditions':[{'type':'Resizing'},{'type':'Other'}]}}");
-    auto_(cor_json_free) struct cor_json *pv = json_of(rows[0].pv);
+        test_json("{'status':{'conditions':[{'type':'Resizing'},{'type':'Other'}]}}");
+    auto_(cor_json_free) struct cor_json *pv = test_json(rows[0].pv);
     auto_(cor_json_free) struct cor_json *patch = csi_grown(claim, pv);
     auto_(cor_freep) char *text = cor_json_text(patch);
     assert_string_equal(text, "{\"status\":{\"capacity\":{\"storage\":\"2Gi\"},\"conditions\":[{"
@@ -207,11 +204,11 @@ static void test_group(void **state)
     };
     auto_(pod_free) struct pod *pod = pod_of(POD);
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
-        auto_(cor_json_free) struct cor_json *pv = json_of(PV);
+        auto_(cor_json_free) struct cor_json *pv = test_json(PV);
         auto_(csi_volume_free) struct csi_volume volume = {0};
         const struct csi_policy policy = {.group = rows[i].group};
         struct cor_err err = COR_ERR_NONE;
-        cor_json_set_at(pv, "spec.accessModes", json_of(rows[i].modes));
+        cor_json_set_at(pv, "spec.accessModes", test_json(rows[i].modes));
         assert_int_equal(read_volume(rows[i].source, pv, &volume, &err), COR_OK);
         assert_int_equal(csi_wants_group(&volume, &policy, pod), rows[i].wants);
     }
@@ -228,13 +225,13 @@ static void test_own(void **state)
         read_volume("{'driver':'d','volumeAttributes':{'a':'1','b':2}}", NULL, &volume, &err),
         COR_OK);
     csi_add_pod_info(&volume, pod);
-    auto_(cor_json_free) struct cor_json *context = json_of(
+    auto_(cor_json_free) struct cor_json *context = test_json(
         "{'a':'1','csi.storage.k8s.io/pod.name':'web','csi.storage.k8s.io/pod.namespace':'default',"
         "'csi.storage.k8s.io/pod.uid':'u1','csi.storage.k8s.io/serviceAccount.name':'sa',"
         "'csi.storage.k8s.io/ephemeral':'true'}");
     auto_(cor_json_free) struct cor_json *expected =
-        json_of("{'specVolID':'','volumeHandle':'csi-u1-v','driverName':'d','nodeName':'n1',"
-                "'volumeLifecycleMode':'Ephemeral'}");
+        test_json("{'specVolID':'','volumeHandle':'csi-u1-v','driverName':'d','nodeName':'n1',"
+                  "'volumeLifecycleMode':'Ephemeral'}");
     auto_(cor_json_free) struct cor_json *data = csi_vol_data(&volume, "n1");
     assert_true(cor_json_equal(volume.context, context));
     assert_true(cor_json_equal(data, expected));

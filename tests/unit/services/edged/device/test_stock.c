@@ -25,11 +25,11 @@ static void set_devices(struct stock *stock, const char *resource, size_t health
 
 static struct pod *named(const char *uid, const char *spec)
 {
-    struct cor_json *object = json_of("{'metadata':{'name':'web','namespace':'default'}}");
+    struct cor_json *object = test_json("{'metadata':{'name':'web','namespace':'default'}}");
     struct cor_err err = COR_ERR_NONE;
     struct pod *pod = NULL;
     cor_json_set_at(object, "metadata.uid", cor_json_str(uid));
-    cor_json_set(object, "spec", json_of(spec));
+    cor_json_set(object, "spec", test_json(spec));
     if (pod_parse(object, &pod, &err) != COR_OK) {
         fail_msg("%s", err.text);
     }
@@ -220,12 +220,12 @@ static void test_bad_disk(void **state)
         "'ResourceName':'r/r','DeviceIDs':{'-1':['a']},'AllocResp':'%%'}]}}"};
     for (size_t i = 0; i < COR_COUNT(bad); i++) {
         auto_(stock_free) struct stock *stock = stock_new();
-        auto_(cor_json_free) struct cor_json *json = json_of(bad[i]);
+        auto_(cor_json_free) struct cor_json *json = test_json(bad[i]);
         stock_load(stock, json);
         assert_null(stock_grant(stock, "u", NULL, NULL));
     }
     auto_(stock_free) struct stock *stock = stock_new();
-    auto_(cor_json_free) struct cor_json *numa = json_of(
+    auto_(cor_json_free) struct cor_json *numa = test_json(
         "{'Data':{'PodDeviceEntries':[{'PodUID':'u','ContainerName':'c','ResourceName':'r/r',"
         "'DeviceIDs':{'0':['a'],'1':['b',7,'']},'AllocResp':''}],'RegisteredDevices':null}}");
     stock_load(stock, numa);

@@ -25,8 +25,8 @@ static void new_pods_are_held(void **state)
          "{}", false},
     };
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
-        auto_(cor_json_free) struct cor_json *object = json_of(ROWS[i].object);
-        auto_(cor_json_free) struct cor_json *status = json_of(ROWS[i].status);
+        auto_(cor_json_free) struct cor_json *object = test_json(ROWS[i].object);
+        auto_(cor_json_free) struct cor_json *status = test_json(ROWS[i].status);
         assert_int_equal(hold_begins(object, status), ROWS[i].held);
     }
 }

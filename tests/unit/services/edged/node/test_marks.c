@@ -104,7 +104,7 @@ static void nothing_is_taken_blindly(void **state)
     for (size_t i = 0; i <= COR_COUNT(BAD); i++) {
         auto_(cor_json_free) struct cor_json *there = NULL;
         if (i < COR_COUNT(BAD)) {
-            there = json_of("{'metadata':{'labels':{'x':'y'},'annotations':{}}}");
+            there = test_json("{'metadata':{'labels':{'x':'y'},'annotations':{}}}");
             cor_json_set(cor_json_at(there, ANNOTATIONS), "coracle.io/settings",
                          cor_json_str(BAD[i]));
         }

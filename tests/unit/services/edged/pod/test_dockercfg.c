@@ -27,11 +27,11 @@ static void test_logins(void **state)
         {"other", "{}", "reg.example/a", NULL},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *config = json_of(cases[i].config);
+        auto_(cor_json_free) struct cor_json *config = test_json(cases[i].config);
         auto_(cor_freep) char *text = cor_json_text(config);
         auto_(cor_buf_free) struct cor_buf coded = {0};
         cor_base64(&coded, cor_view_of(text));
-        auto_(cor_json_free) struct cor_json *secret = json_of("{'data':{}}");
+        auto_(cor_json_free) struct cor_json *secret = test_json("{'data':{}}");
         cor_json_set(cor_json_get(secret, "data"), cases[i].key, cor_json_str(coded.data));
         auto_(dockercfg_free) struct dockercfg_login login = {0};
         bool found = dockercfg_find(secret, cases[i].image, &login);

@@ -15,8 +15,8 @@ static enum cor_code build(const char *env_list, const char *env_from, struct en
         "'resources':{'limits':{'cpu':'1500m'}},'env':%s,'envFrom':%s}]}",
         env_list, env_from);
     auto_(pod_free) struct pod *pod = pod_of(spec);
-    cor_json_set_at(pod->object, "metadata.labels", json_of("{'z':'1'}"));
-    struct objects objects = {json_of(OBJECTS), NULL};
+    cor_json_set_at(pod->object, "metadata.labels", test_json("{'z':'1'}"));
+    struct objects objects = {test_json(OBJECTS), NULL};
     struct inputs inputs = inputs_of(&objects);
     enum cor_code code = env_build(pod, pod_container(pod, 0), &inputs, out, err);
     cor_json_free(&objects.all);
@@ -121,7 +121,7 @@ static void test_labels_as_kubelet_prints_them(void **state)
 {
     (void)state;
     auto_(pod_free) struct pod *pod = pod_of("{'containers':[{'name':'c','image':'i:1'}]}");
-    cor_json_set_at(pod->object, "metadata.labels", json_of("{'z':'1','a':'two'}"));
+    cor_json_set_at(pod->object, "metadata.labels", test_json("{'z':'1','a':'two'}"));
     auto_(cor_buf_free) struct cor_buf out = {0};
     struct cor_err err = COR_ERR_NONE;
     assert_int_equal(inputs_field(pod, &test_facts, "metadata.labels", &out, &err), COR_OK);

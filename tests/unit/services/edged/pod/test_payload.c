@@ -15,7 +15,7 @@ static enum cor_code build(const char *volume, const char *token, struct cor_buf
                                               ",'image':'i:1'}],'volumes':[{'name':'v',%s}]}",
                                               volume);
     auto_(pod_free) struct pod *pod = pod_of(spec);
-    struct objects objects = {json_of(OBJECTS), token};
+    struct objects objects = {test_json(OBJECTS), token};
     struct inputs inputs = inputs_of(&objects);
     auto_(payload_free) struct payload payload = {0};
     enum cor_code code = payload_build(pod, &pod->volumes[0], &inputs, &payload, err);
@@ -101,7 +101,7 @@ static void test_hash_tells_changes(void **state)
         "{'configmap/cm':{'data':{'b':'1'}}}", "{'configmap/cm':{'data':{'a':'1','b':''}}}"};
     uint64_t seen[COR_COUNT(objects_of)];
     for (size_t i = 0; i < COR_COUNT(objects_of); i++) {
-        struct objects objects = {json_of(objects_of[i]), NULL};
+        struct objects objects = {test_json(objects_of[i]), NULL};
         struct inputs inputs = inputs_of(&objects);
         auto_(payload_free) struct payload payload = {0};
         struct cor_err err = COR_ERR_NONE;

@@ -130,7 +130,7 @@ static void test_bad_pods(void **state)
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
         struct pod *pod = NULL;
         struct cor_err err = COR_ERR_NONE;
-        enum cor_code code = pod_parse(json_of(cases[i].object), &pod, &err);
+        enum cor_code code = pod_parse(test_json(cases[i].object), &pod, &err);
         if (code == COR_OK || strstr(err.text, cases[i].says) == NULL) {
             fail_msg("case %zu: code %d: %s", i, (int)code, err.text);
         }
@@ -141,7 +141,7 @@ static void test_bad_pods(void **state)
 static void test_too_many(void **state)
 {
     (void)state;
-    struct cor_json *object = json_of("{'metadata':{'name':'a','namespace':'b','uid':'u'}}");
+    struct cor_json *object = test_json("{'metadata':{'name':'a','namespace':'b','uid':'u'}}");
     struct cor_json *list = cor_json_array();
     for (int i = 0; i <= POD_CONTAINERS_MAX; i++) {
         struct cor_json *container = cor_json_object();

@@ -310,7 +310,7 @@ static void attempt_types(struct walk *walk, const struct shape_at *at, enum sha
     for (size_t type = COR_JSON_BOOL; type < COR_COUNT(values); type++) {
         if (!fits(kind, (enum cor_json_type)type)) {
             auto_(cor_freep) char *text = cor_sprintf("[%s]", values[type]);
-            auto_(cor_json_free) struct cor_json *list = json_of(text);
+            auto_(cor_json_free) struct cor_json *list = test_json(text);
             attempt(walk, at, cor_json_ref(cor_json_item(list, 0)), MUST_BE_REFUSED, values[type]);
         }
     }
@@ -419,7 +419,7 @@ static void walk_fields(struct walk *walk, const struct shape_at *at, const stru
 static void test_every_field(void **state)
 {
     (void)state;
-    struct walk walk = {.sample = json_of(SAMPLE), .huge = huge_text()};
+    struct walk walk = {.sample = test_json(SAMPLE), .huge = huge_text()};
     struct pod *pod = NULL;
     struct cor_err err = COR_ERR_NONE;
     if (pod_parse(cor_json_copy(walk.sample), &pod, &err) != COR_OK) {
@@ -505,7 +505,7 @@ static void test_sample_is_complete(void **state)
     (void)state;
     auto_(cor_json_free) struct cor_json *top = cor_json_array();
     struct cor_map *seen = cor_map_new(NULL);
-    cor_json_add(top, json_of(SAMPLE));
+    cor_json_add(top, test_json(SAMPLE));
     all_are_there(top, pod_fields, "");
     see(seen, cor_json_item(top, 0), pod_fields);
     all_are_seen(seen, pod_fields, "");

@@ -141,8 +141,8 @@ static void test_rules(void **state)
         struct pod *pod = NULL;
         struct cor_err err = COR_ERR_NONE;
         struct cor_json *object =
-            json_of("{'metadata':{'name':'web','namespace':'default','uid':'u1'}}");
-        cor_json_set(object, "spec", json_of(cases[i].spec));
+            test_json("{'metadata':{'name':'web','namespace':'default','uid':'u1'}}");
+        cor_json_set(object, "spec", test_json(cases[i].spec));
         enum cor_code code = pod_parse(object, &pod, &err);
         if (code != COR_INVALID || strcmp(err.text, cases[i].says) != 0) {
             fail_msg("case %zu: code %d: %s", i, (int)code, err.text);

@@ -51,10 +51,10 @@ static void test_quantities(void **state)
     }
 }
 
-static void test_json(void **state)
+static void test_of_json(void **state)
 {
     (void)state;
-    auto_(cor_json_free) struct cor_json *json = json_of("[2,'250m',true,null,1.5]");
+    auto_(cor_json_free) struct cor_json *json = test_json("[2,'250m',true,null,1.5]");
     int64_t milli = 0;
     assert_true(quantity_json_milli(cor_json_item(json, 0), &milli));
     assert_int_equal(milli, 2000);
@@ -70,6 +70,6 @@ static void test_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_quantities),
-                                       cmocka_unit_test(test_json)};
+                                       cmocka_unit_test(test_of_json)};
     return cmocka_run_group_tests_name("quantity", tests, NULL, NULL);
 }

@@ -38,9 +38,9 @@ static void test_what_is_news(void **state)
     auto_(refs_free) struct refs refs = {0};
     refs_collect(&refs, pod);
     struct ref *ref = refs_find(&refs, false, "cm");
-    assert_true(refs_set(ref, json_of("{'data':{'k':'1'}}")));
-    assert_false(refs_set(ref, json_of("{'data':{'k':'1'}}")));
-    assert_true(refs_set(ref, json_of("{'data':{'k':'2'}}")));
+    assert_true(refs_set(ref, test_json("{'data':{'k':'1'}}")));
+    assert_false(refs_set(ref, test_json("{'data':{'k':'1'}}")));
+    assert_true(refs_set(ref, test_json("{'data':{'k':'2'}}")));
     assert_true(refs_set(ref, NULL));
     assert_int_equal(ref->state, REF_ABSENT);
     refs_ask_again(&refs, (struct cor_mono){0});
@@ -50,7 +50,7 @@ static void test_what_is_news(void **state)
     refs_fail(ref, "no link");
     assert_false(refs_are_asked(&refs));
     assert_string_equal(ref->error, "no link");
-    assert_true(refs_set(ref, json_of("{}")));
+    assert_true(refs_set(ref, test_json("{}")));
 }
 
 /* Renewed when 20 % of its life is left, at the latest after a day, never in a hurry. */
@@ -70,7 +70,7 @@ static void test_when_tokens_are_due(void **state)
         struct ref_token token = {.audience = cor_strdup(""), .seconds = cases[i].seconds};
         auto_(cor_freep) char *text =
             cor_sprintf("{'status':{'token':'t','expirationTimestamp':'%s'}}", cases[i].expiry);
-        auto_(cor_json_free) struct cor_json *answer = json_of(text);
+        auto_(cor_json_free) struct cor_json *answer = test_json(text);
         assert_true(refs_set_token(&token, answer, (struct cor_wall){0}, (struct cor_mono){0}));
         assert_int_equal(token.due.us, COR_SEC(cases[i].due_s));
         refs_fail_token(&token, "no link", (struct cor_mono){0});
@@ -98,7 +98,7 @@ static void test_bad_token_answers(void **state)
         "{'status':{'token':'x','expirationTimestamp':'soon'}}"};
     for (size_t i = 0; i < COR_COUNT(answers); i++) {
         struct ref_token token = {.seconds = 600};
-        auto_(cor_json_free) struct cor_json *answer = json_of(answers[i]);
+        auto_(cor_json_free) struct cor_json *answer = test_json(answers[i]);
         assert_false(refs_set_token(&token, answer, (struct cor_wall){0}, (struct cor_mono){0}));
         assert_null(token.token);
     }

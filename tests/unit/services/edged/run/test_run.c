@@ -622,7 +622,7 @@ static void test_final_phase_is_remembered(void **state)
     (void)state;
     struct sim sim;
     sim_start(&sim, "{'restartPolicy':'Never'," ONE "}");
-    auto_(cor_json_free) struct cor_json *status = json_of("{'phase':'Succeeded'}");
+    auto_(cor_json_free) struct cor_json *status = test_json("{'phase':'Succeeded'}");
     run_recall(sim.run, status);
     sim_settle(&sim);
     sim_expect(&sim, "");
@@ -657,7 +657,7 @@ static void test_restart_count_survives_lost_containers(void **state)
             cor_sprintf("{'phase':'Running','containerStatuses':[{'name':'a','restartCount':4,%s},"
                         "{'name':'other','restartCount':-1}]}",
                         ROWS[i].status);
-        auto_(cor_json_free) struct cor_json *status = json_of(text);
+        auto_(cor_json_free) struct cor_json *status = test_json(text);
         run_recall(sim.run, status);
         sim_settle(&sim);
         assert_int_equal(sim_state(&sim, "a")->attempt, ROWS[i].attempt);

@@ -201,8 +201,8 @@ static void test_recall(void **state)
     begin(&sim, "{'containers':[" C("a", ",'startupProbe':" EXEC ",'readinessProbe':" EXEC) "]}");
     assert_false(run_has_started(sim.run, 0));
     auto_(cor_json_free) struct cor_json *status =
-        json_of("{'containerStatuses':[{'name':'a','containerID':'containerd://c0','ready':true,"
-                "'started':true,'restartCount':0}]}");
+        test_json("{'containerStatuses':[{'name':'a','containerID':'containerd://c0','ready':true,"
+                  "'started':true,'restartCount':0}]}");
     run_free(&sim.run);
     sim.run = run_new(sim.pod);
     run_recall(sim.run, status);

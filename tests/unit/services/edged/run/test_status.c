@@ -108,7 +108,7 @@ static void test_readiness_gates(void **state)
     sim_settle(&sim);
     for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
         auto_(cor_freep) char *text = cor_sprintf("{'conditions':[%s]}", ROWS[i].conditions);
-        auto_(cor_json_free) struct cor_json *told = json_of(text);
+        auto_(cor_json_free) struct cor_json *told = test_json(text);
         run_told_status(sim.run, told);
         auto_(cor_json_free) struct cor_json *status = build(&sim, pending, second_time);
         bool is_true = strcmp(ROWS[i].ready, "True") == 0;
@@ -219,11 +219,11 @@ static void test_old_addresses_go(void **state)
         {"{'podIPs':[{'ip':'10.1.0.2'}]}",
          "[{'ip':'10.1.0.3'},{'$patch':'delete','ip':'10.1.0.2'}]"},
     };
-    auto_(cor_json_free) struct cor_json *status = json_of("{'podIPs':[{'ip':'10.1.0.3'}]}");
+    auto_(cor_json_free) struct cor_json *status = test_json("{'podIPs':[{'ip':'10.1.0.3'}]}");
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
         auto_(cor_json_free) struct cor_json *known =
-            rows[i].known == NULL ? NULL : json_of(rows[i].known);
-        auto_(cor_json_free) struct cor_json *want = json_of(rows[i].want);
+            rows[i].known == NULL ? NULL : test_json(rows[i].known);
+        auto_(cor_json_free) struct cor_json *want = test_json(rows[i].want);
         auto_(cor_json_free) struct cor_json *patch = status_patch("u1", status, known);
         assert_true(cor_json_equal(cor_json_at(patch, "status.podIPs"), want));
     }

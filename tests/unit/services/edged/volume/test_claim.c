@@ -28,7 +28,7 @@ static void test_bound_to(void **state)
          "PVC is being deleted", COR_RETRY},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *claim = json_of(cases[i].claim);
+        auto_(cor_json_free) struct cor_json *claim = test_json(cases[i].claim);
         struct cor_err err = COR_ERR_NONE;
         const char *volume = "";
         enum cor_code code = claim_bound_to(claim, &volume, &err);
@@ -72,12 +72,12 @@ static void test_place(void **state)
         {"{" REF ",'csi':{'driver':'d','volumeHandle':'h'}}", " ", COR_OK},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *claim = json_of(CLAIM);
-        auto_(cor_json_free) struct cor_json *labels = json_of(LABELS);
-        auto_(cor_json_free) struct cor_json *volume = json_of("{'metadata':{'name':'pv1'}}");
+        auto_(cor_json_free) struct cor_json *claim = test_json(CLAIM);
+        auto_(cor_json_free) struct cor_json *labels = test_json(LABELS);
+        auto_(cor_json_free) struct cor_json *volume = test_json("{'metadata':{'name':'pv1'}}");
         struct cor_err err = COR_ERR_NONE;
         struct claim_place place;
-        cor_json_set(volume, "spec", json_of(cases[i].spec));
+        cor_json_set(volume, "spec", test_json(cases[i].spec));
         enum cor_code code = claim_place(claim, volume, labels, &place, &err);
         auto_(cor_freep) char *text =
             code == COR_OK ? cor_sprintf("%s %s", place.type, place.path) : cor_strdup(err.text);
@@ -114,14 +114,14 @@ static void test_node_affinity(void **state)
         {"[]", false},
     };
     for (size_t i = 0; i < COR_COUNT(cases); i++) {
-        auto_(cor_json_free) struct cor_json *claim = json_of(CLAIM);
-        auto_(cor_json_free) struct cor_json *labels = json_of(LABELS);
+        auto_(cor_json_free) struct cor_json *claim = test_json(CLAIM);
+        auto_(cor_json_free) struct cor_json *labels = test_json(LABELS);
         auto_(cor_json_free) struct cor_json *volume =
-            json_of("{'metadata':{'name':'pv1'},'spec':{" REF ",'local':{'path':'/a'}}}");
+            test_json("{'metadata':{'name':'pv1'},'spec':{" REF ",'local':{'path':'/a'}}}");
         struct cor_err err = COR_ERR_NONE;
         struct claim_place place;
         cor_json_set_at(volume, "spec.nodeAffinity.required.nodeSelectorTerms",
-                        json_of(cases[i].terms));
+                        test_json(cases[i].terms));
         enum cor_code code = claim_place(claim, volume, labels, &place, &err);
         if ((code == COR_OK) != cases[i].fits || (code != COR_OK && code != COR_DENIED)) {
             fail_msg("case %zu: %s", i, err.text);

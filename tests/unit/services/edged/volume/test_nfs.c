@@ -42,13 +42,13 @@ static void test_arguments(void **state)
          COR_INVALID},
     };
     for (size_t i = 0; i < COR_COUNT(rows); i++) {
-        auto_(cor_json_free) struct cor_json *source = json_of(rows[i].source);
+        auto_(cor_json_free) struct cor_json *source = test_json(rows[i].source);
         auto_(cor_json_free) struct cor_json *pv = NULL;
         auto_(nfs_mount_free) struct nfs_mount mount = {0};
         struct cor_err err = COR_ERR_NONE;
         if (rows[i].options != NULL) {
-            pv = json_of("{'spec':{}}");
-            cor_json_set_at(pv, "spec.mountOptions", json_of(rows[i].options));
+            pv = test_json("{'spec':{}}");
+            cor_json_set_at(pv, "spec.mountOptions", test_json(rows[i].options));
         }
         const struct pod_volume volume = {
             .external = POD_EXTERNAL_NFS, .source = source, .persistent = pv};
