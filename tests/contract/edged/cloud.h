@@ -376,6 +376,33 @@ static inline bool cloud_has_event(struct cloud *cloud, void *reason)
     return false;
 }
 
+/* An event whose message has this text. */
+static inline bool cloud_has_words(struct cloud *cloud, void *text)
+{
+    for (size_t i = 0; i < cor_json_count(cloud->events); i++) {
+        const char *message = cor_json_str_at(cor_json_item(cloud->events, i), "message", "");
+        if (strstr(message, text) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A file, and all that is in it. */
+struct cloud_file {
+    const char *path;
+    const char *content;
+};
+
+static inline bool cloud_has_file(struct cloud *cloud, void *with)
+{
+    (void)cloud;
+    const struct cloud_file *file = with;
+    auto_(cor_buf_free) struct cor_buf buf = {0};
+    return cor_file_read(file->path, 65536, &buf, NULL) == COR_OK &&
+           cor_view_is(cor_buf_as_view(&buf), file->content);
+}
+
 /* Starts edged as a child. */
 static inline void cloud_start_edged(struct cloud *cloud)
 {

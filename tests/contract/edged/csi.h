@@ -76,18 +76,6 @@ static inline size_t count_of(const struct cloud *cloud, const char *text)
     return test_count(log, text);
 }
 
-/* An event whose message has this text. */
-static inline bool says(struct cloud *cloud, void *text)
-{
-    for (size_t i = 0; i < cor_json_count(cloud->events); i++) {
-        const char *message = cor_json_str_at(cor_json_item(cloud->events, i), "message", "");
-        if (strstr(message, text) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static inline bool is_gone(struct cloud *cloud, void *name)
 {
     auto_(cor_freep) char *key = cor_sprintf("default/pod/%s", (const char *)name);

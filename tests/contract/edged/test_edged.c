@@ -27,20 +27,6 @@ static bool waits_for(struct cloud *cloud, void *with)
                   waits->reason) == 0;
 }
 
-struct file {
-    char *path;
-    const char *content;
-};
-
-static bool has_content(struct cloud *cloud, void *with)
-{
-    (void)cloud;
-    const struct file *file = with;
-    auto_(cor_buf_free) struct cor_buf buf = {0};
-    return cor_file_read(file->path, 65536, &buf, NULL) == COR_OK &&
-           cor_view_is(cor_buf_as_view(&buf), file->content);
-}
-
 static bool is_absent(struct cloud *cloud, void *path)
 {
     (void)cloud;
@@ -196,13 +182,12 @@ static void test_volumes_env_and_updates(void **state)
         cloud->dir);
     cloud_put_pod(cloud, "all", spec);
     (void)cloud_await(cloud, is_succeeded, (void *)(uintptr_t) "all", PATIENCE, "all succeeds");
-    struct file out = {cor_sprintf("%s/host/out", cloud->dir),
-                       "blue\nhunter2\napp=\"all\"\ntoken-1\nblue\nfrom-init\n"
-                       "ahoy-blue blue hunter2 all 500\nbox\ntmpfs\n400\n0\n"};
+    auto_(cor_freep) char *path = cor_sprintf("%s/host/out", cloud->dir);
+    struct cloud_file out = {path, "blue\nhunter2\napp=\"all\"\ntoken-1\nblue\nfrom-init\n"
+                                   "ahoy-blue blue hunter2 all 500\nbox\ntmpfs\n400\n0\n"};
     auto_(cor_buf_free) struct cor_buf text = {0};
     assert_int_equal(cor_file_read(out.path, 4096, &text, NULL), COR_OK);
     assert_string_equal(text.data, out.content);
-    cor_free(out.path);
     auto_(cor_freep) char *log = cor_sprintf("%s/logs/default_all_uid-all/c/0.log", cloud->dir);
     cor_buf_clear(&text);
     assert_int_equal(cor_file_read(log, 4096, &text, NULL), COR_OK);
@@ -220,16 +205,15 @@ static void test_config_map_update_reaches_the_file(void **state)
                   "web:1','volumeMounts':[{'name':'v','mountPath':'/v'}]}],"
                   "'volumes':[{'name':'v','configMap':{'name':'settings'}}]}");
     (void)cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "web", PATIENCE, "web runs");
-    struct file file = {
-        cor_sprintf("%s/kubelet/pods/uid-web/volumes/kubernetes.io~configmap/v/color", cloud->dir),
-        "blue"};
-    (void)cloud_await(cloud, has_content, &file, PATIENCE, "first content");
+    auto_(cor_freep) char *path =
+        cor_sprintf("%s/kubelet/pods/uid-web/volumes/kubernetes.io~configmap/v/color", cloud->dir);
+    struct cloud_file file = {path, "blue"};
+    (void)cloud_await(cloud, cloud_has_file, &file, PATIENCE, "first content");
     cloud_put(cloud, "default/configmap/settings",
               json_of("{'kind':'ConfigMap','data':{'color':'green'}}"));
     file.content = "green";
-    int64_t us = cloud_await(cloud, has_content, &file, COR_SEC(1), "new content");
+    int64_t us = cloud_await(cloud, cloud_has_file, &file, COR_SEC(1), "new content");
     print_message("ConfigMap update to file: %lld ms\n", (long long)(us / 1000));
-    cor_free(file.path);
     cloud_delete_pods(cloud);
 }
 
@@ -294,21 +278,21 @@ static void test_grace_is_respected(void **state)
                   "{'containers':[{'name':'c','image':'coracle.local/busybox:1',"
                   "'command':['/bin/sh','-c','sleep 1000']}]}");
     cloud_put_pod(cloud, "polite", spec);
-    struct file up = {cor_sprintf("%s/up", cloud->dir), "up\n"};
-    struct file bye = {cor_sprintf("%s/bye", cloud->dir), "bye\n"};
-    (void)cloud_await(cloud, has_content, &up, PATIENCE, "polite is up");
+    auto_(cor_freep) char *up_path = cor_sprintf("%s/up", cloud->dir);
+    auto_(cor_freep) char *bye_path = cor_sprintf("%s/bye", cloud->dir);
+    struct cloud_file up = {up_path, "up\n"};
+    struct cloud_file bye = {bye_path, "bye\n"};
+    (void)cloud_await(cloud, cloud_has_file, &up, PATIENCE, "polite is up");
     (void)cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "stubborn", PATIENCE,
                       "stubborn runs");
     struct cor_mono start = cor_mono_now();
     cloud_mark_deleted(cloud, "stubborn", 2);
     cloud_mark_deleted(cloud, "polite", 30);
-    (void)cloud_await(cloud, has_content, &bye, PATIENCE, "polite said bye");
+    (void)cloud_await(cloud, cloud_has_file, &bye, PATIENCE, "polite said bye");
     assert_true(cor_mono_since(cor_mono_now(), start) < COR_SEC(2));
     (void)cloud_await(cloud, cloud_has_no_pods, NULL, PATIENCE, "both gone");
     assert_true(cor_mono_since(cor_mono_now(), start) >= COR_SEC(2));
     assert_true(cloud_has_event(cloud, (void *)(uintptr_t) "Killing"));
-    cor_free(up.path);
-    cor_free(bye.path);
 }
 
 static void test_offline(void **state)

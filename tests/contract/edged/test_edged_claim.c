@@ -38,18 +38,6 @@ static void put_pod(struct cloud *cloud, const char *name, const char *more)
     cloud_put_pod(cloud, name, spec);
 }
 
-/* An event whose message has this text. */
-static bool says(struct cloud *cloud, void *text)
-{
-    for (size_t i = 0; i < cor_json_count(cloud->events); i++) {
-        const char *message = cor_json_str_at(cor_json_item(cloud->events, i), "message", "");
-        if (strstr(message, text) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_written(struct cloud *cloud, void *name)
 {
     struct stat st;
@@ -82,19 +70,19 @@ static void test_claim(void **state)
 {
     struct cloud *cloud = *state;
     put_pod(cloud, "one", "");
-    (void)cloud_await(cloud, says,
+    (void)cloud_await(cloud, cloud_has_words,
                       CLOUD_NAME("error processing PVC default/data: failed to fetch PVC"),
                       PATIENCE, "there is no claim");
     put_claim(cloud, "Pending");
     (void)cloud_await(
-        cloud, says,
+        cloud, cloud_has_words,
         CLOUD_NAME("unmounted volumes=[data], unattached volumes=[], failed to process "
                    "volumes=[data]: error processing PVC default/data: PVC is not "
                    "bound"),
         PATIENCE, "it is not bound");
     put_volume(cloud, "n2");
     put_claim(cloud, "Bound");
-    (void)cloud_await(cloud, says, CLOUD_NAME("no matching NodeSelectorTerms"), PATIENCE,
+    (void)cloud_await(cloud, cloud_has_words, CLOUD_NAME("no matching NodeSelectorTerms"), PATIENCE,
                       "it is on another node");
     make_disk(cloud);
     put_volume(cloud, "n1");
@@ -131,7 +119,7 @@ static void test_alone(void **state)
     cloud_put_pod(cloud, "one", OWNER);
     (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("one"), PATIENCE, "one runs");
     cloud_put_pod(cloud, "two", OWNER);
-    (void)cloud_await(cloud, says,
+    (void)cloud_await(cloud, cloud_has_words,
                       CLOUD_NAME("MountVolume.SetUp failed for volume \"data\" : volume uses the "
                                  "ReadWriteOncePod access mode and is already in use by another "
                                  "pod"),
@@ -140,7 +128,7 @@ static void test_alone(void **state)
     cloud->only = "default/pod/two"; /* there may be others that were first */
     cloud_start_edged(cloud);
     (void)cloud_await(
-        cloud, says,
+        cloud, cloud_has_words,
         CLOUD_NAME("volume uses the ReadWriteOncePod access mode and the Pods of this "
                    "node are not known yet"),
         PATIENCE, "two waits for the others");
@@ -166,7 +154,7 @@ static void test_block(void **state)
     cloud_put(cloud, "null/persistentvolume/pv1", volume);
     put_claim(cloud, "Bound");
     put_pod(cloud, "folder", "");
-    (void)cloud_await(cloud, says,
+    (void)cloud_await(cloud, cloud_has_words,
                       CLOUD_NAME("volume data has volumeMode Block, but is specified in "
                                  "volumeMounts"),
                       PATIENCE, "it is no folder");

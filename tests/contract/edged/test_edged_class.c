@@ -11,18 +11,6 @@ enum { PATIENCE = 30 * 1000 * 1000 };
     "{'runtimeClassName':'" class "','containers':[{'name':'c','image':'coracle.local/busybox:1'," \
                                   "'command':['sleep','600']}]}"
 
-/* An event whose message has this text. */
-static bool says(struct cloud *cloud, void *text)
-{
-    for (size_t i = 0; i < cor_json_count(cloud->events); i++) {
-        const char *message = cor_json_str_at(cor_json_item(cloud->events, i), "message", "");
-        if (strstr(message, text) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Containers that the runtime keeps the state of. */
 static size_t count_of(const char *runtime)
 {
@@ -57,7 +45,7 @@ static void test_classes(void **state)
         skip();
     }
     cloud_put_pod(cloud, "other", SPEC("other"));
-    (void)cloud_await(cloud, says,
+    (void)cloud_await(cloud, cloud_has_words,
                       CLOUD_NAME("Failed to create pod sandbox: runtimeclass.node.k8s.io "
                                  "\"other\" not found"),
                       PATIENCE, "no such class");
@@ -73,8 +61,8 @@ static void test_classes(void **state)
     assert_int_equal(count_of("crun"), 2);
     assert_int_equal(count_of("runc"), 2);
     cloud_put_pod(cloud, "wrong", SPEC("wrong"));
-    (void)cloud_await(cloud, says, CLOUD_NAME("no runtime for \"none\" is configured"), PATIENCE,
-                      "no such handler");
+    (void)cloud_await(cloud, cloud_has_words, CLOUD_NAME("no runtime for \"none\" is configured"),
+                      PATIENCE, "no such handler");
     cloud_delete_pods(cloud);
     assert_int_equal(count_of("crun") + count_of("runc"), 0);
 }

@@ -50,15 +50,16 @@ static void test_claim(void **state)
     put_driver(cloud, true);
     cloud_put_pod(cloud, "one", POD("echo one >> /data/said", CLAIM));
     (void)cloud_await(
-        cloud, says,
+        cloud, cloud_has_words,
         CLOUD_NAME("MountVolume.SetUp failed for volume \"data\" : kubernetes.io/csi: "
                    "mounter.SetUpAt failed to get CSI client: driver name " DRIVER
                    " not found in the list of registered CSI drivers"),
         PATIENCE, "no driver");
     start_driver(cloud);
     (void)cloud_await(cloud, is_logged, CLOUD_NAME("registered\n"), PATIENCE, "registered");
-    (void)cloud_await(cloud, says, CLOUD_NAME("Volume not attached according to node status"),
-                      PATIENCE, "it wants volumes attached");
+    (void)cloud_await(cloud, cloud_has_words,
+                      CLOUD_NAME("Volume not attached according to node status"), PATIENCE,
+                      "it wants volumes attached");
     put_driver(cloud, false);
     (void)cloud_await(cloud, is_written, CLOUD_NAME("one\n"), PATIENCE, "one has written");
     auto_(cor_freep) char *log = read_at(cloud, "driver.log");
@@ -110,7 +111,7 @@ static void test_secrets(void **state)
     cloud_put(cloud, "null/persistentvolume/pv1", volume);
     cloud_put(cloud, "vault/secret/s", json_of(SECRET("key"), "vault", "s1", "c3RhZ2Ux"));
     cloud_put_pod(cloud, "one", POD("echo one >> /data/said", CLAIM));
-    (void)cloud_await(cloud, says,
+    (void)cloud_await(cloud, cloud_has_words,
                       CLOUD_NAME("fetching NodePublishSecretRef default/s failed: failed to find "
                                  "the secret s in the namespace default with error: "),
                       PATIENCE, "no secret");
@@ -125,7 +126,8 @@ static void test_secrets(void **state)
                       "its own volume");
     assert_int_equal(count_of(cloud, "publish secrets [('word', 'publish1')]\n"), 2);
     cloud_delete_pods(cloud);
-    assert_false(says(cloud, CLOUD_NAME("stage1")) || says(cloud, CLOUD_NAME("c3RhZ2Ux")));
+    assert_false(cloud_has_words(cloud, CLOUD_NAME("stage1")) ||
+                 cloud_has_words(cloud, CLOUD_NAME("c3RhZ2Ux")));
     assert_false(is_mounted_somewhere(cloud));
 }
 
@@ -167,12 +169,13 @@ static void test_nfs(void **state)
     cloud_put_pod(cloud, "far",
                   POD("true", "'nfs':{'server':'127.0.0.1','path':'/none','readOnly':true}"));
     (void)cloud_await(
-        cloud, says,
+        cloud, cloud_has_words,
         CLOUD_NAME("MountVolume.SetUp failed for volume \"data\" : mount failed: exit "
                    "status 32, output: mount"),
         PATIENCE, "no NFS there");
-    assert_true(says(cloud, CLOUD_NAME("unknown filesystem type 'nfs'")) ||
-                says(cloud, CLOUD_NAME("mount.nfs")) || says(cloud, CLOUD_NAME("bad option")));
+    assert_true(cloud_has_words(cloud, CLOUD_NAME("unknown filesystem type 'nfs'")) ||
+                cloud_has_words(cloud, CLOUD_NAME("mount.nfs")) ||
+                cloud_has_words(cloud, CLOUD_NAME("bad option")));
     cloud_delete_pods(cloud);
 }
 
@@ -237,8 +240,9 @@ static void test_off(void **state)
     struct cloud *cloud = *state;
     cloud_put_pod(cloud, "own", POD("true", "'csi':{'driver':'" DRIVER "'}"));
     (void)cloud_await(
-        cloud, says, CLOUD_NAME("CSI volumes are not supported by this node: csi.enabled is false"),
-        PATIENCE, "no CSI");
+        cloud, cloud_has_words,
+        CLOUD_NAME("CSI volumes are not supported by this node: csi.enabled is false"), PATIENCE,
+        "no CSI");
     cloud_delete_pods(cloud);
 }
 

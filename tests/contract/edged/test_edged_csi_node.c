@@ -102,7 +102,7 @@ static void test_grow(void **state)
     make_refuse(true);
     put_size(cloud, "2Gi", "2Gi");
     (void)cloud_await(
-        cloud, says,
+        cloud, cloud_has_words,
         CLOUD_NAME("NodeExpandVolume.NodeExpandVolume failed for volume \"pv1\" : rpc "
                    "error: code = Internal desc = it is busy"),
         PATIENCE, "it is refused");
@@ -112,7 +112,7 @@ static void test_grow(void **state)
     assert_true(
         is_logged(cloud, CLOUD_NAME("expand vol-1 to 2147483648 mounted=1 secrets=[('word', "
                                     "'grow')]\n")));
-    (void)cloud_await(cloud, says,
+    (void)cloud_await(cloud, cloud_has_words,
                       CLOUD_NAME("MountVolume.NodeExpandVolume succeeded for volume \"pv1\" n1"),
                       PATIENCE, "it is told");
     const struct cor_json *claim =
@@ -161,13 +161,14 @@ static void test_attach(void **state)
     (void)cloud_await(cloud, is_logged, CLOUD_NAME("registered\n"), PATIENCE, "registered");
     assert_true(is_in_use(cloud, CLOUD_NAME("")));
     cloud_put_pod(cloud, "one", POD("echo one >> /data/said", CLAIM));
-    (void)cloud_await(cloud, says,
+    (void)cloud_await(cloud, cloud_has_words,
                       CLOUD_NAME("Volume not attached according to node status for volume "
                                  "\"pv1\" (UniqueName: \"" IN_USE "\")"),
                       PATIENCE, "not attached");
     assert_true(is_in_use(cloud, CLOUD_NAME(IN_USE)));
     put_attachment(cloud, "{'attached':false,'attachError':{'message':'no such disk'}}");
-    (void)cloud_await(cloud, says, CLOUD_NAME("no such disk"), PATIENCE, "the attacher's words");
+    (void)cloud_await(cloud, cloud_has_words, CLOUD_NAME("no such disk"), PATIENCE,
+                      "the attacher's words");
     assert_int_equal(count_of(cloud, "stage "), 0);
     put_attachment(cloud, "{'attached':true,'attachmentMetadata':{'device':'/dev/x'}}");
     (void)cloud_await(cloud, is_written, CLOUD_NAME("one\n"), PATIENCE, "one has written");

@@ -72,17 +72,6 @@ static void test_what_they_do(void **state)
     cloud_delete_pods(cloud);
 }
 
-static bool says(struct cloud *cloud, void *text)
-{
-    for (size_t i = 0; i < cor_json_count(cloud->events); i++) {
-        const char *message = cor_json_str_at(cor_json_item(cloud->events, i), "message", "");
-        if (strstr(message, text) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool cannot_be_configured(struct cloud *cloud, void *name)
 {
     return strcmp(cor_json_str_at(cloud_container(cloud, name), "state.waiting.reason", ""),
@@ -105,12 +94,13 @@ static void test_what_cannot_be(void **state)
                   "{'containers':[{" SLEEPS ",'volumeMounts':[{'name':'v','mountPath':'/v',"
                   "'readOnly':true,'recursiveReadOnly':'Enabled'}]}],'volumes':[{'name':'v',"
                   "'emptyDir':{}}]}");
-    (void)cloud_await(cloud, says,
+    (void)cloud_await(cloud, cloud_has_words,
                       CLOUD_NAME("can't set `spec.hostUsers: false`, runtime does not support user "
                                  "namespaces"),
                       PATIENCE, "user namespaces");
-    (void)cloud_await(cloud, says, CLOUD_NAME("runtimeclass.node.k8s.io \"gvisor\" not found"),
-                      PATIENCE, "runtime class");
+    (void)cloud_await(cloud, cloud_has_words,
+                      CLOUD_NAME("runtimeclass.node.k8s.io \"gvisor\" not found"), PATIENCE,
+                      "runtime class");
     (void)cloud_await(cloud, cannot_be_configured, CLOUD_NAME("recursive"), PATIENCE,
                       "recursive read-only");
     if (!host_has_apparmor()) {

@@ -145,20 +145,6 @@ static void test_readiness(void **state)
     cloud_delete_pods(cloud);
 }
 
-struct file {
-    const char *path;
-    const char *content;
-};
-
-static bool has_content(struct cloud *cloud, void *with)
-{
-    (void)cloud;
-    const struct file *file = with;
-    auto_(cor_buf_free) struct cor_buf buf = {0};
-    return cor_file_read(file->path, 65536, &buf, NULL) == COR_OK &&
-           cor_view_is(cor_buf_as_view(&buf), file->content);
-}
-
 #define LAST_WORD(word) "'f() { echo " word " >>/h/order; exit 0; }; trap f TERM; sleep 600 & wait'"
 #define HOST "'volumeMounts':[{'name':'h','mountPath':'/h'}]"
 
@@ -176,7 +162,7 @@ static void test_hooks(void **state)
                         ">/h/order']}},'preStop':{'exec':{'command':['/bin/sh','-c','echo hook "
                         ">>/h/order']}}}}]}",
         cloud->dir);
-    struct file all = {order, "begin\nhook\nmain\nside\n"};
+    struct cloud_file all = {order, "begin\nhook\nmain\nside\n"};
     cloud_put_pod(cloud, "hooked", spec);
     cloud_put_pod(cloud, "fails",
                   "{'terminationGracePeriodSeconds':1,'containers':[{'name':'c'," BUSYBOX SLEEP
@@ -195,7 +181,7 @@ static void test_hooks(void **state)
     await_told(cloud, "fails", "BackOff", "Back-off restarting failed container c");
     await_told(cloud, "sleeps", "Unhealthy", ":1: connect: connection refused");
     cloud_mark_deleted(cloud, "hooked", 10);
-    (void)cloud_await(cloud, has_content, &all, PATIENCE, "all in order");
+    (void)cloud_await(cloud, cloud_has_file, &all, PATIENCE, "all in order");
     cloud_delete_pods(cloud);
 }
 
