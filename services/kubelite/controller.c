@@ -13,7 +13,13 @@
 #include "workload.h"
 #include "write.h"
 
-enum { EVENTS_EVERY_US = 300000000 };
+/* After a pass of a millisecond or more nothing is done for four times as long, 2 s at most. */
+enum {
+    EVENTS_EVERY_US = 300000000,
+    REST_TIMES = 4,
+    REST_LEAST_US = 4000,
+    REST_MOST_US = 2000000,
+};
 
 enum {
     WANT_NAMESPACES = 1,
@@ -36,6 +42,8 @@ struct kl_controllers {
     struct kl_workloads *workloads;
     unsigned wanted;
     bool waiting; /* Pods that no node fits */
+    struct cor_mono passed;
+    int64_t rest_us; /* after passed */
 };
 
 static void on_done(void *self, enum cor_code code, const struct cor_err *err,
@@ -161,7 +169,9 @@ static void want(struct kl_controllers *controllers, unsigned what)
 {
     controllers->wanted |= what;
     if (!cor_timer_running(controllers->soon)) {
-        cor_timer_start(controllers->soon, 0);
+        int64_t rested = cor_mono_since(cor_mono_now(), controllers->passed);
+        int64_t left = controllers->rest_us - rested;
+        cor_timer_start(controllers->soon, left > 0 ? left : 0);
     }
 }
 
@@ -248,12 +258,9 @@ static void look_at_nodes(struct kl_controllers *controllers)
     cor_timer_start(controllers->nodes, kl_nodes_pass(controllers->api, cor_wall_now()));
 }
 
-static void on_soon(void *self)
+static void pass(struct kl_controllers *controllers, unsigned wanted)
 {
-    struct kl_controllers *controllers = self;
     struct kl_api *api = controllers->api;
-    unsigned wanted = controllers->wanted;
-    controllers->wanted = 0;
     if ((wanted & WANT_NAMESPACES) != 0) {
         kl_namespaces_pass(api);
     }
@@ -275,6 +282,21 @@ static void on_soon(void *self)
     if ((wanted & WANT_SCHEDULE) != 0) {
         controllers->waiting = kl_schedule_pass(api);
     }
+}
+
+/* A pass looks at all there is: one that took long is followed by none for some time. */
+static void on_soon(void *self)
+{
+    struct kl_controllers *controllers = self;
+    struct cor_mono began = cor_mono_now();
+    unsigned wanted = controllers->wanted;
+    controllers->wanted = 0;
+    pass(controllers, wanted);
+    controllers->passed = cor_mono_now();
+    int64_t rest_us = cor_mono_since(controllers->passed, began) * REST_TIMES;
+    controllers->rest_us = rest_us < REST_LEAST_US  ? 0
+                           : rest_us < REST_MOST_US ? rest_us
+                                                    : REST_MOST_US;
 }
 
 static void on_nodes(void *self)

@@ -75,24 +75,23 @@ static void look_at_pods(struct pass *pass, const struct cor_json *tainted)
     for (size_t i = 0; i < cor_json_count(pods); i++) {
         const struct cor_json *pod = cor_json_item(pods, i);
         const char *name = cor_json_str_at(pod, "spec.nodeName", "");
-        for (size_t k = 0; name[0] != '\0' && k < cor_json_count(tainted); k++) {
-            const struct cor_json *node = cor_json_item(tainted, k);
-            if (strcmp(kl_meta_str(node, "name"), name) == 0) {
-                look_at(pass, node, pod);
-            }
+        const struct cor_json *node = cor_json_get(tainted, name);
+        if (node != NULL) {
+            look_at(pass, node, pod);
         }
     }
 }
 
+/* By name. */
 static struct cor_json *tainted_of(struct kl_api *api)
 {
-    struct cor_json *tainted = cor_json_array();
+    struct cor_json *tainted = cor_json_object();
     auto_(cor_json_free) struct cor_json *nodes =
         kl_storage_objects(api->storage, kl_builtin(KL_NODE), NULL);
     for (size_t i = 0; i < cor_json_count(nodes); i++) {
         struct cor_json *node = cor_json_item(nodes, i);
         if (kl_is_evicting(node)) {
-            cor_json_add(tainted, cor_json_ref(node));
+            cor_json_set(tainted, kl_meta_str(node, "name"), cor_json_ref(node));
         }
     }
     return tainted;
