@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // In place of the C library's heap (campaigns only: not with sanitizers): a world has one thread
 // and ends with its process. A block comes from the list of its size, or from the end of what is
-// used. What SQLite and jansson take for a service is in a heap of that service, which begins anew
+// used. What SQLite and JSON take for a service is in a heap of that service, which begins anew
 // when it is killed; what else it had is abandoned.
 #include <errno.h>
 #include <malloc.h>
@@ -13,6 +13,10 @@
 
 #include "seams.h"
 #include "world.h"
+
+/* In place of common/json/heap.c. */
+void *cor_json_heap_get(size_t size);
+void cor_json_heap_put(void *block);
 
 /* jansson's, which only common/json includes. */
 void json_set_alloc_funcs(void *(*malloc_fn)(size_t size), void (*free_fn)(void *block));
@@ -176,6 +180,20 @@ static void *own_malloc(size_t size)
     const struct sim_core *core = sim_self();
     bool is_fresh = false;
     return take_block(core == NULL ? COMMON : (uint32_t)core->id, size, &is_fresh);
+}
+
+void *cor_json_heap_get(size_t size)
+{
+    void *block = own_malloc(size);
+    if (block == NULL) {
+        abort();
+    }
+    return block;
+}
+
+void cor_json_heap_put(void *block)
+{
+    free(block);
 }
 
 static void *sql_malloc(int size)
