@@ -265,7 +265,7 @@ size_t cor_json_count(const struct cor_json *value)
 struct cor_json *cor_json_item(const struct cor_json *value, size_t index)
 {
     return cor_json_is_array(value) && index < value->array.count ? value->array.items[index]
-                                                                   : NULL;
+                                                                  : NULL;
 }
 
 static void make_room(struct cor_json *array)
@@ -320,8 +320,8 @@ static bool same_members(const struct cor_json *a, const struct cor_json *b)
     for (uint32_t i = 0; same && i < a->object.used; i++) {
         const struct cor_json_member *member = &a->object.members[i];
         same = member->value == NULL ||
-               cor_json_equal(member->value, member_of(b, (struct cor_view){cor_json_key(member),
-                                                                           member->len}));
+               cor_json_equal(member->value,
+                              member_of(b, (struct cor_view){cor_json_key(member), member->len}));
     }
     return same;
 }

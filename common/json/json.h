@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON values; the door to jansson, which reads what is not plain. Integers keep 64 bits. Values are reference counted:
-// cor_json_free drops one reference, cor_json_ref takes one. "Takes" means the callee drops it.
-// Objects keep insertion order when written. Sizes and depth are bounded when reading.
-// One thread at a time per value.
+// JSON values; the door to jansson, which reads what is not plain. Integers keep 64 bits. Values
+// are reference counted: cor_json_free drops one reference, cor_json_ref takes one. "Takes" means
+// the callee drops it. Objects keep insertion order when written. Sizes and depth are bounded when
+// reading. One thread at a time per value.
 #ifndef COR_JSON_JSON_H
 #define COR_JSON_JSON_H
 

@@ -13,8 +13,8 @@
 enum { COR_JSON_NEAR = 20 };
 
 struct cor_json_member {
-    struct cor_json *value; /* NULL: removed, the place is left until members are packed */
-    uint32_t len;           /* of the key */
+    struct cor_json *value;   /* NULL: removed, the place is left until members are packed */
+    uint32_t len;             /* of the key */
     char near[COR_JSON_NEAR]; /* the key, or the address of its copy when it does not fit */
 };
 
@@ -108,8 +108,8 @@ static inline size_t cor_json_plain_run(const char *text, size_t len, bool *asci
         memcpy(&word, text + at, sizeof(word));
         uint64_t quote = word ^ (ones * '"');
         uint64_t slash = word ^ (ones * '\\');
-        uint64_t odd = ((word - ones * ' ') & ~word) | ((quote - ones) & ~quote) |
-                       ((slash - ones) & ~slash);
+        uint64_t odd =
+            ((word - ones * ' ') & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
         if ((odd & tops) != 0) {
             break;
         }

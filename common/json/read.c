@@ -106,8 +106,7 @@ static struct cor_json *read_integer(struct reader *r)
     }
     size_t digits = (size_t)(r->at - from);
     bool is_real = r->at < r->end && (*r->at == '.' || *r->at == 'e' || *r->at == 'E');
-    is_plain = is_plain && digits > 0 && !is_real &&
-               (*from != '0' || (digits == 1 && !negative));
+    is_plain = is_plain && digits > 0 && !is_real && (*from != '0' || (digits == 1 && !negative));
     return is_plain ? cor_json_int(negative ? -value : value) : NULL;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text of values, compact or indented by two blanks, as jansson writes it (test_json compares them).
+// Text of values, compact or indented by two blanks, as jansson writes it (test_json compares
+// them).
 #include "common/base/must.h"
 #include "private.h"
 
@@ -33,22 +34,31 @@ static void write_rest(const char *text, size_t len, struct cor_buf *buf)
         text += n;
         len -= n;
     }
-    cor_buf_add(buf, "\"", 1);
 }
 
-/* Most is plain, and then one piece. */
-static void write_text(const char *text, size_t len, struct cor_buf *buf)
+/* Most is plain, and then one piece. after: a character behind the string; NUL: none. */
+static void write_text(const char *text, size_t len, char after, struct cor_buf *buf)
 {
     bool ascii = false;
-    char *at = cor_buf_room(buf, len + 2);
+    char *at = cor_buf_room(buf, len + 3);
     size_t n = cor_json_plain_run(text, len, &ascii);
     at[0] = '"';
     memcpy(at + 1, text, n);
-    at[n + 1] = '"';
-    buf->len += n + (n == len ? 2 : 1);
+    buf->len += n + 1;
     if (n < len) {
         write_rest(text + n, len - n, buf);
+        at = cor_buf_room(buf, 2) - n - 1;
     }
+    at[n + 1] = '"';
+    at[n + 2] = after;
+    buf->len += after == '\0' ? 1 : 2;
+    buf->data[buf->len] = '\0';
+}
+
+static void write_char(char c, struct cor_buf *buf)
+{
+    *cor_buf_room(buf, 1) = c;
+    buf->len++;
 }
 
 static void write_integer(int64_t value, struct cor_buf *buf)
@@ -87,39 +97,43 @@ static int deeper(int depth)
 
 static void write_object(const struct cor_json *value, int depth, struct cor_buf *buf)
 {
-    const char *before = "{";
+    char before = '{';
     for (uint32_t i = 0; i < value->object.used; i++) {
         const struct cor_json_member *member = &value->object.members[i];
         if (member->value == NULL) {
             continue;
         }
-        cor_buf_add(buf, before, 1);
+        write_char(before, buf);
         write_line(deeper(depth), buf);
-        write_text(cor_json_key(member), member->len, buf);
-        cor_buf_add(buf, ": ", depth < 0 ? 1 : 2);
+        write_text(cor_json_key(member), member->len, ':', buf);
+        if (depth >= 0) {
+            write_char(' ', buf);
+        }
         write_value(member->value, deeper(depth), buf);
-        before = ",";
+        before = ',';
     }
-    if (before[0] == '{') {
-        cor_buf_add(buf, "{", 1);
+    if (before == '{') {
+        write_char('{', buf);
     } else {
         write_line(depth, buf);
     }
-    cor_buf_add(buf, "}", 1);
+    write_char('}', buf);
 }
 
 static void write_array(const struct cor_json *value, int depth, struct cor_buf *buf)
 {
-    cor_buf_add(buf, "[", 1);
+    write_char('[', buf);
     for (uint32_t i = 0; i < value->array.count; i++) {
-        cor_buf_add(buf, ",", i == 0 ? 0 : 1);
+        if (i > 0) {
+            write_char(',', buf);
+        }
         write_line(deeper(depth), buf);
         write_value(value->array.items[i], deeper(depth), buf);
     }
     if (value->array.count > 0) {
         write_line(depth, buf);
     }
-    cor_buf_add(buf, "]", 1);
+    write_char(']', buf);
 }
 
 static void write_value(const struct cor_json *value, int depth, struct cor_buf *buf)
@@ -132,7 +146,7 @@ static void write_value(const struct cor_json *value, int depth, struct cor_buf 
         write_array(value, depth, buf);
         break;
     case COR_JSON_STRING:
-        write_text(value->text.bytes, value->text.len, buf);
+        write_text(value->text.bytes, value->text.len, '\0', buf);
         break;
     case COR_JSON_INT:
         write_integer(value->integer, buf);
