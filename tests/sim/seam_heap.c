@@ -44,7 +44,7 @@ static struct heap heaps[SIM_CORES + 1];
 enum { COMMON = SIM_CORES };
 
 /* Small sizes by 16 bytes, larger ones by a quarter of a power of two. */
-static size_t class_of(size_t size, size_t *room_r)
+static inline __attribute__((always_inline)) size_t class_of(size_t size, size_t *room_r)
 {
     if (size <= SMALL) {
         size_t steps = size == 0 ? 1 : (size + STEP - 1) / STEP;
@@ -63,7 +63,7 @@ static struct head *head_of(void *block)
     return (struct head *)block - 1;
 }
 
-static void *fresh(uint32_t owner, size_t room, size_t list, size_t align)
+static __attribute__((noinline)) void *fresh(uint32_t owner, size_t room, size_t list, size_t align)
 {
     struct heap *heap = &heaps[owner];
     if (heap->end == NULL) {
@@ -86,7 +86,8 @@ static void *fresh(uint32_t owner, size_t room, size_t list, size_t align)
     return (void *)at;
 }
 
-static void *take_block(uint32_t owner, size_t size, bool *is_fresh_r)
+static inline __attribute__((always_inline)) void *take_block(uint32_t owner, size_t size,
+                                                              bool *is_fresh_r)
 {
     size_t room = 0;
     if (size > SPACE / 2) {

@@ -591,5 +591,8 @@ void sim_vfs_register(void)
         .xGetLastError = on_error,
         .xCurrentTimeInt64 = on_time_ms,
     };
+    /* One thread, and nobody asks how much memory it has. */
+    must(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
+    must(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
     must(sqlite3_vfs_register(&vfs, 1) == SQLITE_OK);
 }
