@@ -3,6 +3,7 @@
 #ifndef COR_JSON_PRIVATE_H
 #define COR_JSON_PRIVATE_H
 
+#include <endian.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -96,34 +97,40 @@ void cor_json_write_real(double value, struct cor_buf *buf);
 
 /* ---- */
 
-/* Length of what stands for itself in a string: no quote, backslash or control character.
- * *ascii_r: whether it is ASCII. */
-static inline size_t cor_json_plain_run(const char *text, size_t len, bool *ascii_r)
+/* Marks (the highest bit of) the bytes of a word that a string cannot hold as they are: quote,
+ * backslash, control characters. Above the lowest mark there may be false ones. */
+static inline uint64_t cor_json_odd(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t tops = ones << 7;
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t slash = word ^ (ones * '\\');
+    uint64_t odd =
+        ((word - ones * ' ') & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+    return odd & (ones << 7);
+}
+
+/* Length of what stands for itself in a string. *ascii_r: whether it is ASCII. */
+static inline size_t cor_json_plain_run(const char *text, size_t len, bool *ascii_r)
+{
+    uint64_t word = 0;
+    uint64_t odd = 0;
     uint64_t seen = 0;
     size_t at = 0;
-    for (uint64_t word = 0; len - at >= sizeof(word); at += sizeof(word)) {
-        memcpy(&word, text + at, sizeof(word));
-        uint64_t quote = word ^ (ones * '"');
-        uint64_t slash = word ^ (ones * '\\');
-        uint64_t odd =
-            ((word - ones * ' ') & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
-        if ((odd & tops) != 0) {
-            break;
+    while (odd == 0 && at < len) {
+        size_t n = len - at < sizeof(word) ? len - at : sizeof(word);
+        word = UINT64_C(0x2020202020202020);
+        if (n == sizeof(word)) {
+            memcpy(&word, text + at, sizeof(word));
+        } else {
+            memcpy(&word, text + at, n);
         }
-        seen |= word;
+        word = le64toh(word);
+        odd = cor_json_odd(word);
+        size_t plain = odd == 0 ? n : (size_t)__builtin_ctzll(odd) / 8;
+        seen |= plain == 0 ? 0 : word << (8 * (sizeof(word) - plain));
+        at += plain;
     }
-    unsigned char c = 0;
-    for (; at < len; at++) {
-        c = (unsigned char)text[at];
-        if (c < ' ' || c == '"' || c == '\\') {
-            break;
-        }
-        seen |= c;
-    }
-    *ascii_r = (seen & tops) == 0;
+    *ascii_r = (seen & UINT64_C(0x8080808080808080)) == 0;
     return at;
 }
 
