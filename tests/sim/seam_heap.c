@@ -73,7 +73,9 @@ static __attribute__((noinline)) void *fresh(uint32_t owner, size_t room, size_t
             abort();
         }
         heap->end = heap->at + SPACE;
-        (void)madvise(heap->at, SPACE, MADV_HUGEPAGE); /* fewer faults; if there are none: well */
+        if (owner == COMMON) { /* fewer faults; a core has too little to fill such pages */
+            (void)madvise(heap->at, SPACE, MADV_HUGEPAGE);
+        }
     }
     size_t at = (size_t)heap->at + sizeof(struct head);
     at = (at + align - 1) / align * align;
