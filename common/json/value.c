@@ -144,9 +144,13 @@ struct cor_json_member *cor_json_find(const struct cor_json *object, struct cor_
         uintptr_t number = (uintptr_t)cor_map_get(object->object.index, key);
         return number == 0 ? NULL : &members[number - 1];
     }
+    char first = key.len == 0 ? '\0' : key.ptr[0];
     for (uint32_t i = 0; i < object->object.used; i++) {
-        if (members[i].len == key.len && members[i].value != NULL &&
-            memcmp(cor_json_key(&members[i]), key.ptr, key.len) == 0) {
+        if (members[i].len != key.len || members[i].value == NULL) {
+            continue;
+        }
+        const char *its = cor_json_key(&members[i]);
+        if (its[0] == first && memcmp(its, key.ptr, key.len) == 0) {
             return &members[i];
         }
     }

@@ -253,6 +253,7 @@ void sim_heaps_begin(void)
         abort();
     }
     json_set_alloc_funcs(own_malloc, free);
+    sim_code_large();
 }
 
 void sim_heap_died(const struct sim_core *core)
