@@ -136,16 +136,11 @@ bool cor_json_as_bool(const struct cor_json *value, bool otherwise)
 
 /* ---- members ---- */
 
-static struct cor_json *member_of(const struct cor_json *value, struct cor_view key)
+struct cor_json *cor_json_get_view(const struct cor_json *value, struct cor_view key)
 {
     const struct cor_json_member *member =
         cor_json_is_object(value) ? cor_json_find(value, key) : NULL;
     return member == NULL ? NULL : member->value;
-}
-
-struct cor_json *cor_json_get(const struct cor_json *value, const char *key)
-{
-    return cor_json_is_object(value) ? member_of(value, cor_view_of(key)) : NULL;
 }
 
 struct cor_json *cor_json_at(const struct cor_json *value, const char *path)
@@ -154,7 +149,7 @@ struct cor_json *cor_json_at(const struct cor_json *value, const char *path)
     struct cor_view part;
     struct cor_json *at = (struct cor_json *)(uintptr_t)value;
     while (at != NULL && cor_view_split(&rest, '.', &part)) {
-        at = member_of(at, part);
+        at = cor_json_get_view(at, part);
     }
     return at;
 }
@@ -174,7 +169,7 @@ bool cor_json_bool_at(const struct cor_json *value, const char *path, bool other
     return cor_json_as_bool(cor_json_at(value, path), otherwise);
 }
 
-static void set(struct cor_json *value, struct cor_view key, struct cor_json *child)
+void cor_json_set_view(struct cor_json *value, struct cor_view key, struct cor_json *child)
 {
     must(cor_json_is_object(value));
     if (child == NULL) {
@@ -189,11 +184,6 @@ static void set(struct cor_json *value, struct cor_view key, struct cor_json *ch
     }
 }
 
-void cor_json_set(struct cor_json *value, const char *key, struct cor_json *child)
-{
-    set(value, cor_view_of(key), child);
-}
-
 void cor_json_set_at(struct cor_json *value, const char *path, struct cor_json *child)
 {
     struct cor_view rest = cor_view_of(path);
@@ -201,20 +191,20 @@ void cor_json_set_at(struct cor_json *value, const char *path, struct cor_json *
     struct cor_json *at = value;
     while (cor_view_split(&rest, '.', &part)) {
         if (rest.ptr == NULL) {
-            set(at, part, child);
+            cor_json_set_view(at, part, child);
             return;
         }
-        if (!cor_json_is_object(member_of(at, part))) {
-            set(at, part, cor_json_object());
+        if (!cor_json_is_object(cor_json_get_view(at, part))) {
+            cor_json_set_view(at, part, cor_json_object());
         }
-        at = member_of(at, part);
+        at = cor_json_get_view(at, part);
     }
 }
 
 void cor_json_del(struct cor_json *value, const char *key)
 {
     if (cor_json_is_object(value)) {
-        set(value, cor_view_of(key), NULL);
+        cor_json_set_view(value, cor_view_of(key), NULL);
     }
 }
 
@@ -320,8 +310,9 @@ static bool same_members(const struct cor_json *a, const struct cor_json *b)
     for (uint32_t i = 0; same && i < a->object.used; i++) {
         const struct cor_json_member *member = &a->object.members[i];
         same = member->value == NULL ||
-               cor_json_equal(member->value,
-                              member_of(b, (struct cor_view){cor_json_key(member), member->len}));
+               cor_json_equal(
+                   member->value,
+                   cor_json_get_view(b, (struct cor_view){cor_json_key(member), member->len}));
     }
     return same;
 }

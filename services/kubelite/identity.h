@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys and certificates of the API server, made on first start and kept: the CA, the serving
 // certificate (made again when addresses change or it nears its end), the certificate that kubelets
-// are shown, the key of ServiceAccount tokens, and kubeconfigs for the administrator and the cloud side. Start-up only: blocks.
+// are shown, the key of ServiceAccount tokens, and kubeconfigs for the administrator and the cloud
+// side. Start-up only: blocks.
 #ifndef KUBELITE_IDENTITY_H
 #define KUBELITE_IDENTITY_H
 

@@ -385,9 +385,8 @@ static void a_key_twice_among_many_is_the_last_one_or_refused(void **state)
     assert_int_equal(cor_json_count(value), 100);
     assert_int_equal(cor_json_int_at(value, "k50", 0), -1);
     struct cor_json *none = NULL;
-    assert_int_equal(
-        cor_json_parse(cor_buf_as_view(&text), SIZE_MAX, COR_JSON_STRICT, &none, NULL),
-        COR_INVALID);
+    assert_int_equal(cor_json_parse(cor_buf_as_view(&text), SIZE_MAX, COR_JSON_STRICT, &none, NULL),
+                     COR_INVALID);
 }
 
 static void the_order_of_keys_does_not_count(void **state)
