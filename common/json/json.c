@@ -51,7 +51,8 @@ static size_t good_len(struct cor_view text)
 
 struct cor_json *cor_json_view(struct cor_view text)
 {
-    struct cor_json *value = cor_json_text_new(text.ptr == NULL ? "" : text.ptr, text.len);
+    text = text.ptr == NULL ? COR_VIEW("") : text;
+    struct cor_json *value = cor_json_text_new(text.ptr, text.len);
     if (good_len(text) < text.len) {
         for (size_t i = 0; i < text.len; i++) {
             char *c = &value->text.bytes[i];

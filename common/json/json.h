@@ -112,7 +112,8 @@ void cor_json_set_view(struct cor_json *value, struct cor_view key, struct cor_j
 
 static inline void cor_json_set(struct cor_json *value, const char *key, struct cor_json *child)
 {
-    cor_json_set_view(value, (struct cor_view){key, strlen(key)}, child);
+    const char *name = key == NULL ? "" : key;
+    cor_json_set_view(value, (struct cor_view){name, strlen(name)}, child);
 }
 
 /* Sets the value at a dotted path, making objects on the way (replacing what is no object). Takes.
