@@ -59,6 +59,24 @@ void cor_map_free(struct cor_map **map)
     cor_free(self);
 }
 
+/* Eight bytes at a time; it is nobody's but the map's. */
+static uint64_t hash_of(const struct cor_map *map, struct cor_view key)
+{
+    uint64_t h = map->seed ^ (key.len * 0x9e3779b97f4a7c15U);
+    uint64_t word = 0;
+    size_t at = 0;
+    for (; key.len - at >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, key.ptr + at, sizeof(word));
+        h = cor_hash_mix(h ^ word);
+    }
+    if (at < key.len) {
+        word = 0;
+        memcpy(&word, key.ptr + at, key.len - at);
+        h ^= word;
+    }
+    return cor_hash_mix(h);
+}
+
 static struct entry *find(const struct cor_map *map, uint64_t hash, struct cor_view key)
 {
     if (map->index_size == 0) {
@@ -105,14 +123,14 @@ static void rebuild(struct cor_map *map)
 
 void *cor_map_get(const struct cor_map *map, struct cor_view key)
 {
-    const struct entry *e = find(map, cor_hash(map->seed, key), key);
+    const struct entry *e = find(map, hash_of(map, key), key);
     return e == NULL ? NULL : e->value;
 }
 
 void cor_map_set(struct cor_map *map, struct cor_view key, void *value)
 {
     must(value != NULL && map->used < UINT32_MAX - 1);
-    uint64_t hash = cor_hash(map->seed, key);
+    uint64_t hash = hash_of(map, key);
     struct entry *e = find(map, hash, key);
     if (e != NULL) {
         void *old = e->value;
@@ -138,7 +156,7 @@ void cor_map_set(struct cor_map *map, struct cor_view key, void *value)
 
 void *cor_map_take(struct cor_map *map, struct cor_view key)
 {
-    struct entry *e = find(map, cor_hash(map->seed, key), key);
+    struct entry *e = find(map, hash_of(map, key), key);
     if (e == NULL) {
         return NULL;
     }

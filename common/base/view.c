@@ -147,6 +147,11 @@ size_t cor_view_utf8_len(struct cor_view a)
     size_t at = 0;
     size_t n = 1;
     while (at < a.len && n > 0) {
+        size_t left = a.len - at;
+        if (left < sizeof(uint64_t) && at + left >= sizeof(uint64_t) &&
+            is_ascii(p + a.len - sizeof(uint64_t))) {
+            return a.len; /* the last word covers what is left */
+        }
         n = a.len - at >= sizeof(uint64_t) && is_ascii(p + at) ? sizeof(uint64_t)
                                                                : utf8_step(p + at, a.len - at);
         at += n;

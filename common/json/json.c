@@ -1,71 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/json/json.h"
 
+#include <math.h>
 #include <stdarg.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "common/base/mem.h"
 #include "common/base/must.h"
 #include "private.h"
 
-enum { DEPTH_MAX = 512 };
-
-static json_t *in(const struct cor_json *value)
-{
-    return cor_json_in(value);
-}
-
-static struct cor_json *out(json_t *value)
-{
-    return cor_json_out(value);
-}
-
-static struct cor_json *made(json_t *value)
-{
-    if (value == NULL) {
-        cor_die("out of memory (JSON)");
-    }
-    return out(value);
-}
-
-/* The quote that ends a string, or the end of the text. */
-static const char *string_end(const char *at, const char *end)
-{
-    const char *from = at;
-    for (;;) {
-        const char *quote = memchr(at, '"', (size_t)(end - at));
-        if (quote == NULL) {
-            return end;
-        }
-        const char *before = quote;
-        while (before > from && before[-1] == '\\') {
-            before--;
-        }
-        if ((quote - before) % 2 == 0) {
-            return quote;
-        }
-        at = quote + 1;
-    }
-}
-
-/* jansson recurses; refuse depth before it does. */
-static bool too_deep(struct cor_view text)
-{
-    int depth = 0;
-    const char *end = text.ptr + text.len;
-    for (const char *at = text.ptr; at < end; at++) {
-        if (*at == '"') {
-            at = string_end(at + 1, end);
-        } else if (*at == '{' || *at == '[') {
-            if (++depth > DEPTH_MAX) {
-                return true;
-            }
-        } else if (*at == '}' || *at == ']') {
-            depth--;
-        }
-    }
-    return false;
-}
+enum { FIRST = 4 };
 
 enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags, struct cor_json **out_r,
                              struct cor_err *err)
@@ -75,102 +19,47 @@ enum cor_code cor_json_parse(struct cor_view text, size_t max, int flags, struct
     if (text.len > max) {
         return cor_err_set(err, COR_TOOBIG, "JSON of %zu bytes, at most %zu", text.len, max);
     }
-    json_t *value = (flags & COR_JSON_PREFIX) != 0
-                        ? NULL
-                        : cor_json_read_plain(text, (flags & COR_JSON_STRICT) != 0);
-    if (value != NULL) {
-        *out_r = out(value);
-        return COR_OK;
+    if ((flags & COR_JSON_PREFIX) == 0) {
+        *out_r = cor_json_read_plain(text, (flags & COR_JSON_STRICT) != 0);
     }
-    if (too_deep(text)) {
-        return cor_err_set(err, COR_INVALID, "JSON nested deeper than 512");
-    }
-    size_t options = JSON_DECODE_ANY |
-                     ((flags & COR_JSON_STRICT) != 0 ? JSON_REJECT_DUPLICATES : 0) |
-                     ((flags & COR_JSON_NUL) != 0 ? JSON_ALLOW_NUL : 0) |
-                     ((flags & COR_JSON_PREFIX) != 0 ? JSON_DISABLE_EOF_CHECK : 0);
-    json_error_t why;
-    value = json_loadb(text.ptr, text.len, options, &why);
-    if (value == NULL && why.text[0] == '\0') { /* it says what is wrong with a text */
-        return cor_err_set(err, COR_INTERNAL, "out of memory (JSON)");
-    }
-    if (value == NULL) {
-        return cor_err_set(err, COR_INVALID, "JSON line %d column %d: %s", why.line, why.column,
-                           why.text);
-    }
-    *out_r = out(value);
-    return COR_OK;
+    return *out_r != NULL ? COR_OK : cor_json_read_odd(text, flags, out_r, err);
 }
 
-static int append(const char *bytes, size_t len, void *self)
-{
-    cor_buf_add(self, bytes, len);
-    return 0;
-}
-
-void cor_json_write_pretty(const struct cor_json *value, struct cor_buf *buf)
-{
-    must(json_dump_callback(in(value), append, buf, JSON_INDENT(2) | JSON_ENCODE_ANY) == 0);
-}
-
-char *cor_json_text(const struct cor_json *value)
-{
-    struct cor_buf buf = {0};
-    cor_json_write(value, &buf);
-    return cor_buf_take(&buf);
-}
-
-struct cor_json *cor_json_ref(struct cor_json *value)
-{
-    return out(json_incref(in(value)));
-}
-
-void cor_json_free(struct cor_json **value)
-{
-    json_decref(in(*value));
-    *value = NULL;
-}
-
-bool cor_json_equal(const struct cor_json *a, const struct cor_json *b)
-{
-    if (a == NULL || b == NULL) {
-        return a == b;
-    }
-    return json_equal(in(a), in(b)) == 1;
-}
-
-struct cor_json *cor_json_null(void)
-{
-    return made(json_null());
-}
-
-struct cor_json *cor_json_bool(bool value)
-{
-    return made(json_boolean(value));
-}
-
-struct cor_json *cor_json_int(int64_t value)
-{
-    return made(json_integer(value));
-}
+/* ---- scalars ---- */
 
 struct cor_json *cor_json_real(double value)
 {
-    json_t *real = json_real(value);
-    return real == NULL ? cor_json_null() : out(real); /* NaN and infinities have no JSON */
+    if (!isfinite(value)) {
+        return cor_json_null(); /* NaN and infinities have no JSON */
+    }
+    struct cor_json *real = cor_json_int(0);
+    real->type = COR_JSON_REAL;
+    real->real = value;
+    return real;
+}
+
+/* Where the UTF-8 ends; NUL counts as any other character. */
+static size_t good_len(struct cor_view text)
+{
+    size_t at = cor_view_utf8_len(text);
+    while (at < text.len && text.ptr[at] == '\0') {
+        at++;
+        at += cor_view_utf8_len((struct cor_view){text.ptr + at, text.len - at});
+    }
+    return at;
 }
 
 struct cor_json *cor_json_view(struct cor_view text)
 {
-    json_t *value = json_stringn(text.ptr == NULL ? "" : text.ptr, text.len);
-    if (value != NULL) {
-        return out(value);
+    text = text.ptr == NULL ? COR_VIEW("") : text;
+    struct cor_json *value = cor_json_text_new(text.ptr, text.len);
+    if (good_len(text) < text.len) {
+        for (size_t i = 0; i < text.len; i++) {
+            char *c = &value->text.bytes[i];
+            *c = (unsigned char)*c >= 0x80 || *c == '\0' ? '?' : *c;
+        }
     }
-    auto_(cor_freep) char *copy = cor_view_dup(text);
-    for (size_t i = 0; i < text.len; i++) {
-        copy[i] = (unsigned char)copy[i] >= 0x80 || copy[i] == '\0' ? '?' : copy[i];
-    }
-    return made(json_stringn(copy, text.len));
+    return value;
 }
 
 struct cor_json *cor_json_str(const char *text)
@@ -180,61 +69,36 @@ struct cor_json *cor_json_str(const char *text)
 
 struct cor_json *cor_json_fmt(const char *fmt, ...)
 {
+    auto_(cor_freep) char *text = NULL;
     va_list args;
     va_start(args, fmt);
-    json_t *value = json_vsprintf(fmt, args);
+    int n = vasprintf(&text, fmt, args);
     va_end(args);
-    return value == NULL ? cor_json_str("") : out(value);
-}
-
-struct cor_json *cor_json_object(void)
-{
-    return made(json_object());
-}
-
-struct cor_json *cor_json_array(void)
-{
-    return made(json_array());
+    if (n < 0) {
+        cor_die("out of memory (formatting)");
+    }
+    struct cor_view view = {text, (size_t)n};
+    return good_len(view) < view.len ? cor_json_str("") : cor_json_view(view);
 }
 
 enum cor_json_type cor_json_type(const struct cor_json *value)
 {
-    if (value == NULL) {
-        return COR_JSON_NULL;
-    }
-    switch (json_typeof(in(value))) {
-    case JSON_OBJECT:
-        return COR_JSON_OBJECT;
-    case JSON_ARRAY:
-        return COR_JSON_ARRAY;
-    case JSON_STRING:
-        return COR_JSON_STRING;
-    case JSON_INTEGER:
-        return COR_JSON_INT;
-    case JSON_REAL:
-        return COR_JSON_REAL;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return COR_JSON_BOOL;
-    case JSON_NULL:
-        break;
-    }
-    return COR_JSON_NULL;
+    return value == NULL ? COR_JSON_NULL : value->type;
 }
 
 bool cor_json_is_object(const struct cor_json *value)
 {
-    return json_is_object(in(value));
+    return cor_json_type(value) == COR_JSON_OBJECT;
 }
 
 bool cor_json_is_array(const struct cor_json *value)
 {
-    return json_is_array(in(value));
+    return cor_json_type(value) == COR_JSON_ARRAY;
 }
 
 bool cor_json_is_string(const struct cor_json *value)
 {
-    return json_is_string(in(value));
+    return cor_json_type(value) == COR_JSON_STRING;
 }
 
 bool cor_json_is_null(const struct cor_json *value)
@@ -244,35 +108,40 @@ bool cor_json_is_null(const struct cor_json *value)
 
 const char *cor_json_as_str(const struct cor_json *value, const char *otherwise)
 {
-    return cor_json_is_string(value) ? json_string_value(in(value)) : otherwise;
+    return cor_json_is_string(value) ? value->text.bytes : otherwise;
 }
 
 struct cor_view cor_json_as_view(const struct cor_json *value)
 {
-    if (!cor_json_is_string(value)) {
-        return (struct cor_view){0};
-    }
-    return (struct cor_view){json_string_value(in(value)), json_string_length(in(value))};
+    return cor_json_is_string(value) ? (struct cor_view){value->text.bytes, value->text.len}
+                                     : (struct cor_view){0};
 }
 
 int64_t cor_json_as_int(const struct cor_json *value, int64_t otherwise)
 {
-    return json_is_integer(in(value)) ? (int64_t)json_integer_value(in(value)) : otherwise;
+    return cor_json_type(value) == COR_JSON_INT ? value->integer : otherwise;
 }
 
 double cor_json_as_real(const struct cor_json *value, double otherwise)
 {
-    return json_is_number(in(value)) ? json_number_value(in(value)) : otherwise;
+    enum cor_json_type type = cor_json_type(value);
+    return type == COR_JSON_REAL  ? value->real
+           : type == COR_JSON_INT ? (double)value->integer
+                                  : otherwise;
 }
 
 bool cor_json_as_bool(const struct cor_json *value, bool otherwise)
 {
-    return json_is_boolean(in(value)) ? json_is_true(in(value)) : otherwise;
+    return cor_json_type(value) == COR_JSON_BOOL ? value->integer != 0 : otherwise;
 }
 
-struct cor_json *cor_json_get(const struct cor_json *value, const char *key)
+/* ---- members ---- */
+
+struct cor_json *cor_json_get_view(const struct cor_json *value, struct cor_view key)
 {
-    return out(json_object_get(in(value), key));
+    const struct cor_json_member *member =
+        cor_json_is_object(value) ? cor_json_find(value, key) : NULL;
+    return member == NULL ? NULL : member->value;
 }
 
 struct cor_json *cor_json_at(const struct cor_json *value, const char *path)
@@ -281,7 +150,7 @@ struct cor_json *cor_json_at(const struct cor_json *value, const char *path)
     struct cor_view part;
     struct cor_json *at = (struct cor_json *)(uintptr_t)value;
     while (at != NULL && cor_view_split(&rest, '.', &part)) {
-        at = out(json_object_getn(in(at), part.ptr, part.len));
+        at = cor_json_get_view(at, part);
     }
     return at;
 }
@@ -301,13 +170,16 @@ bool cor_json_bool_at(const struct cor_json *value, const char *path, bool other
     return cor_json_as_bool(cor_json_at(value, path), otherwise);
 }
 
-void cor_json_set(struct cor_json *value, const char *key, struct cor_json *child)
+void cor_json_set_view(struct cor_json *value, struct cor_view key, struct cor_json *child)
 {
     must(cor_json_is_object(value));
     if (child == NULL) {
-        (void)json_object_del(in(value), key);
-    } else if (cor_view_is_utf8(cor_view_of(key))) {
-        cor_json_went(json_object_set_new_nocheck(in(value), key, in(child)));
+        struct cor_json_member *member = cor_json_find(value, key);
+        if (member != NULL) {
+            cor_json_remove(value, member);
+        }
+    } else if (cor_view_is_utf8(key)) {
+        cor_json_fill(cor_json_place(value, key), child);
     } else {
         cor_json_free(&child);
     }
@@ -319,83 +191,181 @@ void cor_json_set_at(struct cor_json *value, const char *path, struct cor_json *
     struct cor_view part;
     struct cor_json *at = value;
     while (cor_view_split(&rest, '.', &part)) {
-        auto_(cor_freep) char *key = cor_view_dup(part);
         if (rest.ptr == NULL) {
-            cor_json_set(at, key, child);
+            cor_json_set_view(at, part, child);
             return;
         }
-        if (!cor_json_is_object(cor_json_get(at, key))) {
-            cor_json_set(at, key, cor_json_object());
+        if (!cor_json_is_object(cor_json_get_view(at, part))) {
+            cor_json_set_view(at, part, cor_json_object());
         }
-        at = cor_json_get(at, key);
+        at = cor_json_get_view(at, part);
     }
 }
 
 void cor_json_del(struct cor_json *value, const char *key)
 {
-    (void)json_object_del(in(value), key);
+    if (cor_json_is_object(value)) {
+        cor_json_set_view(value, cor_view_of(key), NULL);
+    }
 }
 
 void cor_json_drop_nulls(struct cor_json *value)
 {
-    void *next = NULL;
-    const char *key = NULL;
-    json_t *child = NULL;
-    json_object_foreach_safe(in(value), next, key, child)
-    {
-        if (json_is_null(child)) {
-            (void)json_object_del(in(value), key);
+    for (uint32_t i = 0; cor_json_is_object(value) && i < value->object.used; i++) {
+        struct cor_json_member *member = &value->object.members[i];
+        if (member->value == NULL) {
+            continue;
+        }
+        if (cor_json_is_null(member->value)) {
+            cor_json_remove(value, member);
         } else {
-            cor_json_drop_nulls(out(child));
+            cor_json_drop_nulls(member->value);
         }
     }
-    for (size_t i = 0; json_is_array(in(value)) && i < json_array_size(in(value)); i++) {
-        cor_json_drop_nulls(out(json_array_get(in(value), i)));
+    for (uint32_t i = 0; cor_json_is_array(value) && i < value->array.count; i++) {
+        cor_json_drop_nulls(value->array.items[i]);
     }
-}
-
-size_t cor_json_count(const struct cor_json *value)
-{
-    return json_is_array(in(value)) ? json_array_size(in(value)) : json_object_size(in(value));
-}
-
-struct cor_json *cor_json_item(const struct cor_json *value, size_t index)
-{
-    return out(json_array_get(in(value), index));
-}
-
-void cor_json_add(struct cor_json *value, struct cor_json *child)
-{
-    must(cor_json_is_array(value) && child != NULL);
-    cor_json_went(json_array_append_new(in(value), in(child)));
-}
-
-void cor_json_insert(struct cor_json *value, size_t index, struct cor_json *child)
-{
-    must(index <= cor_json_count(value) && child != NULL);
-    cor_json_went(json_array_insert_new(in(value), index, in(child)));
-}
-
-void cor_json_put(struct cor_json *value, size_t index, struct cor_json *child)
-{
-    must(index < cor_json_count(value) && cor_json_is_array(value));
-    cor_json_went(child == NULL ? json_array_remove(in(value), index)
-                                : json_array_set_new(in(value), index, in(child)));
 }
 
 bool cor_json_each(const struct cor_json *value, void **at, const char **key_r,
                    struct cor_json **child_r)
 {
-    if (!cor_json_is_object(value)) {
-        return false;
+    uintptr_t number = (uintptr_t)*at; /* of the next one */
+    *at = NULL;
+    while (cor_json_is_object(value) && number < value->object.used) {
+        const struct cor_json_member *member = &value->object.members[number++];
+        if (member->value != NULL) {
+            *at = (void *)number;
+            *key_r = cor_json_key(member);
+            *child_r = member->value;
+            return true;
+        }
     }
-    *at = *at == NULL ? json_object_iter(in(value)) : json_object_iter_next(in(value), *at);
-    if (*at == NULL) {
-        return false;
+    return false;
+}
+
+/* ---- elements ---- */
+
+size_t cor_json_count(const struct cor_json *value)
+{
+    return cor_json_is_object(value)  ? value->object.count
+           : cor_json_is_array(value) ? value->array.count
+                                      : 0;
+}
+
+struct cor_json *cor_json_item(const struct cor_json *value, size_t index)
+{
+    return cor_json_is_array(value) && index < value->array.count ? value->array.items[index]
+                                                                  : NULL;
+}
+
+static void make_room(struct cor_json *array)
+{
+    if (array->array.count < array->array.cap) {
+        return;
     }
-    *key_r = json_object_iter_key(*at);
-    *child_r = out(json_object_iter_value(*at));
-    return true;
+    must(array->array.cap < UINT32_MAX / 2);
+    uint32_t cap = array->array.cap == 0 ? FIRST : array->array.cap * 2;
+    struct cor_json **items = cor_json_heap_get(cap * sizeof(struct cor_json *));
+    if (array->array.count > 0) {
+        memcpy(items, array->array.items, array->array.count * sizeof(struct cor_json *));
+    }
+    cor_json_heap_put(array->array.items);
+    array->array.items = items;
+    array->array.cap = cap;
+}
+
+void cor_json_add(struct cor_json *value, struct cor_json *child)
+{
+    must(cor_json_is_array(value) && child != NULL);
+    make_room(value);
+    value->array.items[value->array.count++] = child;
+}
+
+void cor_json_insert(struct cor_json *value, size_t index, struct cor_json *child)
+{
+    must(cor_json_is_array(value) && index <= value->array.count && child != NULL);
+    make_room(value);
+    struct cor_json **at = &value->array.items[index];
+    memmove(at + 1, at, (value->array.count++ - index) * sizeof(struct cor_json *));
+    *at = child;
+}
+
+void cor_json_put(struct cor_json *value, size_t index, struct cor_json *child)
+{
+    must(cor_json_is_array(value) && index < value->array.count);
+    struct cor_json **at = &value->array.items[index];
+    struct cor_json *before = *at;
+    *at = child;
+    if (child == NULL) {
+        memmove(at, at + 1, (--value->array.count - index) * sizeof(struct cor_json *));
+    }
+    cor_json_free(&before);
+}
+
+/* ---- whole values ---- */
+
+static bool same_members(const struct cor_json *a, const struct cor_json *b)
+{
+    bool same = a->object.count == b->object.count;
+    for (uint32_t i = 0; same && i < a->object.used; i++) {
+        const struct cor_json_member *member = &a->object.members[i];
+        same = member->value == NULL ||
+               cor_json_equal(
+                   member->value,
+                   cor_json_get_view(b, (struct cor_view){cor_json_key(member), member->len}));
+    }
+    return same;
+}
+
+static bool same_elements(const struct cor_json *a, const struct cor_json *b)
+{
+    bool same = a->array.count == b->array.count;
+    for (uint32_t i = 0; same && i < a->array.count; i++) {
+        same = cor_json_equal(a->array.items[i], b->array.items[i]);
+    }
+    return same;
+}
+
+bool cor_json_equal(const struct cor_json *a, const struct cor_json *b)
+{
+    if (a == b || a == NULL || b == NULL || a->type != b->type) {
+        return a == b;
+    }
+    switch (a->type) {
+    case COR_JSON_OBJECT:
+        return same_members(a, b);
+    case COR_JSON_ARRAY:
+        return same_elements(a, b);
+    case COR_JSON_STRING:
+        return cor_view_eq(cor_json_as_view(a), cor_json_as_view(b));
+    case COR_JSON_REAL:
+        return a->real == b->real;
+    default:
+        return a->integer == b->integer;
+    }
+}
+
+static struct cor_json *copy_array(const struct cor_json *value)
+{
+    struct cor_json *copy = cor_json_array();
+    for (uint32_t i = 0; i < value->array.count; i++) {
+        cor_json_add(copy, cor_json_copy(value->array.items[i]));
+    }
+    return copy;
+}
+
+/* Scalars never change: copies share them. */
+struct cor_json *cor_json_copy(const struct cor_json *value)
+{
+    switch (cor_json_type(value)) {
+    case COR_JSON_OBJECT:
+        return cor_json_copy_object(value);
+    case COR_JSON_ARRAY:
+        return copy_array(value);
+    default:
+        return cor_json_ref((struct cor_json *)(uintptr_t)value);
+    }
 }
 
 struct cor_json *cor_json_merge_patch(struct cor_json *target, const struct cor_json *patch)

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON values; the door to jansson. Integers keep 64 bits. Values are reference counted:
-// cor_json_free drops one reference, cor_json_ref takes one. "Takes" means the callee drops it.
-// Objects keep insertion order when written. Sizes and depth are bounded when reading.
-// One thread at a time per value.
+// JSON values; the door to jansson, which reads what is not plain. Integers keep 64 bits. Values
+// are reference counted: cor_json_free drops one reference, cor_json_ref takes one. "Takes" means
+// the callee drops it. Objects keep insertion order when written. Sizes and depth are bounded when
+// reading. One thread at a time per value.
 #ifndef COR_JSON_JSON_H
 #define COR_JSON_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/base/attr.h"
 #include "common/base/buf.h"
@@ -89,7 +90,13 @@ double cor_json_as_real(const struct cor_json *value, double otherwise); /* inte
 bool cor_json_as_bool(const struct cor_json *value, bool otherwise);
 
 /* Member of an object; NULL when absent or when value is no object. Borrowed. */
-struct cor_json *cor_json_get(const struct cor_json *value, const char *key);
+struct cor_json *cor_json_get_view(const struct cor_json *value, struct cor_view key);
+
+/* The same; inline, for the length of most keys is known to the compiler. */
+static inline struct cor_json *cor_json_get(const struct cor_json *value, const char *key)
+{
+    return key == NULL ? NULL : cor_json_get_view(value, (struct cor_view){key, strlen(key)});
+}
 
 /* Member by a dotted path: "metadata.labels". Borrowed, NULL when any step is absent. Keys that
  * contain dots need cor_json_get. */
@@ -101,7 +108,13 @@ int64_t cor_json_int_at(const struct cor_json *value, const char *path, int64_t 
 bool cor_json_bool_at(const struct cor_json *value, const char *path, bool otherwise);
 
 /* Sets member key (takes child; NULL removes the key). value must be an object. */
-void cor_json_set(struct cor_json *value, const char *key, struct cor_json *child);
+void cor_json_set_view(struct cor_json *value, struct cor_view key, struct cor_json *child);
+
+static inline void cor_json_set(struct cor_json *value, const char *key, struct cor_json *child)
+{
+    const char *name = key == NULL ? "" : key;
+    cor_json_set_view(value, (struct cor_view){name, strlen(name)}, child);
+}
 
 /* Sets the value at a dotted path, making objects on the way (replacing what is no object). Takes.
  */

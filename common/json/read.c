@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the JSON that services and API servers write, several times as fast as jansson's reader,
-// which asks for each byte. Whatever is not plain (\u escapes, reals, large numbers, depth,
-// anything wrong) is left to jansson, whose word on it counts: what is read here is read the same.
-#include <string.h>
-
+// Reads the JSON that services and API servers write. Whatever is not plain (\u escapes, reals,
+// large numbers, depth, anything wrong) is left to jansson, whose word on it counts: what is read
+// here is read the same.
 #include "common/base/buf.h"
 #include "private.h"
 
-enum { PLAIN_DEPTH = 64, PLAIN_DIGITS = 18, KEY_MAX = 128 };
+enum { PLAIN_DEPTH = 64 };
 
 struct reader {
     const char *at;
@@ -17,7 +15,7 @@ struct reader {
     struct cor_buf text; /* of a string with escapes */
 };
 
-static json_t *read_value(struct reader *r);
+static struct cor_json *read_value(struct reader *r);
 
 static void skip_blanks(struct reader *r)
 {
@@ -44,16 +42,6 @@ static bool next_word(struct reader *r, const char *word)
     return is;
 }
 
-/* Length of what stands for itself in a string. */
-static size_t plain_run(const struct reader *r)
-{
-    const char *at = r->at;
-    while (at < r->end && (unsigned char)*at >= 0x20 && *at != '"' && *at != '\\') {
-        at++;
-    }
-    return (size_t)(at - r->at);
-}
-
 static bool read_escape(struct reader *r)
 {
     static const char pairs[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
@@ -67,82 +55,94 @@ static bool read_escape(struct reader *r)
     return false;
 }
 
-/* The rest of a string behind its first quote; the view is valid until the next string. */
+/* Passes over what stands for itself. */
+static struct cor_view take_run(struct reader *r, bool *ascii)
+{
+    bool is_ascii = false;
+    struct cor_view run = {r->at, cor_json_plain_run(r->at, (size_t)(r->end - r->at), &is_ascii)};
+    r->at += run.len;
+    *ascii = *ascii && is_ascii;
+    return run;
+}
+
+/* The rest of a string behind its first quote; the view is valid until the next string. False as
+ * well when it is no UTF-8. */
 static bool read_text(struct reader *r, struct cor_view *text_r)
 {
-    size_t run = plain_run(r);
-    *text_r = (struct cor_view){r->at, run};
-    r->at += run;
-    if (r->at < r->end && *r->at == '"') {
-        r->at++;
-        return true;
-    }
-    cor_buf_clear(&r->text);
-    cor_buf_view(&r->text, *text_r);
-    while (r->at < r->end && *r->at == '\\') {
-        r->at++;
-        if (!read_escape(r)) {
-            return false;
+    bool ascii = true;
+    *text_r = take_run(r, &ascii);
+    if (r->at < r->end && *r->at == '\\') {
+        cor_buf_clear(&r->text);
+        cor_buf_view(&r->text, *text_r);
+        while (r->at < r->end && *r->at == '\\') {
+            r->at++;
+            if (!read_escape(r)) {
+                return false;
+            }
+            cor_buf_view(&r->text, take_run(r, &ascii));
         }
-        run = plain_run(r);
-        cor_buf_add(&r->text, r->at, run);
-        r->at += run;
+        *text_r = cor_buf_as_view(&r->text);
     }
-    *text_r = cor_buf_as_view(&r->text);
-    return r->at < r->end && *r->at++ == '"';
+    return r->at < r->end && *r->at++ == '"' && (ascii || cor_view_is_utf8(*text_r));
 }
 
-/* NULL as well when it is no UTF-8. */
-static json_t *read_string(struct reader *r)
+static struct cor_json *read_string(struct reader *r)
 {
     struct cor_view text;
-    return read_text(r, &text) ? json_stringn(text.ptr, text.len) : NULL;
+    return read_text(r, &text) ? cor_json_text_new(text.ptr, text.len) : NULL;
 }
 
-static json_t *read_integer(struct reader *r)
+static struct cor_json *read_integer(struct reader *r)
 {
     bool negative = *r->at == '-';
     r->at += negative ? 1 : 0;
     const char *from = r->at;
-    json_int_t value = 0;
+    int64_t value = 0;
+    bool is_plain = true;
     while (r->at < r->end && *r->at >= '0' && *r->at <= '9') {
-        value = r->at - from < PLAIN_DIGITS ? value * 10 + (*r->at - '0') : 0;
+        is_plain = is_plain && !__builtin_mul_overflow(value, 10, &value) &&
+                   !__builtin_add_overflow(value, *r->at - '0', &value);
         r->at++;
     }
     size_t digits = (size_t)(r->at - from);
     bool is_real = r->at < r->end && (*r->at == '.' || *r->at == 'e' || *r->at == 'E');
-    bool is_plain = digits > 0 && digits <= PLAIN_DIGITS && !is_real &&
-                    (*from != '0' || (digits == 1 && !negative));
-    return is_plain ? json_integer(negative ? -value : value) : NULL;
+    is_plain = is_plain && digits > 0 && !is_real && (*from != '0' || (digits == 1 && !negative));
+    return is_plain ? cor_json_int(negative ? -value : value) : NULL;
 }
 
 /* One member of an object. */
-static bool read_member(struct reader *r, json_t *object)
+static bool read_member(struct reader *r, struct cor_json *object)
 {
-    struct cor_view name;
-    char key[KEY_MAX];
-    if (!next_is(r, '"') || !read_text(r, &name) || name.len > sizeof(key)) {
+    struct cor_view key;
+    if (!next_is(r, '"') || !read_text(r, &key)) {
         return false;
     }
-    memcpy(key, name.ptr, name.len); /* the value has strings too */
-    if (r->strict && json_object_getn(object, key, name.len) != NULL) {
+    uint32_t count = object->object.count;
+    struct cor_json_member *member = cor_json_place(object, key);
+    if ((r->strict && object->object.count == count) || !next_is(r, ':')) {
         return false;
     }
-    json_t *value = next_is(r, ':') ? read_value(r) : NULL;
-    return value != NULL && json_object_setn_new(object, key, name.len, value) == 0;
+    struct cor_json *value = read_value(r);
+    if (value != NULL) {
+        cor_json_fill(member, value);
+    }
+    return value != NULL;
 }
 
-static bool read_element(struct reader *r, json_t *array)
+static bool read_element(struct reader *r, struct cor_json *array)
 {
-    json_t *value = read_value(r);
-    return value != NULL && json_array_append_new(array, value) == 0;
+    struct cor_json *value = read_value(r);
+    if (value != NULL) {
+        cor_json_add(array, value);
+    }
+    return value != NULL;
 }
 
 /* What stands between the brackets: members or elements. */
-static json_t *read_many(struct reader *r, json_t *many, char last,
-                         bool (*read_one)(struct reader *r, json_t *many))
+static struct cor_json *read_many(struct reader *r, struct cor_json *many, char last,
+                                  bool (*read_one)(struct reader *r, struct cor_json *many))
 {
-    bool is_well = ++r->depth <= PLAIN_DEPTH && many != NULL;
+    bool is_well = ++r->depth <= PLAIN_DEPTH;
     bool is_over = is_well && next_is(r, last);
     while (is_well && !is_over) {
         is_well = read_one(r, many);
@@ -151,13 +151,12 @@ static json_t *read_many(struct reader *r, json_t *many, char last,
     }
     r->depth--;
     if (!is_over) {
-        json_decref(many);
-        return NULL;
+        cor_json_free(&many);
     }
     return many;
 }
 
-static json_t *read_value(struct reader *r)
+static struct cor_json *read_value(struct reader *r)
 {
     skip_blanks(r);
     if (r->at == r->end) {
@@ -166,32 +165,31 @@ static json_t *read_value(struct reader *r)
     switch (*r->at) {
     case '{':
         r->at++;
-        return read_many(r, json_object(), '}', read_member);
+        return read_many(r, cor_json_object(), '}', read_member);
     case '[':
         r->at++;
-        return read_many(r, json_array(), ']', read_element);
+        return read_many(r, cor_json_array(), ']', read_element);
     case '"':
         r->at++;
         return read_string(r);
     case 't':
-        return next_word(r, "true") ? json_true() : NULL;
+        return next_word(r, "true") ? cor_json_bool(true) : NULL;
     case 'f':
-        return next_word(r, "false") ? json_false() : NULL;
+        return next_word(r, "false") ? cor_json_bool(false) : NULL;
     case 'n':
-        return next_word(r, "null") ? json_null() : NULL;
+        return next_word(r, "null") ? cor_json_null() : NULL;
     default:
         return *r->at == '-' || (*r->at >= '0' && *r->at <= '9') ? read_integer(r) : NULL;
     }
 }
 
-json_t *cor_json_read_plain(struct cor_view text, bool strict)
+struct cor_json *cor_json_read_plain(struct cor_view text, bool strict)
 {
     struct reader r = {.at = text.ptr, .end = text.ptr + text.len, .strict = strict};
-    json_t *value = text.len == 0 ? NULL : read_value(&r);
+    struct cor_json *value = text.len == 0 ? NULL : read_value(&r);
     skip_blanks(&r);
     if (value != NULL && r.at != r.end) {
-        json_decref(value);
-        value = NULL;
+        cor_json_free(&value);
     }
     cor_buf_free(&r.text);
     return value;

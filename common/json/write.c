@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compact text of values, as jansson writes it (test_json compares them). jansson's own dump and
-// deep copy print the address of every object into a table, to find loops: four fifths of their
-// time. Values here are trees: what is set into an object is owned by it.
-#include <string.h>
-
+// Text of values, compact or indented by two blanks, as jansson writes it (test_json compares
+// them).
 #include "common/base/must.h"
 #include "private.h"
 
-enum { NUMBER_MAX = 64 };
-
-/* Bytes that a string cannot hold as they are: the quote, the backslash, control characters. */
-static size_t plain_len(const char *text, size_t len)
-{
-    size_t at = 0;
-    while (at < len && (unsigned char)text[at] >= 0x20 && text[at] != '"' && text[at] != '\\') {
-        at++;
-    }
-    return at;
-}
+enum { NUMBER_MAX = 24, INDENT = 2, COMPACT = -1 };
 
 static void write_escape(unsigned char c, struct cor_buf *buf)
 {
@@ -34,11 +21,12 @@ static void write_escape(unsigned char c, struct cor_buf *buf)
     cor_buf_add(buf, text, sizeof(text));
 }
 
-static void write_text(const char *text, size_t len, struct cor_buf *buf)
+/* Behind what has been written of it. */
+static void write_rest(const char *text, size_t len, struct cor_buf *buf)
 {
-    cor_buf_add(buf, "\"", 1);
     while (len > 0) {
-        size_t n = plain_len(text, len);
+        bool ascii = false;
+        size_t n = cor_json_plain_run(text, len, &ascii);
         cor_buf_add(buf, text, n);
         if (n < len) {
             write_escape((unsigned char)text[n++], buf);
@@ -46,10 +34,34 @@ static void write_text(const char *text, size_t len, struct cor_buf *buf)
         text += n;
         len -= n;
     }
-    cor_buf_add(buf, "\"", 1);
 }
 
-static void write_integer(json_int_t value, struct cor_buf *buf)
+/* Most is plain, and then one piece. after: a character behind the string; NUL: none. */
+static void write_text(const char *text, size_t len, char after, struct cor_buf *buf)
+{
+    bool ascii = false;
+    char *at = cor_buf_room(buf, len + 3);
+    size_t n = cor_json_plain_run(text, len, &ascii);
+    at[0] = '"';
+    memcpy(at + 1, text, n);
+    buf->len += n + 1;
+    if (n < len) {
+        write_rest(text + n, len - n, buf);
+        at = cor_buf_room(buf, 2) - n - 1;
+    }
+    at[n + 1] = '"';
+    at[n + 2] = after;
+    buf->len += after == '\0' ? 1 : 2;
+    buf->data[buf->len] = '\0';
+}
+
+static void write_char(char c, struct cor_buf *buf)
+{
+    *cor_buf_room(buf, 1) = c;
+    buf->len++;
+}
+
+static void write_integer(int64_t value, struct cor_buf *buf)
 {
     char text[NUMBER_MAX];
     char *at = text + sizeof(text);
@@ -64,66 +76,89 @@ static void write_integer(json_int_t value, struct cor_buf *buf)
     cor_buf_add(buf, at, (size_t)(text + sizeof(text) - at));
 }
 
-/* Rare: as jansson has it. */
-static void write_real(const json_t *value, struct cor_buf *buf)
-{
-    char text[NUMBER_MAX];
-    size_t len = json_dumpb(value, text, sizeof(text), JSON_ENCODE_ANY);
-    must(len > 0 && len <= sizeof(text));
-    cor_buf_add(buf, text, len);
-}
+static void write_value(const struct cor_json *value, int depth, struct cor_buf *buf);
 
-static void write_value(json_t *value, struct cor_buf *buf);
-
-static void write_object(json_t *value, struct cor_buf *buf)
+/* A new line, if lines are written. */
+static void write_line(int depth, struct cor_buf *buf)
 {
-    const char *before = "{";
-    for (void *at = json_object_iter(value); at != NULL; at = json_object_iter_next(value, at)) {
-        cor_buf_add(buf, before, 1);
-        write_text(json_object_iter_key(at), json_object_iter_key_len(at), buf);
-        cor_buf_add(buf, ":", 1);
-        write_value(json_object_iter_value(at), buf);
-        before = ",";
+    if (depth >= 0) {
+        size_t len = 1 + INDENT * (size_t)depth;
+        char *at = cor_buf_room(buf, len);
+        memset(at, ' ', len);
+        at[0] = '\n';
+        buf->len += len;
     }
-    cor_buf_str(buf, before[0] == '{' ? "{}" : "}");
 }
 
-static void write_array(const json_t *value, struct cor_buf *buf)
+static int deeper(int depth)
 {
-    cor_buf_add(buf, "[", 1);
-    for (size_t i = 0; i < json_array_size(value); i++) {
-        cor_buf_add(buf, ",", i == 0 ? 0 : 1);
-        write_value(json_array_get(value, i), buf);
+    return depth < 0 ? depth : depth + 1;
+}
+
+static void write_object(const struct cor_json *value, int depth, struct cor_buf *buf)
+{
+    char before = '{';
+    for (uint32_t i = 0; i < value->object.used; i++) {
+        const struct cor_json_member *member = &value->object.members[i];
+        if (member->value == NULL) {
+            continue;
+        }
+        write_char(before, buf);
+        write_line(deeper(depth), buf);
+        write_text(cor_json_key(member), member->len, ':', buf);
+        if (depth >= 0) {
+            write_char(' ', buf);
+        }
+        write_value(member->value, deeper(depth), buf);
+        before = ',';
     }
-    cor_buf_add(buf, "]", 1);
+    if (before == '{') {
+        write_char('{', buf);
+    } else {
+        write_line(depth, buf);
+    }
+    write_char('}', buf);
 }
 
-static void write_value(json_t *value, struct cor_buf *buf)
+static void write_array(const struct cor_json *value, int depth, struct cor_buf *buf)
 {
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        write_object(value, buf);
+    write_char('[', buf);
+    for (uint32_t i = 0; i < value->array.count; i++) {
+        if (i > 0) {
+            write_char(',', buf);
+        }
+        write_line(deeper(depth), buf);
+        write_value(value->array.items[i], deeper(depth), buf);
+    }
+    if (value->array.count > 0) {
+        write_line(depth, buf);
+    }
+    write_char(']', buf);
+}
+
+static void write_value(const struct cor_json *value, int depth, struct cor_buf *buf)
+{
+    switch (value->type) {
+    case COR_JSON_OBJECT:
+        write_object(value, depth, buf);
         break;
-    case JSON_ARRAY:
-        write_array(value, buf);
+    case COR_JSON_ARRAY:
+        write_array(value, depth, buf);
         break;
-    case JSON_STRING:
-        write_text(json_string_value(value), json_string_length(value), buf);
+    case COR_JSON_STRING:
+        write_text(value->text.bytes, value->text.len, '\0', buf);
         break;
-    case JSON_INTEGER:
-        write_integer(json_integer_value(value), buf);
+    case COR_JSON_INT:
+        write_integer(value->integer, buf);
         break;
-    case JSON_REAL:
-        write_real(value, buf);
+    case COR_JSON_REAL:
+        cor_json_write_real(value->real, buf);
         break;
-    case JSON_TRUE:
-        cor_buf_add(buf, "true", 4);
+    case COR_JSON_BOOL:
+        cor_buf_str(buf, value->integer != 0 ? "true" : "false");
         break;
-    case JSON_FALSE:
-        cor_buf_add(buf, "false", 5);
-        break;
-    case JSON_NULL:
-        cor_buf_add(buf, "null", 4);
+    case COR_JSON_NULL:
+        cor_buf_str(buf, "null");
         break;
     }
 }
@@ -131,45 +166,18 @@ static void write_value(json_t *value, struct cor_buf *buf)
 void cor_json_write(const struct cor_json *value, struct cor_buf *buf)
 {
     must(value != NULL);
-    write_value(cor_json_in(value), buf);
+    write_value(value, COMPACT, buf);
 }
 
-/* ---- copies ---- */
-
-static json_t *copy_value(json_t *value);
-
-static json_t *copy_object(json_t *value)
+void cor_json_write_pretty(const struct cor_json *value, struct cor_buf *buf)
 {
-    json_t *copy = json_object();
-    for (void *at = json_object_iter(value); at != NULL && copy != NULL;
-         at = json_object_iter_next(value, at)) {
-        cor_json_went(json_object_setn_new_nocheck(copy, json_object_iter_key(at),
-                                                   json_object_iter_key_len(at),
-                                                   copy_value(json_object_iter_value(at))));
-    }
-    return copy;
+    must(value != NULL);
+    write_value(value, 0, buf);
 }
 
-static json_t *copy_array(const json_t *value)
+char *cor_json_text(const struct cor_json *value)
 {
-    json_t *copy = json_array();
-    for (size_t i = 0; i < json_array_size(value) && copy != NULL; i++) {
-        cor_json_went(json_array_append_new(copy, copy_value(json_array_get(value, i))));
-    }
-    return copy;
-}
-
-/* Scalars never change: copies share them. */
-static json_t *copy_value(json_t *value)
-{
-    json_t *copy = json_is_object(value)  ? copy_object(value)
-                   : json_is_array(value) ? copy_array(value)
-                                          : json_incref(value);
-    cor_json_went(copy == NULL);
-    return copy;
-}
-
-struct cor_json *cor_json_copy(const struct cor_json *value)
-{
-    return value == NULL ? NULL : cor_json_out(copy_value(cor_json_in(value)));
+    struct cor_buf buf = {0};
+    cor_json_write(value, &buf);
+    return cor_buf_take(&buf);
 }

@@ -382,13 +382,20 @@ const char *cor_kube_word_at(size_t number)
     return number < COR_COUNT(WORDS) ? WORDS[number] : NULL;
 }
 
+/* Most are told apart by their first byte. */
+static int compare(struct cor_view text, const char *word)
+{
+    int order = text.len == 0 ? 0 : (unsigned char)text.ptr[0] - (unsigned char)word[0];
+    return order != 0 ? order : cor_view_cmp(text, cor_view_of(word));
+}
+
 int cor_kube_word(struct cor_view text)
 {
     size_t low = 0;
     size_t high = COR_COUNT(WORDS);
     while (low < high) {
         size_t mid = (low + high) / 2;
-        int order = cor_view_cmp(text, cor_view_of(WORDS[mid]));
+        int order = compare(text, WORDS[mid]);
         if (order == 0) {
             return (int)mid;
         }

@@ -5,9 +5,19 @@
 
 #include "common/base/must.h"
 
-/* JSON of Kubernetes shrinks to a quarter at any level; memory for it is 2 << WINDOW + 1 << MEMORY
- * + 9, 128 KiB. */
-enum { LEVEL = 3, WINDOW = 14, MEMORY = 7, STEP = 16 * 1024, GAIN = 8 };
+/* JSON of Kubernetes shrinks to a quarter at any level. zlib clears some 8 bytes for each of its
+ * window before it begins, 128 KiB: a small text has a small one. */
+enum { LEVEL = 3, WINDOW_MIN = 9, WINDOW_MAX = 14, HASH = 7, STEP = 16 * 1024, GAIN = 8 };
+
+/* The least that all of the text is within; zlib wants 262 bytes more. */
+static int window_for(size_t len)
+{
+    int bits = WINDOW_MIN;
+    while (bits < WINDOW_MAX && (size_t)1 << bits < len + 262) {
+        bits++;
+    }
+    return bits;
+}
 
 static Bytef *bytes_of(struct cor_view in)
 {
@@ -19,8 +29,9 @@ bool cor_pack(struct cor_view in, struct cor_buf *out)
     z_stream z = {.next_in = bytes_of(in), .avail_in = (uInt)in.len};
     size_t begin = out->len;
     size_t most = in.len - in.len / GAIN;
+    int window = window_for(in.len);
     if (in.len > UINT32_MAX ||
-        deflateInit2(&z, LEVEL, Z_DEFLATED, WINDOW, MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
+        deflateInit2(&z, LEVEL, Z_DEFLATED, window, window - HASH, Z_DEFAULT_STRATEGY) != Z_OK) {
         return false;
     }
     int code = Z_OK;

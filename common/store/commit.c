@@ -44,21 +44,22 @@ static enum cor_code undo(struct cor_store *store)
     return code == COR_OK ? say(store, COR_DB_RELEASE, NULL) : code;
 }
 
-/* One write within the open transaction. */
-static enum cor_code run_one(struct cor_store *store, struct write *write)
+/* One write within the open transaction. alone: what undoes it undoes the transaction, and SQLite
+ * need not keep the pages as they were before it. */
+static enum cor_code run_one(struct cor_store *store, struct write *write, bool alone)
 {
-    enum cor_code code = say(store, COR_DB_SAVE, &write->err);
+    enum cor_code code = alone ? COR_OK : say(store, COR_DB_SAVE, &write->err);
     if (code != COR_OK) {
         return code;
     }
     code = write->run(&store->writer, write->self, &write->err);
     if (code == COR_OK) {
-        return say(store, COR_DB_RELEASE, &write->err);
+        return alone ? COR_OK : say(store, COR_DB_RELEASE, &write->err);
     }
     if (cor_db_is_fatal(sqlite3_extended_errcode(store->writer.raw))) {
         atomic_store(&store->broken, true);
     }
-    if (sqlite3_get_autocommit(store->writer.raw) == 0) {
+    if (!alone && sqlite3_get_autocommit(store->writer.raw) == 0) {
         enum cor_code undone = undo(store);
         must(undone == COR_OK || cor_store_broken(store));
     }
@@ -83,10 +84,11 @@ static enum cor_code run_batch(struct cor_store *store, struct cor_link *batch, 
     if (code != COR_OK) {
         return code;
     }
+    bool alone = batch->next->next == batch;
     COR_LIST_EACH (node, batch) {
         struct write *write = COR_LIST_OBJECT(node, struct write, link);
-        write->code = run_one(store, write);
-        if (sqlite3_get_autocommit(store->writer.raw) != 0) {
+        write->code = run_one(store, write, alone);
+        if (sqlite3_get_autocommit(store->writer.raw) != 0 || (alone && write->code != COR_OK)) {
             *err = write->err;
             return write->code != COR_OK ? write->code : COR_INTERNAL;
         }

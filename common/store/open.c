@@ -29,7 +29,21 @@ static enum cor_code lock_file(struct cor_store *store, struct cor_err *err)
     return fd < 0 ? cor_err_sys(err, COR_IO, errno, "%s", store->path) : COR_OK;
 }
 
-static enum cor_code open_db(const struct cor_store_spec *spec, struct cor_db *db,
+/* What a connection is told first. A reader need not know how to write. */
+static char *pragmas_of(const struct cor_store_spec *spec, bool writes)
+{
+    int cache_kib = spec->cache_kib > 0 ? spec->cache_kib : CACHE_KIB;
+    return writes
+               ? cor_sprintf("PRAGMA journal_mode=WAL; PRAGMA synchronous=%s;"
+                             "PRAGMA cache_size=-%d; PRAGMA journal_size_limit=%d;"
+                             "PRAGMA temp_store=MEMORY;",
+                             spec->sync == COR_STORE_FULL ? "FULL" : "NORMAL", cache_kib, WAL_KEPT)
+               : cor_sprintf("PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY;"
+                             "PRAGMA query_only=ON;",
+                             cache_kib);
+}
+
+static enum cor_code open_db(const struct cor_store_spec *spec, bool writes, struct cor_db *db,
                              struct cor_err *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -38,17 +52,14 @@ static enum cor_code open_db(const struct cor_store_spec *spec, struct cor_db *d
         return cor_db_fail(db, rc, spec->path, err);
     }
     (void)sqlite3_db_config(db->raw, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);
+    (void)sqlite3_db_config(db->raw, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
     (void)sqlite3_busy_timeout(db->raw, BUSY_MS);
     db->stmts = cor_calloc(spec->statement_count, sizeof(*db->stmts));
     db->stmt_count = spec->statement_count;
     for (size_t i = 0; i < db->stmt_count; i++) {
         db->stmts[i] = (struct cor_stmt){.db = db, .sql = spec->statements[i]};
     }
-    auto_(cor_freep) char *pragmas = cor_sprintf(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA cache_size=-%d;"
-        "PRAGMA journal_size_limit=%d; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON;",
-        spec->sync == COR_STORE_FULL ? "FULL" : "NORMAL",
-        spec->cache_kib > 0 ? spec->cache_kib : CACHE_KIB, WAL_KEPT);
+    auto_(cor_freep) char *pragmas = pragmas_of(spec, writes);
     enum cor_code code = cor_db_exec(db, pragmas, err);
     if (code != COR_OK) {
         return cor_err_set(err, code == COR_RETRY ? COR_RETRY : COR_IO, "%s: %s", spec->path,
@@ -150,7 +161,7 @@ static enum cor_code open_all(const struct cor_store_spec *spec, struct cor_stor
 {
     enum cor_code code = lock_file(store, err);
     if (code == COR_OK) {
-        code = open_db(spec, &store->writer, err);
+        code = open_db(spec, true, &store->writer, err);
     }
     int64_t ignored = 0;
     if (code == COR_OK && spec->check) {
@@ -166,10 +177,7 @@ static enum cor_code open_all(const struct cor_store_spec *spec, struct cor_stor
         code = make_durable(&store->writer, err);
     }
     if (code == COR_OK) {
-        code = open_db(spec, &store->reader, err);
-    }
-    if (code == COR_OK) {
-        code = cor_db_exec(&store->reader, "PRAGMA query_only=ON", err);
+        code = open_db(spec, false, &store->reader, err);
     }
     return code;
 }

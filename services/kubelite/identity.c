@@ -131,10 +131,19 @@ static bool covers_all(const struct cor_cert *cert, const struct hosts *hosts)
     return true;
 }
 
-static enum cor_code make_serving(const struct maker *maker, const struct hosts *hosts,
-                                  const struct cor_key *key, struct cor_cert **cert_r,
-                                  struct cor_err *err)
+/* What a leaf says, but for the time. */
+struct leaf {
+    const char *name; /* of its files, without .crt and .key */
+    struct cor_cert_spec spec;
+    const struct hosts *hosts;
+    int days;
+};
+
+static enum cor_code make_leaf(const struct maker *maker, const struct leaf *leaf,
+                               const struct cor_key *key, struct cor_cert **cert_r,
+                               struct cor_err *err)
 {
+    const struct hosts *hosts = leaf->hosts;
     const char *dns[COR_COUNT(hosts->host) + 1] = {NULL};
     const char *ips[COR_COUNT(hosts->host) + 1] = {NULL};
     size_t dns_count = 0;
@@ -146,63 +155,70 @@ static enum cor_code make_serving(const struct maker *maker, const struct hosts 
             dns[dns_count++] = hosts->host[i];
         }
     }
-    struct cor_cert_spec spec = {.cn = "kubelite",
-                                 .dns = dns,
-                                 .ips = ips,
-                                 .usage = COR_CERT_SERVER,
-                                 .from = {maker->now.us - COR_SEC(300)},
-                                 .until = in_days(maker->now, LEAF_DAYS)};
+    struct cor_cert_spec spec = leaf->spec;
+    spec.dns = dns;
+    spec.ips = ips;
+    spec.from = (struct cor_wall){maker->now.us - COR_SEC(300)};
+    spec.until = in_days(maker->now, leaf->days);
     return cor_cert_sign((struct cor_issuer){maker->ca, maker->ca_key}, key, &spec, cert_r, err);
 }
 
-static enum cor_code load_serving(const struct maker *maker, struct kl_identity *identity,
-                                  struct cor_err *err)
+/* Certificate and key of a leaf; the certificate is made again when it is damaged, of another key
+ * or CA, not valid now, near its end or names too little. */
+static enum cor_code load_leaf(const struct maker *maker, const struct leaf *leaf,
+                               struct cor_buf *cert_pem, struct cor_buf *key_pem,
+                               struct cor_err *err)
 {
-    auto_(cor_freep) char *path = path_of(maker, "server.crt");
+    auto_(cor_freep) char *key_name = cor_sprintf("%s.key", leaf->name);
+    auto_(cor_freep) char *path = cor_sprintf("%s/%s.crt", maker->spec->folder, leaf->name);
     auto_(cor_key_free) struct cor_key *key = NULL;
     auto_(cor_cert_free) struct cor_cert *cert = NULL;
-    auto_(hosts_free) struct hosts hosts = {0};
-    collect(maker->spec, &hosts);
-    enum cor_code code = load_key(maker, "server.key", &key, err);
+    enum cor_code code = load_key(maker, key_name, &key, err);
     if (code != COR_OK) {
         return code;
     }
     code = cor_cert_load(path, &cert, err);
     bool good = code == COR_OK && cor_cert_is_for(cert, key) &&
-                cor_cert_verify(cert, maker->ca, COR_CERT_SERVER, maker->now, NULL) == COR_OK &&
-                cor_cert_days_left(cert, maker->now) > RENEW_DAYS && covers_all(cert, &hosts);
+                cor_cert_verify(cert, maker->ca, leaf->spec.usage, maker->now, NULL) == COR_OK &&
+                cor_cert_days_left(cert, maker->now) > RENEW_DAYS && covers_all(cert, leaf->hosts);
     if (!good) {
         cor_cert_free(&cert);
-        code = make_serving(maker, &hosts, key, &cert, err);
+        code = make_leaf(maker, leaf, key, &cert, err);
         if (code == COR_OK) {
             code = cor_cert_save(cert, path, err);
         }
     }
     if (code == COR_OK) {
-        cor_cert_pem(cert, &identity->cert_pem);
-        cor_key_pem(key, &identity->key_pem);
+        cor_cert_pem(cert, cert_pem);
+        cor_key_pem(key, key_pem);
     }
     return code;
 }
 
+static enum cor_code load_serving(const struct maker *maker, struct kl_identity *identity,
+                                  struct cor_err *err)
+{
+    auto_(hosts_free) struct hosts hosts = {0};
+    collect(maker->spec, &hosts);
+    struct leaf leaf = {.name = "server",
+                        .spec = {.cn = "kubelite", .usage = COR_CERT_SERVER},
+                        .hosts = &hosts,
+                        .days = LEAF_DAYS};
+    return load_leaf(maker, &leaf, &identity->cert_pem, &identity->key_pem, err);
+}
+
 /* CN and O as kubeadm's apiserver-kubelet-client has them. */
-static enum cor_code make_client(const struct maker *maker, struct kl_identity *identity,
+static enum cor_code load_client(const struct maker *maker, struct kl_identity *identity,
                                  struct cor_err *err)
 {
-    auto_(cor_key_free) struct cor_key *key = cor_key_new();
-    auto_(cor_cert_free) struct cor_cert *cert = NULL;
-    struct cor_cert_spec spec = {.cn = "kubelite-kubelet-client",
+    struct hosts none = {0};
+    struct leaf leaf = {.name = "kubelet-client",
+                        .spec = {.cn = "kubelite-kubelet-client",
                                  .org = "system:masters",
-                                 .usage = COR_CERT_CLIENT,
-                                 .from = {maker->now.us - COR_SEC(300)},
-                                 .until = in_days(maker->now, CA_DAYS)};
-    enum cor_code code =
-        cor_cert_sign((struct cor_issuer){maker->ca, maker->ca_key}, key, &spec, &cert, err);
-    if (code == COR_OK) {
-        cor_cert_pem(cert, &identity->client_pem);
-        cor_key_pem(key, &identity->client_key_pem);
-    }
-    return code;
+                                 .usage = COR_CERT_CLIENT},
+                        .hosts = &none,
+                        .days = CA_DAYS};
+    return load_leaf(maker, &leaf, &identity->client_pem, &identity->client_key_pem, err);
 }
 
 static void add_base64(struct cor_buf *out, const char *field, struct cor_view pem)
@@ -280,7 +296,7 @@ enum cor_code kl_identity_open(const struct kl_identity_spec *spec, struct cor_w
         code = load_serving(&maker, identity, err);
     }
     if (code == COR_OK) {
-        code = make_client(&maker, identity, err);
+        code = load_client(&maker, identity, err);
     }
     if (code == COR_OK) {
         code = load_key(&maker, "sa.key", &identity->token_key, err);

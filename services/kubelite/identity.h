@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys and certificates of the API server, made on first start and kept: the CA, the serving
-// certificate (made again when addresses change or it nears its end), the key of ServiceAccount
-// tokens, and kubeconfigs for the administrator and the cloud side. Start-up only: blocks.
+// certificate (made again when addresses change or it nears its end), the certificate that kubelets
+// are shown, the key of ServiceAccount tokens, and kubeconfigs for the administrator and the cloud
+// side. Start-up only: blocks.
 #ifndef KUBELITE_IDENTITY_H
 #define KUBELITE_IDENTITY_H
 
@@ -25,7 +26,7 @@ struct kl_identity {
     struct cor_buf cert_pem;
     struct cor_buf key_pem;
     struct cor_key *token_key;
-    struct cor_buf client_pem; /* what it shows to kubelets, made on each start */
+    struct cor_buf client_pem; /* what it shows to kubelets */
     struct cor_buf client_key_pem;
 };
 

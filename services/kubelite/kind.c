@@ -437,8 +437,9 @@ const struct kl_kind *kl_kinds_find(const struct kl_kinds *kinds, struct cor_vie
 {
     const struct kl_kind *kind = NULL;
     for (size_t i = 0; (kind = kl_kinds_at(kinds, i)) != NULL; i++) {
-        if (cor_view_is(group, kind->group) && cor_view_is(version, kind->version) &&
-            cor_view_is(plural, kind->plural)) {
+        if (plural.len > 0 && plural.ptr[0] == kind->plural[0] &&
+            cor_view_is(plural, kind->plural) && cor_view_is(group, kind->group) &&
+            cor_view_is(version, kind->version)) {
             return kind;
         }
     }

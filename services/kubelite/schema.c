@@ -10,6 +10,16 @@
 
 enum { PATTERN_MAX = 1024 };
 
+/* "path.key"; built for each field that is looked at: not by printf. Returns owned. */
+static char *child_path(const char *path, const char *key)
+{
+    struct cor_buf out = {0};
+    cor_buf_str(&out, path);
+    cor_buf_str(&out, path[0] == '\0' ? "" : ".");
+    cor_buf_str(&out, key);
+    return cor_buf_take(&out);
+}
+
 static const struct cor_json *property(const struct cor_json *schema, const char *key)
 {
     const struct cor_json *found = cor_json_get(cor_json_get(schema, "properties"), key);
@@ -43,7 +53,7 @@ static void prune_object(const struct cor_json *schema, struct cor_json *value, 
         if (kept) {
             continue;
         }
-        auto_(cor_freep) char *here = cor_sprintf("%s%s%s", path, path[0] == '\0' ? "" : ".", key);
+        auto_(cor_freep) char *here = child_path(path, key);
         const struct cor_json *inner = property(schema, key);
         if (inner != NULL) {
             prune(inner, child, cor_json_bool_at(inner, "x-kubernetes-embedded-resource", false),
@@ -264,11 +274,6 @@ static void check_enum(const struct cor_json *schema, const struct cor_json *val
     }
 }
 
-static char *child_path(const char *path, const char *key)
-{
-    return cor_sprintf("%s%s%s", path, path[0] == '\0' ? "" : ".", key);
-}
-
 static void check_object(const struct cor_json *schema, const struct cor_json *value,
                          const char *path, struct kl_causes *causes)
 {
@@ -287,8 +292,8 @@ static void check_object(const struct cor_json *schema, const struct cor_json *v
     struct cor_json *child = NULL;
     while (cor_json_each(value, &at, &key, &child)) {
         const struct cor_json *inner = property(schema, key);
-        auto_(cor_freep) char *field = child_path(path, key);
         if (inner != NULL) {
+            auto_(cor_freep) char *field = child_path(path, key);
             kl_schema_check(inner, child, field, causes);
         }
     }

@@ -44,7 +44,8 @@ static struct cor_json *wrong(struct kl_shape *shape, const char *expected,
 static size_t path_push(struct kl_shape *shape, const char *name)
 {
     size_t before = shape->path.len;
-    cor_buf_fmt(&shape->path, "%s%s", before == 0 ? "" : ".", name);
+    cor_buf_str(&shape->path, before == 0 ? "" : "."); /* for each field: not by printf */
+    cor_buf_str(&shape->path, name);
     return before;
 }
 

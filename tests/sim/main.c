@@ -286,11 +286,26 @@ static void run_seeds(struct campaign *c)
     while (wait_one(c)) {}
 }
 
+/* A file that services read when they start again, in each of the worlds: what is parsed here is
+ * known to all of them (seam_pki.c). */
+static int parse_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)at;
+    auto_(cor_key_free) struct cor_key *key = NULL;
+    auto_(cor_cert_free) struct cor_cert *cert = NULL;
+    if (type == FTW_F && cor_key_load(path, &key, NULL) != COR_OK) {
+        (void)!cor_cert_load(path, &cert, NULL);
+    }
+    return 0;
+}
+
 static void boot(struct campaign *c)
 {
     auto_(cor_freep) char *dir = cor_sprintf("%s/boot", c->top);
     must(mkdir(dir, 0700) == 0 && chdir(dir) == 0);
     sim_boot(c->o->verbose);
+    (void)nftw(".", parse_one, 16, FTW_PHYS);
     c->booted = true;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // In place of the C library's heap (campaigns only: not with sanitizers): a world has one thread
 // and ends with its process. A block comes from the list of its size, or from the end of what is
-// used. What SQLite and jansson take for a service is in a heap of that service, which begins anew
+// used. What SQLite and JSON take for a service is in a heap of that service, which begins anew
 // when it is killed; what else it had is abandoned.
 #include <errno.h>
 #include <malloc.h>
@@ -13,6 +13,10 @@
 
 #include "seams.h"
 #include "world.h"
+
+/* In place of common/json/heap.c. */
+void *cor_json_heap_get(size_t size);
+void cor_json_heap_put(void *block);
 
 /* jansson's, which only common/json includes. */
 void json_set_alloc_funcs(void *(*malloc_fn)(size_t size), void (*free_fn)(void *block));
@@ -40,7 +44,7 @@ static struct heap heaps[SIM_CORES + 1];
 enum { COMMON = SIM_CORES };
 
 /* Small sizes by 16 bytes, larger ones by a quarter of a power of two. */
-static size_t class_of(size_t size, size_t *room_r)
+static inline __attribute__((always_inline)) size_t class_of(size_t size, size_t *room_r)
 {
     if (size <= SMALL) {
         size_t steps = size == 0 ? 1 : (size + STEP - 1) / STEP;
@@ -59,7 +63,7 @@ static struct head *head_of(void *block)
     return (struct head *)block - 1;
 }
 
-static void *fresh(uint32_t owner, size_t room, size_t list, size_t align)
+static __attribute__((noinline)) void *fresh(uint32_t owner, size_t room, size_t list, size_t align)
 {
     struct heap *heap = &heaps[owner];
     if (heap->end == NULL) {
@@ -69,7 +73,9 @@ static void *fresh(uint32_t owner, size_t room, size_t list, size_t align)
             abort();
         }
         heap->end = heap->at + SPACE;
-        (void)madvise(heap->at, SPACE, MADV_HUGEPAGE); /* fewer faults; if there are none: well */
+        if (owner == COMMON) { /* fewer faults; a core has too little to fill such pages */
+            (void)madvise(heap->at, SPACE, MADV_HUGEPAGE);
+        }
     }
     size_t at = (size_t)heap->at + sizeof(struct head);
     at = (at + align - 1) / align * align;
@@ -82,7 +88,8 @@ static void *fresh(uint32_t owner, size_t room, size_t list, size_t align)
     return (void *)at;
 }
 
-static void *take_block(uint32_t owner, size_t size, bool *is_fresh_r)
+static inline __attribute__((always_inline)) void *take_block(uint32_t owner, size_t size,
+                                                              bool *is_fresh_r)
 {
     size_t room = 0;
     if (size > SPACE / 2) {
@@ -178,6 +185,20 @@ static void *own_malloc(size_t size)
     return take_block(core == NULL ? COMMON : (uint32_t)core->id, size, &is_fresh);
 }
 
+void *cor_json_heap_get(size_t size)
+{
+    void *block = own_malloc(size);
+    if (block == NULL) {
+        abort();
+    }
+    return block;
+}
+
+void cor_json_heap_put(void *block)
+{
+    free(block);
+}
+
 static void *sql_malloc(int size)
 {
     return own_malloc((size_t)size);
@@ -232,6 +253,7 @@ void sim_heaps_begin(void)
         abort();
     }
     json_set_alloc_funcs(own_malloc, free);
+    sim_code_large();
 }
 
 void sim_heap_died(const struct sim_core *core)

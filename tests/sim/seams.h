@@ -17,6 +17,9 @@ bool sim_wakeup_is_due(const struct cor_wakeup *wakeup);
  * process, before SQLite is used. */
 void sim_heaps_begin(void);
 
+/* Moves the program's code into large pages. Once per process. */
+void sim_code_large(void);
+
 /* Core was killed: its heap begins anew. */
 void sim_heap_died(const struct sim_core *core);
 

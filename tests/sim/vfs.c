@@ -17,10 +17,11 @@ struct undo {
     struct cor_link link;
     size_t offset;
     size_t len;      /* of the new bytes */
-    size_t old_len;  /* of the old ones, which come first: what lay within the file */
+    size_t old_len;  /* of the old ones: what lay within the file */
     size_t size_was; /* of the file */
     bool truncates;
-    char bytes[];
+    bool stays;   /* no write: the tail of a file that is truncated */
+    char bytes[]; /* the old ones; once they are back in the file, the new ones */
 };
 
 struct file {
@@ -193,17 +194,31 @@ static void redo_some(struct file *file, const struct undo *undo)
             if (undo->offset + at + n > file->size) {
                 set_size(file, undo->offset + at + n);
             }
-            put(file, undo->offset + at, undo->bytes + undo->old_len + at, n);
+            put(file, undo->offset + at, undo->bytes + at, n);
         }
+    }
+}
+
+/* Puts back what was there before the write and keeps what the write has brought: writes behind
+ * it have been taken back. */
+static void take_back(struct file *file, struct undo *undo)
+{
+    bool is_write = !undo->truncates && !undo->stays;
+    auto_(cor_freep) char *brought = is_write ? cor_alloc(undo->len + 1) : NULL;
+    if (is_write) {
+        get(file, undo->offset, brought, undo->len);
+    }
+    put(file, undo->offset, undo->bytes, undo->old_len);
+    set_size(file, undo->size_was);
+    if (is_write) {
+        memcpy(undo->bytes, brought, undo->len);
     }
 }
 
 static void power_cut(struct file *file)
 {
     for (struct cor_link *node = file->unsynced.prev; node != &file->unsynced; node = node->prev) {
-        const struct undo *undo = COR_LIST_OBJECT(node, struct undo, link);
-        put(file, undo->offset, undo->bytes, undo->old_len);
-        set_size(file, undo->size_was);
+        take_back(file, COR_LIST_OBJECT(node, struct undo, link));
     }
     COR_LIST_EACH (node, &file->unsynced) {
         redo_some(file, COR_LIST_OBJECT(node, struct undo, link));
@@ -271,18 +286,14 @@ static int verdict(const struct file *file, int error)
     }
 }
 
-static void remember(struct file *file, size_t at, const void *bytes, size_t n)
+static void remember(struct file *file, size_t at, size_t n, bool stays)
 {
     size_t old = at >= file->size ? 0 : file->size - at;
     old = old < n ? old : n;
-    struct undo *undo = cor_realloc(NULL, 1, sizeof(*undo) + old + n);
-    *undo = (struct undo){.offset = at, .len = n, .old_len = old, .size_was = file->size};
+    struct undo *undo = cor_realloc(NULL, 1, sizeof(*undo) + n);
+    *undo = (struct undo){
+        .offset = at, .len = n, .old_len = old, .size_was = file->size, .stays = stays};
     get(file, at, undo->bytes, old);
-    if (bytes == NULL) {
-        get(file, at, undo->bytes + old, n); /* they stay, should the disk have them */
-    } else {
-        memcpy(undo->bytes + old, bytes, n);
-    }
     cor_list_init(&undo->link);
     cor_list_add(&file->unsynced, &undo->link);
 }
@@ -297,7 +308,7 @@ static int on_write(sqlite3_file *base, const void *bytes, int amount, sqlite3_i
     if (rc != SQLITE_OK) {
         return rc;
     }
-    remember(file, at, bytes, n);
+    remember(file, at, n, false);
     if (at + n > file->size) {
         grow(file, at + n);
         if (at > file->size) {
@@ -314,7 +325,7 @@ static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
     struct file *file = handle_of(base)->file;
     sim_point();
     if ((size_t)size < file->size) { /* the tail's bytes come back with a power cut */
-        remember(file, (size_t)size, NULL, file->size - (size_t)size);
+        remember(file, (size_t)size, file->size - (size_t)size, true);
     }
     struct undo *undo = cor_alloc(sizeof(*undo));
     undo->truncates = true;
@@ -591,5 +602,8 @@ void sim_vfs_register(void)
         .xGetLastError = on_error,
         .xCurrentTimeInt64 = on_time_ms,
     };
+    /* One thread, and nobody asks how much memory it has. */
+    must(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
+    must(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
     must(sqlite3_vfs_register(&vfs, 1) == SQLITE_OK);
 }

@@ -628,14 +628,45 @@ static void test_deployment(void **state)
 
 static void test_files(void **state)
 {
-    static const char *const secret[] = {"admin.kubeconfig", "state/ca.key", "state/server.key",
-                                         "state/sa.key", "state/kube.db"};
+    static const char *const secret[] = {"admin.kubeconfig", "state/ca.key",
+                                         "state/server.key", "state/kubelet-client.key",
+                                         "state/sa.key",     "state/kube.db"};
     struct fixture *f = *state;
     for (size_t i = 0; i < COR_COUNT(secret); i++) {
         auto_(cor_freep) char *path = cor_sprintf("%s/%s", f->stage->dir, secret[i]);
         struct stat st;
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_mode & 0777, 0600);
+    }
+}
+
+static void read_state(struct fixture *f, const char *name, struct cor_buf *out)
+{
+    auto_(cor_freep) char *path = cor_sprintf("%s/state/%s", f->stage->dir, name);
+    assert_int_equal(cor_file_read(path, 1 << 16, out, NULL), COR_OK);
+}
+
+/* Made once; one that is damaged is made again for the key that is there. */
+static void test_certificates_are_kept(void **state)
+{
+    static const char *const names[] = {"server.crt", "kubelet-client.crt"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COR_COUNT(names); i++) {
+        auto_(cor_freep) char *path = cor_sprintf("%s/state/%s", f->stage->dir, names[i]);
+        auto_(cor_buf_free) struct cor_buf first = {0};
+        auto_(cor_buf_free) struct cor_buf kept = {0};
+        auto_(cor_buf_free) struct cor_buf again = {0};
+        read_state(f, names[i], &first);
+        (void)stage_end(f->pid, SIGKILL);
+        start(f);
+        read_state(f, names[i], &kept);
+        assert_string_equal(first.data, kept.data);
+        (void)stage_end(f->pid, SIGKILL);
+        assert_int_equal(cor_file_write(path, COR_VIEW("x"), 0644, NULL), COR_OK);
+        start(f);
+        read_state(f, names[i], &again);
+        assert_non_null(strstr(again.data, "BEGIN CERTIFICATE"));
+        assert_string_not_equal(first.data, again.data);
     }
 }
 
@@ -652,7 +683,7 @@ int main(void)
         TEST(test_namespace_ends),  TEST(test_files),
         TEST(test_pages),           TEST(test_collection_is_deleted),
         TEST(test_roles),           TEST(test_server_side_apply),
-        TEST(test_deployment),
+        TEST(test_deployment),      TEST(test_certificates_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -276,6 +277,32 @@ static void files_are_replaced_whole(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* Against the C library: all days of some centuries, and far away. */
+static void test_days_of_all_years(void **state)
+{
+    (void)state;
+    char is[COR_RFC3339_SIZE];
+    char should[COR_RFC3339_SIZE + 32];
+    for (int64_t day = -719162; day<2932896; day += day> - 30000 && day < 60000 ? 1 : 97) {
+        time_t s = day * 86400 + (day * 7919 % 86400 + 86400) % 86400;
+        struct tm tm;
+        assert_non_null(gmtime_r(&s, &tm));
+        (void)snprintf(should, sizeof(should), "%04d-%02d-%02dT%02d:%02d:%02d.000007Z",
+                       tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+                       tm.tm_sec);
+        struct cor_wall t = {s * 1000000 + 7};
+        struct cor_wall back = {0};
+        cor_wall_format_us(t, is);
+        assert_string_equal(is, should);
+        assert_true(cor_wall_parse(cor_view_of(is), &back));
+        assert_int_equal(back.us, t.us);
+    }
+    cor_wall_format_ns((struct cor_wall){INT64_MAX}, is);
+    assert_string_equal(is, "294247-01-10T04:00:54.775807000Z");
+    cor_wall_format((struct cor_wall){INT64_MIN}, is);
+    assert_string_equal(is, "-290308-12-21T19:59:05Z");
+}
+
 static void times_are_written_and_read(void **state)
 {
     (void)state;
@@ -334,6 +361,7 @@ int main(void)
         cmocka_unit_test(dns_names_are_checked),
         cmocka_unit_test(files_are_replaced_whole),
         cmocka_unit_test(times_are_written_and_read),
+        cmocka_unit_test(test_days_of_all_years),
         cmocka_unit_test(foreign_text_cannot_break_a_log_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -297,6 +298,176 @@ static void test_drop_nulls(void **state)
     cor_json_drop_nulls(NULL);
 }
 
+/* The same steps on an object and on a plain list; keys short and long, few and many members. */
+enum { KEYS = 300 };
+
+struct twin {
+    struct cor_json *object;
+    int64_t value[KEYS]; /* -1: absent */
+    uint64_t since[KEYS];
+    uint64_t steps;
+};
+
+static char *key_of(size_t number)
+{
+    return number % 3 == 0 ? cor_sprintf("a-long-key-that-is-stored-apart-%zu", number)
+                           : cor_sprintf("k%zu", number);
+}
+
+static void set_both(struct twin *twin, size_t number, int64_t value)
+{
+    auto_(cor_freep) char *key = key_of(number);
+    twin->steps++;
+    if (twin->value[number] < 0 && value >= 0) {
+        twin->since[number] = twin->steps;
+    }
+    twin->value[number] = value;
+    cor_json_set(twin->object, key, value < 0 ? NULL : cor_json_int(value));
+}
+
+/* In the order in which they came. */
+static void compare_both(const struct twin *twin)
+{
+    void *at = NULL;
+    const char *key = NULL;
+    struct cor_json *child = NULL;
+    uint64_t before = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < KEYS; i++) {
+        auto_(cor_freep) char *name = key_of(i);
+        assert_int_equal(cor_json_as_int(cor_json_get(twin->object, name), -1), twin->value[i]);
+    }
+    while (cor_json_each(twin->object, &at, &key, &child)) {
+        size_t number = strtoul(strpbrk(key, "0123456789"), NULL, 10);
+        assert_int_equal(cor_json_as_int(child, 0), twin->value[number]);
+        assert_true(twin->since[number] > before);
+        before = twin->since[number];
+        count++;
+    }
+    assert_int_equal(cor_json_count(twin->object), count);
+}
+
+static void members_are_kept_in_order(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {3, 10, 25, KEYS};
+    uint64_t dice = 7;
+    for (size_t s = 0; s < COR_COUNT(sizes); s++) {
+        struct twin twin = {.object = cor_json_object()};
+        memset(twin.value, 0xff, sizeof(twin.value));
+        for (size_t i = 0; i < 3000; i++) {
+            dice = dice * 6364136223846793005u + 1442695040888963407u;
+            set_both(&twin, (dice >> 33) % sizes[s],
+                     (dice >> 20) % 5 < 2 ? -1 : (int64_t)(dice >> 50));
+            if (i % 50 == 0) {
+                compare_both(&twin);
+            }
+        }
+        auto_(cor_freep) char *text = cor_json_text(twin.object);
+        auto_(cor_json_free) struct cor_json *again = parsed(text, COR_JSON_STRICT);
+        auto_(cor_json_free) struct cor_json *copy = cor_json_copy(twin.object);
+        assert_true(cor_json_equal(twin.object, again));
+        assert_true(cor_json_equal(copy, again));
+        compare_both(&twin);
+        cor_json_free(&twin.object);
+    }
+}
+
+static void a_key_twice_among_many_is_the_last_one_or_refused(void **state)
+{
+    (void)state;
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    for (int i = 0; i < 100; i++) {
+        cor_buf_fmt(&text, "%c\"k%d\":%d", i == 0 ? '{' : ',', i, i);
+    }
+    cor_buf_str(&text, ",\"k50\":-1}");
+    auto_(cor_json_free) struct cor_json *value = parsed(text.data, 0);
+    assert_int_equal(cor_json_count(value), 100);
+    assert_int_equal(cor_json_int_at(value, "k50", 0), -1);
+    struct cor_json *none = NULL;
+    assert_int_equal(cor_json_parse(cor_buf_as_view(&text), SIZE_MAX, COR_JSON_STRICT, &none, NULL),
+                     COR_INVALID);
+}
+
+static void the_order_of_keys_does_not_count(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a;
+        const char *b;
+        bool equal;
+    } rows[] = {
+        {"{\"a\":1,\"b\":[true,null]}", "{\"b\":[true,null],\"a\":1}", true},
+        {"{\"a\":1}", "{\"a\":1.0}", false},
+        {"{\"a\":1}", "{\"a\":1,\"b\":null}", false},
+        {"{\"a\":null}", "{\"b\":null}", false},
+        {"[1,2]", "[2,1]", false},
+        {"[1,2]", "[1,2,3]", false},
+        {"true", "false", false},
+        {"0", "false", false},
+        {"\"0\"", "0", false},
+        {"2.5", "2.5", true},
+        {"\"ab\"", "\"ac\"", false},
+    };
+    for (size_t i = 0; i < COR_COUNT(rows); i++) {
+        auto_(cor_json_free) struct cor_json *a = parsed(rows[i].a, 0);
+        auto_(cor_json_free) struct cor_json *b = parsed(rows[i].b, 0);
+        assert_int_equal(cor_json_equal(a, b), rows[i].equal);
+    }
+    assert_true(cor_json_equal(NULL, NULL));
+}
+
+static void elements_are_put_in_and_taken_out(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *list = cor_json_array();
+    for (int i = 0; i < 9; i++) {
+        cor_json_insert(list, i % 2 == 0 ? 0 : cor_json_count(list), cor_json_int(i));
+    }
+    cor_json_put(list, 0, NULL);
+    cor_json_put(list, 7, NULL);
+    cor_json_put(list, 3, cor_json_str("x"));
+    auto_(cor_freep) char *text = cor_json_text(list);
+    assert_string_equal(text, "[6,4,2,\"x\",1,3,5]");
+    assert_null(cor_json_item(list, 7));
+    assert_int_equal(cor_json_count(NULL), 0);
+}
+
+static void what_is_no_utf8_becomes_question_marks(void **state)
+{
+    (void)state;
+    auto_(cor_json_free) struct cor_json *bad = cor_json_str("a\xff\xc3\xa4");
+    auto_(cor_json_free) struct cor_json *nul = cor_json_view((struct cor_view){"a\0\xc3\xa4", 4});
+    auto_(cor_json_free) struct cor_json *both = cor_json_view((struct cor_view){"a\0\xff", 3});
+    auto_(cor_json_free) struct cor_json *none = cor_json_fmt("%s", "\xff");
+    auto_(cor_json_free) struct cor_json *object = cor_json_object();
+    assert_string_equal(cor_json_as_str(bad, ""), "a???");
+    assert_true(cor_view_eq(cor_json_as_view(nul), (struct cor_view){"a\0\xc3\xa4", 4}));
+    assert_string_equal(cor_json_as_str(both, ""), "a??");
+    assert_string_equal(cor_json_as_str(none, "?"), "");
+    cor_json_set(object, "\xff", cor_json_int(1));
+    assert_int_equal(cor_json_count(object), 0);
+}
+
+/* Each length, each place: words of eight bytes and what is left of them. */
+static void an_odd_byte_is_seen_anywhere(void **state)
+{
+    (void)state;
+    static const char odd[] = "\"\\\n\x1f";
+    for (size_t len = 1; len < 40; len++) {
+        for (size_t at = 0; at < len * (sizeof(odd) - 1); at++) {
+            char text[40] = "";
+            memset(text, 'x', len);
+            text[at % len] = odd[at / len];
+            auto_(cor_json_free) struct cor_json *value = cor_json_str(text);
+            auto_(cor_freep) char *written = cor_json_text(value);
+            auto_(cor_json_free) struct cor_json *again = parsed(written, 0);
+            assert_string_equal(cor_json_as_str(again, ""), text);
+            assert_true(strlen(written) >= len + 3);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +485,12 @@ int main(void)
         cmocka_unit_test(a_copy_is_independent),
         cmocka_unit_test(a_dotted_path_finds_its_value),
         cmocka_unit_test(test_drop_nulls),
+        cmocka_unit_test(members_are_kept_in_order),
+        cmocka_unit_test(a_key_twice_among_many_is_the_last_one_or_refused),
+        cmocka_unit_test(the_order_of_keys_does_not_count),
+        cmocka_unit_test(elements_are_put_in_and_taken_out),
+        cmocka_unit_test(what_is_no_utf8_becomes_question_marks),
+        cmocka_unit_test(an_odd_byte_is_seen_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

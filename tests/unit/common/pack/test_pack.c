@@ -25,7 +25,7 @@ static void fill(struct cor_buf *out, size_t len, bool noise)
 static void comes_back_as_it_was(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1000, 16384, 16385, BIG};
+    static const size_t sizes[] = {200, 250, 251, 1000, 3834, 3835, 16384, 16385, BIG};
     for (size_t i = 0; i < COR_COUNT(sizes); i++) {
         auto_(cor_buf_free) struct cor_buf plain = {0};
         auto_(cor_buf_free) struct cor_buf packed = {0};

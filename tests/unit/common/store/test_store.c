@@ -269,6 +269,30 @@ static void test_writes_end_in_order_and_fail_alone(void **state)
     assert_int_equal(count_rows(f), 1 + 300 - 60);
 }
 
+/* In a transaction of its own. */
+static void test_a_write_without_others_fails_whole(void **state)
+{
+    struct fixture *f = *state;
+    cor_store_start(f->store, f->loop);
+    struct job good = {f, 0, "a", false};
+    struct job bad = {f, 0, "b", true};
+    struct job twice = {f, 0, "a", false};
+    struct job after = {f, 0, "c", false};
+    struct cor_err err = COR_ERR_NONE;
+    assert_int_equal(cor_store_write_now(f->store, run_put, &good, NULL), COR_OK);
+    assert_int_equal(cor_store_write_now(f->store, run_put, &bad, &err), COR_CONFLICT);
+    assert_int_equal(cor_store_write_now(f->store, run_put, &twice, &err), COR_EXISTS);
+    assert_int_equal(cor_store_write_now(f->store, run_put, &after, NULL), COR_OK);
+    assert_false(cor_store_broken(f->store));
+    assert_int_equal(count_rows(f), 1 + 2);
+    f->wanted = 1;
+    struct job queued = {f, 0, "d", true};
+    assert_int_equal(cor_store_write(f->store, run_put, on_done, &queued, NULL), COR_OK);
+    cor_loop_run(f->loop);
+    assert_int_equal(f->codes[0], COR_CONFLICT);
+    assert_int_equal(count_rows(f), 1 + 2);
+}
+
 static void test_ops_are_copied_and_atomic(void **state)
 {
     struct fixture *f = *state;
@@ -444,6 +468,7 @@ int main(void)
         TEST(test_second_process_is_kept_out),
         TEST(test_damaged_file),
         TEST(test_writes_end_in_order_and_fail_alone),
+        TEST(test_a_write_without_others_fails_whole),
         TEST(test_ops_are_copied_and_atomic),
         TEST(test_close_commits_what_waits),
         TEST(test_queue_is_bounded),
