@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as JSON: what jansson takes is taken, and is the same; what it refuses is refused; what is
-// written is read as it was.
+// Any bytes as JSON: what jansson takes is taken, and is the same; what it refuses is refused; what
+// is written is read as it was.
 #include <jansson.h>
 #include <stdint.h>
 
