@@ -63,7 +63,7 @@ static void format(struct cor_wall t, int count, char out[COR_RFC3339_SIZE])
     int64_t s = floor_div(t.us, 1000000);
     int64_t days = floor_div(s, DAY_S);
     int64_t of_day = s - days * DAY_S;
-    int64_t us = t.us - s * 1000000;
+    int64_t us = t.us % 1000000 + (t.us % 1000000 < 0 ? 1000000 : 0);
     struct date date = date_of(days);
     bool is_usual = date.year >= 0 && date.year <= 9999;
     char *at = is_usual ? put(out, date.year, 4, '-') : out + put_odd_year(date.year, out);
