@@ -18,7 +18,7 @@ enum { STREAMS = 3 };
 #ifdef __SANITIZE_ADDRESS__
 enum { HEARTBEAT_MS = 2000 };
 #else
-enum { HEARTBEAT_MS = 600 };
+enum { HEARTBEAT_MS = 1000 };
 #endif
 
 /* A stream, at its origin and at its sink. */
