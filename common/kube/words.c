@@ -382,11 +382,16 @@ const char *cor_kube_word_at(size_t number)
     return number < COR_COUNT(WORDS) ? WORDS[number] : NULL;
 }
 
-/* Most are told apart by their first byte. */
+/* Byte by byte: most are told apart by the first ones. */
 static int compare(struct cor_view text, const char *word)
 {
-    int order = text.len == 0 ? 0 : (unsigned char)text.ptr[0] - (unsigned char)word[0];
-    return order != 0 ? order : cor_view_cmp(text, cor_view_of(word));
+    for (size_t i = 0; i < text.len; i++) {
+        int order = (unsigned char)text.ptr[i] - (unsigned char)word[i];
+        if (order != 0 || word[i] == '\0') {
+            return order != 0 ? order : 1;
+        }
+    }
+    return word[text.len] == '\0' ? 0 : -1;
 }
 
 int cor_kube_word(struct cor_view text)

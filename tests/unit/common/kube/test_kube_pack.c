@@ -55,7 +55,13 @@ static void words_are_found(void **state)
     (void)state;
     size_t count = 0;
     for (; cor_kube_word_at(count) != NULL; count++) {
-        assert_int_equal(cor_kube_word(cor_view_of(cor_kube_word_at(count))), count);
+        struct cor_view word = cor_view_of(cor_kube_word_at(count));
+        assert_int_equal(cor_kube_word(word), count);
+        auto_(cor_freep) char *longer = cor_sprintf("%s\001", word.ptr);
+        assert_int_equal(cor_kube_word(cor_view_of(longer)), -1);
+        assert_int_equal(cor_kube_word((struct cor_view){word.ptr, word.len + 1}), -1); /* a NUL */
+        int shorter = cor_kube_word((struct cor_view){word.ptr, word.len - 1});
+        assert_true(shorter < 0 || strlen(cor_kube_word_at((size_t)shorter)) == word.len - 1);
     }
     assert_in_range(count, 200, 128 + 256); /* those that two bytes can name */
     assert_int_equal(cor_kube_word(COR_VIEW("no such word")), -1);
