@@ -183,7 +183,7 @@ void cor_store_close(struct cor_store **store_p)
     if (store->started) {
         cor_store_end_thread(store);
     }
-    cor_db_close(&store->reader);
+    cor_db_close(&store->own_reader);
     cor_db_close(&store->writer);
     (void)pthread_mutex_destroy(&store->writer_lock);
     (void)pthread_mutex_destroy(&store->queue_lock);

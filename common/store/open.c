@@ -34,9 +34,10 @@ static char *pragmas_of(const struct cor_store_spec *spec, bool writes)
 {
     int cache_kib = spec->cache_kib > 0 ? spec->cache_kib : CACHE_KIB;
     return writes
-               ? cor_sprintf("PRAGMA journal_mode=WAL; PRAGMA synchronous=%s;"
+               ? cor_sprintf("%sPRAGMA journal_mode=WAL; PRAGMA synchronous=%s;"
                              "PRAGMA cache_size=-%d; PRAGMA journal_size_limit=%d;"
                              "PRAGMA temp_store=MEMORY;",
+                             cor_store_way()->pragmas,
                              spec->sync == COR_STORE_FULL ? "FULL" : "NORMAL", cache_kib, WAL_KEPT)
                : cor_sprintf("PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY;"
                              "PRAGMA query_only=ON;",
@@ -156,6 +157,17 @@ static enum cor_code make_durable(struct cor_db *db, struct cor_err *err)
     return code == COR_RETRY || code == COR_BUSY ? COR_OK : code;
 }
 
+static enum cor_code open_reader(const struct cor_store_spec *spec, struct cor_store *store,
+                                 struct cor_err *err)
+{
+    if (!cor_store_way()->own_reader) {
+        store->reader = &store->writer;
+        return COR_OK;
+    }
+    store->reader = &store->own_reader;
+    return open_db(spec, false, store->reader, err);
+}
+
 static enum cor_code open_all(const struct cor_store_spec *spec, struct cor_store *store,
                               struct cor_err *err)
 {
@@ -177,7 +189,7 @@ static enum cor_code open_all(const struct cor_store_spec *spec, struct cor_stor
         code = make_durable(&store->writer, err);
     }
     if (code == COR_OK) {
-        code = open_db(spec, false, &store->reader, err);
+        code = open_reader(spec, store, err);
     }
     return code;
 }
@@ -204,7 +216,7 @@ enum cor_code cor_store_open(const struct cor_store_spec *spec, struct cor_store
 
 struct cor_db *cor_store_reader(struct cor_store *store)
 {
-    return &store->reader;
+    return store->reader;
 }
 
 bool cor_store_broken(const struct cor_store *store)

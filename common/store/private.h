@@ -39,7 +39,8 @@ struct cor_store {
     char *path;
     int lock_fd;
     struct cor_db writer; /* under writer_lock */
-    struct cor_db reader; /* loop thread */
+    struct cor_db own_reader;
+    struct cor_db *reader; /* loop thread; the writer where commits run there, too */
     pthread_mutex_t writer_lock;
     atomic_bool broken;
 
@@ -69,6 +70,13 @@ void cor_store_finish(struct cor_store *store, struct cor_link *batch);
 
 /* Loop thread: tells the ends of writes in order. */
 void cor_store_report(struct cor_store *store);
+
+/* thread.c: what depends on where commits run. */
+struct cor_store_way {
+    bool own_reader;     /* they run in another thread: the loop reads by a connection of its own */
+    const char *pragmas; /* said to the writer before all others */
+};
+const struct cor_store_way *cor_store_way(void);
 
 /* thread.c: something waits. Loop thread. */
 void cor_store_wake_thread(struct cor_store *store);

@@ -106,13 +106,61 @@ static void check_books(void)
     }
 }
 
-void sim_check_always(void)
+/* Pods, then devices. */
+enum { THINGS = SIM_PODS + SIM_DEVICES };
+
+/* The uids of what the edge has in its store; "" where there is nothing. Read anew when its files
+ * have changed. */
+static const char (*stored_uids(void))[64]
+{
+    static char uids[THINGS][64];
+    static uint64_t version;
+    auto_(cor_freep) char *path = cor_sprintf("%s/meta.db", sim_dir());
+    uint64_t now = sim_files_version(path);
+    if (now == version) {
+        return uids;
+    }
+    version = now;
+    auto_(store_close) struct store meta;
+    store_open(&meta, "meta.db", META_SQL);
+    for (size_t i = 0; i < THINGS; i++) {
+        auto_(cor_freep) char *key = i < SIM_PODS
+                                         ? cor_sprintf("default/pod/p%zu", i)
+                                         : cor_sprintf("default/device/d%zu", i - SIM_PODS);
+        auto_(cor_json_free) struct cor_json *object = ask_store(&meta, key, NULL);
+        (void)snprintf(uids[i], sizeof(uids[i]), "%s",
+                       cor_json_str_at(object, "metadata.uid", object == NULL ? "" : "none"));
+    }
+    return uids;
+}
+
+static void check_store(const struct sim_people *people)
 {
     /* Number of the wish, plus one, under which it was there, and its uid: one of the wish before
      * may still be there, and goes. */
-    static unsigned seen[SIM_PODS + SIM_DEVICES];
-    static unsigned came[SIM_PODS + SIM_DEVICES];
-    static char uids[SIM_PODS + SIM_DEVICES][64];
+    static unsigned seen[THINGS];
+    static unsigned came[THINGS];
+    static char uids[THINGS][64];
+    const char(*stored)[64] = stored_uids();
+    for (size_t i = 0; i < THINGS; i++) {
+        bool is_pod = i < SIM_PODS;
+        unsigned wish = is_pod ? people->pod_flips[i] + 1 : 1;
+        bool wanted = !is_pod || (people->pod_wanted[i] && !people->pod_doubt[i]);
+        bool there = stored[i][0] != '\0';
+        if (wanted && seen[i] == wish && !there) {
+            sim_broken("desired state is never deleted by loss of contact", "%s %zu is gone",
+                       is_pod ? "Pod" : "Device", is_pod ? i : i - SIM_PODS);
+        }
+        if (strcmp(stored[i], uids[i]) != 0) {
+            memcpy(uids[i], stored[i], sizeof(uids[i]));
+            came[i] = wish;
+        }
+        seen[i] = wanted && there && came[i] == wish ? wish : 0;
+    }
+}
+
+void sim_check_always(void)
+{
     const struct sim_people *people = sim_people();
     if (sim_world()->count > EVENTS_MAX) {
         sim_broken("no unbounded queue", "%zu events are due", sim_world()->count);
@@ -127,27 +175,8 @@ void sim_check_always(void)
     if (people->settled) {
         check_books();
     }
-    if (!people->settled || !is_well(SIM_META)) {
-        return;
-    }
-    auto_(store_close) struct store meta;
-    store_open(&meta, "meta.db", META_SQL);
-    for (size_t i = 0; i < SIM_PODS + SIM_DEVICES; i++) {
-        bool is_pod = i < SIM_PODS;
-        unsigned wish = is_pod ? people->pod_flips[i] + 1 : 1;
-        bool wanted = !is_pod || (people->pod_wanted[i] && !people->pod_doubt[i]);
-        auto_(cor_freep) char *key = is_pod ? cor_sprintf("default/pod/p%zu", i)
-                                            : cor_sprintf("default/device/d%zu", i - SIM_PODS);
-        auto_(cor_json_free) struct cor_json *object = ask_store(&meta, key, NULL);
-        if (wanted && seen[i] == wish && object == NULL) {
-            sim_broken("desired state is never deleted by loss of contact", "%s is gone", key);
-        }
-        const char *uid = cor_json_str_at(object, "metadata.uid", "");
-        if (strcmp(uid, uids[i]) != 0) {
-            (void)snprintf(uids[i], sizeof(uids[i]), "%s", uid);
-            came[i] = wish;
-        }
-        seen[i] = wanted && object != NULL && came[i] == wish ? wish : 0;
+    if (people->settled && is_well(SIM_META)) {
+        check_store(people);
     }
 }
 

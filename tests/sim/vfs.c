@@ -33,6 +33,7 @@ struct file {
     size_t size;
     struct cor_link unsynced;
     struct cor_link handles;
+    uint64_t version;           /* counts what may have changed it */
     char *regions[REGIONS_MAX]; /* shared memory of the WAL index */
     unsigned shared[SQLITE_SHM_NLOCK];
     void *exclusive[SQLITE_SHM_NLOCK];
@@ -217,6 +218,7 @@ static void take_back(struct file *file, struct undo *undo)
 
 static void power_cut(struct file *file)
 {
+    file->version++;
     for (struct cor_link *node = file->unsynced.prev; node != &file->unsynced; node = node->prev) {
         take_back(file, COR_LIST_OBJECT(node, struct undo, link));
     }
@@ -234,6 +236,16 @@ void sim_files_power(enum sim_machine machine)
             power_cut(file);
         }
     }
+}
+
+uint64_t sim_files_version(const char *path)
+{
+    uint64_t sum = 0;
+    COR_LIST_EACH (node, &sim_world()->files) {
+        const struct file *file = COR_LIST_OBJECT(node, struct file, link);
+        sum += cor_view_starts(cor_view_of(file->path), path) ? file->version + 1 : 0;
+    }
+    return sum;
 }
 
 /* ---- one file ---- */
@@ -303,6 +315,7 @@ static int on_write(sqlite3_file *base, const void *bytes, int amount, sqlite3_i
     struct file *file = handle_of(base)->file;
     size_t at = (size_t)offset;
     size_t n = (size_t)amount;
+    file->version++;
     sim_point();
     int rc = verdict(file, SQLITE_IOERR_WRITE);
     if (rc != SQLITE_OK) {
@@ -323,6 +336,7 @@ static int on_write(sqlite3_file *base, const void *bytes, int amount, sqlite3_i
 static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct file *file = handle_of(base)->file;
+    file->version++;
     sim_point();
     if ((size_t)size < file->size) { /* the tail's bytes come back with a power cut */
         remember(file, (size_t)size, file->size - (size_t)size, true);

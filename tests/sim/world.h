@@ -149,6 +149,9 @@ void sim_files_died(struct sim_core *core);
 /* The machine's power is cut: what was not synced may be lost, torn or kept, in any combination. */
 void sim_files_power(enum sim_machine machine);
 
+/* A number that changes when a file whose path begins so may have changed. */
+uint64_t sim_files_version(const char *path);
+
 /* Hooks of a loop, once over all; whether one of them wants another round. */
 bool sim_loop_hooks(struct cor_loop *loop);
 struct cor_loop *sim_loop_new(struct sim_core *core);
