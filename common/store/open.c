@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -44,6 +45,18 @@ static char *pragmas_of(const struct cor_store_spec *spec, bool writes)
                              cache_kib);
 }
 
+/* holds(TEXT, WORD) in SQL: as instr, with the C library's search. */
+static void holds(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    const void *text = sqlite3_value_text(values[0]);
+    const void *word = sqlite3_value_text(values[1]);
+    bool found = text != NULL && word != NULL &&
+                 memmem(text, (size_t)sqlite3_value_bytes(values[0]), word,
+                        (size_t)sqlite3_value_bytes(values[1])) != NULL;
+    sqlite3_result_int(context, found ? 1 : 0);
+}
+
 static enum cor_code open_db(const struct cor_store_spec *spec, bool writes, struct cor_db *db,
                              struct cor_err *err)
 {
@@ -55,6 +68,8 @@ static enum cor_code open_db(const struct cor_store_spec *spec, bool writes, str
     (void)sqlite3_db_config(db->raw, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);
     (void)sqlite3_db_config(db->raw, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
     (void)sqlite3_busy_timeout(db->raw, BUSY_MS);
+    (void)sqlite3_create_function_v2(db->raw, "holds", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                     holds, NULL, NULL, NULL);
     db->stmts = cor_calloc(spec->statement_count, sizeof(*db->stmts));
     db->stmt_count = spec->statement_count;
     for (size_t i = 0; i < db->stmt_count; i++) {

@@ -38,8 +38,10 @@ struct cor_store_spec {
      * the file as before. Counted in application_id; append only. */
     const char *const *additions;
     size_t addition_count;
-    const char *each_time;         /* SQL at every open, after these; NULL: none */
-    const char *const *statements; /* SQL by number, for cor_db_use; must outlive the store */
+    const char *each_time; /* SQL at every open, after these; NULL: none */
+    /* SQL by number, for cor_db_use; must outlive the store. holds(TEXT, WORD) is 1 where the word
+     * is in the text, else 0: as instr, some times as fast. */
+    const char *const *statements;
     size_t statement_count;
     int cache_kib;      /* page cache per connection; 0: 128, enough for the edge (measured) */
     size_t max_pending; /* writes waiting or under way; 0: 16384 */

@@ -78,6 +78,9 @@ void kl_request_free(struct kl_request **request);
 void kl_reply(struct kl_request *request, int status, const struct kl_kind *kind,
               const struct cor_json *body);
 
+/* The same of the object of a change of the request's kind, whose text is there already. */
+void kl_reply_change(struct kl_request *request, int status, const struct kl_change *change);
+
 /* Answers with JSON text (takes the content) as it is. Frees the request. */
 void kl_reply_text(struct kl_request *request, int status, struct cor_buf *text);
 

@@ -47,6 +47,18 @@ void kl_reply(struct kl_request *request, int status, const struct kl_kind *kind
     kl_reply_text(request, status, &text);
 }
 
+void kl_reply_change(struct kl_request *request, int status, const struct kl_change *change)
+{
+    if (request->show != KL_SHOW_JSON) {
+        kl_reply(request, status, request->route.kind, change->object);
+        return;
+    }
+    struct cor_buf text = {0};
+    cor_buf_str(&text, change->text);
+    cor_buf_str(&text, "\n");
+    kl_reply_text(request, status, &text);
+}
+
 void kl_reply_fail(struct kl_request *request, const struct kl_fail *fail)
 {
     auto_(cor_json_free) struct cor_json *status = kl_fail_json(fail);

@@ -17,8 +17,10 @@ static const char *const statements[] = {
         "UPDATE object SET rv = ?4, json = ?5 WHERE key = ?1 AND ns = ?2 AND name = ?3 "
         "AND rv = ?6",
     [KL_SQL_REMOVE] = "DELETE FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3 AND rv = ?6",
-    [KL_SQL_LOG] =
-        "INSERT INTO log(rv, key, ns, name, type, json, old) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [KL_SQL_LOG] = "INSERT INTO log(rv, key, ns, name, type, json) VALUES(?4, ?1, ?2, ?3, ?7, ?5)",
+    [KL_SQL_LOG_OLD] = "INSERT INTO log(rv, key, ns, name, type, json, old) SELECT ?4, key, ns, "
+                       "name, ?7, ?5, json "
+                       "FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3 AND rv = ?6",
     [KL_SQL_TRIM] = "DELETE FROM log WHERE rv < ?1",
     [KL_SQL_GET] = "SELECT json, rv FROM object WHERE key = ?1 AND ns = ?2 AND name = ?3",
     [KL_SQL_LIST_ALL] = "SELECT json, rv, ns, name FROM object WHERE key = ?1 ORDER BY ns, name",
@@ -38,7 +40,7 @@ static const char *const statements[] = {
                     "AND (ns, name) > (?2, ?3) GROUP BY ns, name ORDER BY ns, name",
     [KL_SQL_OWNED] = "SELECT key, ns, name FROM owner WHERE uid = ?1",
     [KL_SQL_UNSETTLED] = "SELECT DISTINCT key, ns, name FROM owner UNION SELECT key, ns, name FROM "
-                         "object WHERE instr(json, '\"deletionTimestamp\"') > 0",
+                         "object WHERE holds(json, '\"deletionTimestamp\"')",
     [KL_SQL_DISOWN] = "DELETE FROM owner WHERE key = ?1 AND ns = ?2 AND name = ?3",
     [KL_SQL_OWN] = "INSERT OR IGNORE INTO owner(key, ns, name, uid) VALUES(?1, ?2, ?3, ?4)",
 };
@@ -63,13 +65,13 @@ static const char *const additions[] = {
 static const char owners_anew[] =
     "DELETE FROM owner;"
     "INSERT OR IGNORE INTO owner SELECT json_extract(o.value, '$.uid'), object.key, object.ns,"
-    " object.name FROM object, json_each(object.json, '$.metadata.ownerReferences') o;";
+    " object.name FROM object, json_each(object.json, '$.metadata.ownerReferences') o"
+    " WHERE holds(object.json, '\"ownerReferences\"');";
 
 /* A change on its way to the disk. */
 struct job {
     struct kl_storage *storage;
     struct kl_change change;
-    char *old_text;
     struct cor_json *owners; /* uids, when they change; NULL: as before */
     kl_done_fn done;
     void *self;
@@ -254,7 +256,6 @@ bool kl_storage_broken(const struct kl_storage *storage)
 static void job_free(struct job *job)
 {
     kl_change_clear(&job->change);
-    cor_freep(&job->old_text);
     cor_json_free(&job->owners);
     cor_free(job);
 }
@@ -275,41 +276,43 @@ static enum cor_code write_owners(struct cor_db *db, const struct job *job, stru
     return code;
 }
 
-/* Commit thread: the object's row, if it still is what the change was based on, and the history. */
-static enum cor_code run_change(struct cor_db *db, void *self, struct cor_err *err)
+/* Commit thread: runs a statement that the change is bound to; one row must change. */
+static enum cor_code run_row(struct cor_db *db, enum kl_sql statement,
+                             const struct kl_change *change, struct cor_err *err)
 {
-    static const size_t by_type[] = {
-        [KL_ADDED] = KL_SQL_INSERT, [KL_MODIFIED] = KL_SQL_UPDATE, [KL_DELETED] = KL_SQL_REMOVE};
-    const struct job *job = self;
-    const struct kl_change *change = &job->change;
-    struct cor_stmt *stmt = cor_db_use(db, by_type[change->type]);
+    bool is_log = statement == KL_SQL_LOG || statement == KL_SQL_LOG_OLD;
+    struct cor_stmt *stmt = cor_db_use(db, statement);
     bind_name(stmt, change->key, change->ns, change->name);
-    if (change->type != KL_DELETED) {
+    if (statement != KL_SQL_REMOVE) {
         cor_stmt_bind(stmt, 4, COR_INT(change->rv));
         cor_stmt_bind(stmt, 5, COR_TEXT(cor_view_of(change->text)));
     }
     if (change->type != KL_ADDED) {
         cor_stmt_bind(stmt, 6, COR_INT(change->old_rv));
     }
+    if (is_log) {
+        cor_stmt_bind(stmt, 7, COR_INT((int64_t)change->type));
+    }
     enum cor_code code = cor_stmt_run(stmt, err);
-    if (code == COR_OK && cor_db_changes(db) != 1) {
-        code =
-            cor_err_set(err, COR_CONFLICT, "an earlier change of %s was not written", change->name);
+    return code != COR_OK || cor_db_changes(db) == 1
+               ? code
+               : cor_err_set(err, COR_CONFLICT, "an earlier change of %s was not written",
+                             change->name);
+}
+
+/* Commit thread: the history with what the object's row is now, and the row, if it still is what
+ * the change was based on. */
+static enum cor_code run_change(struct cor_db *db, void *self, struct cor_err *err)
+{
+    static const enum kl_sql by_type[] = {
+        [KL_ADDED] = KL_SQL_INSERT, [KL_MODIFIED] = KL_SQL_UPDATE, [KL_DELETED] = KL_SQL_REMOVE};
+    const struct job *job = self;
+    const struct kl_change *change = &job->change;
+    enum kl_sql log = change->type == KL_ADDED ? KL_SQL_LOG : KL_SQL_LOG_OLD;
+    enum cor_code code = run_row(db, log, change, err);
+    if (code == COR_OK) {
+        code = run_row(db, by_type[change->type], change, err);
     }
-    if (code != COR_OK) {
-        return code;
-    }
-    stmt = cor_db_use(db, KL_SQL_LOG);
-    cor_stmt_bind(stmt, 1, COR_INT(change->rv));
-    cor_stmt_bind(stmt, 2, COR_TEXT(cor_view_of(change->key)));
-    cor_stmt_bind(stmt, 3, COR_TEXT(cor_view_of(change->ns)));
-    cor_stmt_bind(stmt, 4, COR_TEXT(cor_view_of(change->name)));
-    cor_stmt_bind(stmt, 5, COR_INT((int64_t)change->type));
-    cor_stmt_bind(stmt, 6, COR_TEXT(cor_view_of(change->text)));
-    if (job->old_text != NULL) {
-        cor_stmt_bind(stmt, 7, COR_TEXT(cor_view_of(job->old_text)));
-    }
-    code = cor_stmt_run(stmt, err);
     return code == COR_OK && job->owners != NULL ? write_owners(db, job, err) : code;
 }
 
@@ -409,7 +412,6 @@ static struct job *job_new(struct kl_storage *storage, struct kl_edit edit)
                            .old = edit.old,
                            .text = cor_json_text(edit.object)};
     job->owners = new_owners(&edit);
-    job->old_text = edit.old == NULL ? NULL : cor_json_text(edit.old);
     return job;
 }
 

@@ -19,6 +19,7 @@ enum kl_sql {
     KL_SQL_UPDATE,
     KL_SQL_REMOVE,
     KL_SQL_LOG,
+    KL_SQL_LOG_OLD,
     KL_SQL_TRIM,
     KL_SQL_GET,
     KL_SQL_LIST_ALL,

@@ -44,7 +44,7 @@ static void on_stored(void *self, enum cor_code code, const struct cor_err *err,
             kl_success_json(request->route.kind, change->name, kl_meta_str(change->object, "uid"));
         kl_reply(request, request->status, NULL, status);
     } else {
-        kl_reply(request, request->status, request->route.kind, change->object);
+        kl_reply_change(request, request->status, change);
     }
 }
 

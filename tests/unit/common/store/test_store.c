@@ -16,7 +16,7 @@
 #include "common/base/mem.h"
 #include "common/store/store.h"
 
-enum { PUT, GET, COUNT, LIMIT, BAD, FILL };
+enum { PUT, GET, COUNT, LIMIT, BAD, FILL, HOLDS };
 
 static const char *const statements[] = {
     [PUT] = "INSERT INTO t(k, v) VALUES(?1, ?2)",
@@ -25,6 +25,7 @@ static const char *const statements[] = {
     [LIMIT] = "PRAGMA max_page_count=20",
     [BAD] = "SELECT nothing FROM nowhere",
     [FILL] = "INSERT INTO t(k, v) VALUES(?1, zeroblob(200000))",
+    [HOLDS] = "SELECT holds(?1, ?2)",
 };
 static const char *const steps[] = {
     "CREATE TABLE t(k TEXT PRIMARY KEY, v TEXT) WITHOUT ROWID",
@@ -456,6 +457,32 @@ static void test_reader_sees_one_moment(void **state)
     assert_int_equal(count_rows(f), 2);
 }
 
+static void test_sql_has_holds(void **state)
+{
+    const struct {
+        struct cor_arg text, word;
+        int64_t holds;
+    } ROWS[] = {
+        {COR_TEXT(COR_VIEW("a \"word\" in it")), COR_TEXT(COR_VIEW("\"word\"")), 1},
+        {COR_TEXT(COR_VIEW("a word in it")), COR_TEXT(COR_VIEW("\"word\"")), 0},
+        {COR_TEXT(COR_VIEW("wor")), COR_TEXT(COR_VIEW("word")), 0},
+        {COR_TEXT(COR_VIEW("")), COR_TEXT(COR_VIEW("word")), 0},
+        {COR_NIL, COR_TEXT(COR_VIEW("word")), 0},
+        {COR_TEXT(COR_VIEW("word")), COR_NIL, 0},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        bool row = false;
+        struct cor_stmt *stmt = cor_db_use(cor_store_reader(f->store), HOLDS);
+        cor_stmt_bind(stmt, 1, ROWS[i].text);
+        cor_stmt_bind(stmt, 2, ROWS[i].word);
+        assert_int_equal(cor_stmt_next(stmt, &row, NULL), COR_OK);
+        assert_true(row);
+        assert_int_equal(cor_stmt_i64(stmt, 0), ROWS[i].holds);
+        cor_stmt_reset(stmt);
+    }
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -477,6 +504,7 @@ int main(void)
         TEST(test_full_disk_is_temporary),
         TEST(test_wrong_sql_is_an_error_not_a_crash),
         TEST(test_reader_sees_one_moment),
+        TEST(test_sql_has_holds),
     };
     return cmocka_run_group_tests(tests, setup_disk, NULL);
 }
