@@ -270,13 +270,25 @@ static int run(struct cor_runner *r)
     return r->exit_code;
 }
 
+/* What may pass is no wrong configuration: the supervisor tries again. */
+static int load_failed(enum cor_code code, const struct cor_err *err)
+{
+    static const int PASSING[] = {EIO, EAGAIN, ENOMEM, EMFILE, ENFILE, ENOBUFS, ESTALE, ETIMEDOUT};
+    for (size_t i = 0; code == COR_IO && i < COR_COUNT(PASSING); i++) {
+        if (err->sys == PASSING[i]) {
+            return COR_EXIT_RETRY;
+        }
+    }
+    return COR_EXIT_CONFIG;
+}
+
 static int act(struct cor_runner *r, const struct arguments *arguments)
 {
     struct cor_err err = COR_ERR_NONE;
     enum cor_code code = load(r, arguments, &err);
     if (code != COR_OK) {
         (void)fprintf(stderr, "%s: %s\n", r->spec->name, err.text);
-        return COR_EXIT_CONFIG;
+        return load_failed(code, &err);
     }
     if (arguments->mode == CHECK) {
         return 0;

@@ -70,8 +70,34 @@ static void what_is_printed_is_accepted(void **state)
     (void)unlink(file);
 }
 
+/* A supervisor does not start a service again that exits with 100. */
+static void only_a_wrong_configuration_is_final(void **state)
+{
+    static const struct {
+        const char *file;
+        int code;
+    } ROWS[] = {
+        {"/proc/self/mem", 111}, /* its first bytes: an I/O error */
+        {"/nonexistent/eventbus.yaml", 100},
+        {"/tmp", 100},
+        {"/proc/version", 100}, /* no options */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++) {
+        const char *const check[] = {"eventbus", "--config", ROWS[i].file, "--check", NULL};
+        int code = run(CORACLE_BINARY_DIR "/bin/eventbus", check, NULL);
+        if (code != ROWS[i].code) {
+            print_error("%s: %d\n", ROWS[i].file, code);
+        }
+        assert_int_equal(code, ROWS[i].code);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_printed_is_accepted)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_printed_is_accepted),
+        cmocka_unit_test(only_a_wrong_configuration_is_final),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
