@@ -13,7 +13,7 @@
 #include "workload.h"
 #include "write.h"
 
-/* After a pass of a millisecond or more nothing is done for four times as long, 2 s at most. */
+/* See kl_rest_us. */
 enum {
     EVENTS_EVERY_US = 300000000,
     REST_TIMES = 4,
@@ -284,6 +284,12 @@ static void pass(struct kl_controllers *controllers, unsigned wanted)
     }
 }
 
+int64_t kl_rest_us(int64_t took_us)
+{
+    int64_t rest_us = took_us < REST_MOST_US / REST_TIMES ? took_us * REST_TIMES : REST_MOST_US;
+    return rest_us < REST_LEAST_US ? 0 : rest_us;
+}
+
 /* A pass looks at all there is: one that took long is followed by none for some time. */
 static void on_soon(void *self)
 {
@@ -293,10 +299,7 @@ static void on_soon(void *self)
     controllers->wanted = 0;
     pass(controllers, wanted);
     controllers->passed = cor_mono_now();
-    int64_t rest_us = cor_mono_since(controllers->passed, began) * REST_TIMES;
-    controllers->rest_us = rest_us < REST_LEAST_US  ? 0
-                           : rest_us < REST_MOST_US ? rest_us
-                                                    : REST_MOST_US;
+    controllers->rest_us = kl_rest_us(cor_mono_since(controllers->passed, began));
 }
 
 static void on_nodes(void *self)

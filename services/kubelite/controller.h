@@ -38,6 +38,10 @@ void kl_own_delete(struct kl_api *api, const struct kl_kind *kind, struct cor_js
  */
 void kl_furnish(struct kl_api *api, const char *ns);
 
+/* For how long nothing is done after a pass over everything, so that clients are answered: 0 after
+ * one of less than a millisecond, else four times as long, 2 s at most. */
+int64_t kl_rest_us(int64_t took_us);
+
 /* One pass of each controller over everything. */
 void kl_namespaces_pass(struct kl_api *api);
 

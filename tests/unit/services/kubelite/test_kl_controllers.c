@@ -215,6 +215,23 @@ static void test_history_and_versions(void **state)
         COR_OK);
 }
 
+static void test_long_passes_are_followed_by_rest(void **state)
+{
+    static const int64_t ROWS[][2] = {
+        {0, 0},
+        {999, 0},
+        {1000, 4000},
+        {100000, 400000},
+        {500000, 2000000},
+        {500001, 2000000},
+        {INT64_MAX, 2000000},
+    };
+    (void)state;
+    for (size_t i = 0; i < COR_COUNT(ROWS); i++) {
+        assert_int_equal(kl_rest_us(ROWS[i][0]), ROWS[i][1]);
+    }
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -228,6 +245,7 @@ int main(void)
         TEST(test_scheduling),
         TEST(test_namespaces_are_furnished),
         TEST(test_history_and_versions),
+        TEST(test_long_passes_are_followed_by_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
