@@ -79,6 +79,14 @@ void cor_buf_clear(struct cor_buf *buf)
     }
 }
 
+void cor_buf_fit(struct cor_buf *buf)
+{
+    if (buf->data != NULL && buf->cap > buf->len + 1) {
+        buf->cap = buf->len + 1;
+        buf->data = cor_realloc(buf->data, buf->cap, 1);
+    }
+}
+
 struct cor_view cor_buf_as_view(const struct cor_buf *buf)
 {
     return buf->data == NULL ? COR_VIEW("") : (struct cor_view){buf->data, buf->len};

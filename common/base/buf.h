@@ -36,6 +36,9 @@ void cor_buf_drop(struct cor_buf *buf, size_t n);
 /* Empties; keeps the memory. */
 void cor_buf_clear(struct cor_buf *buf);
 
+/* Gives back the memory behind the content, for what is kept a while. */
+void cor_buf_fit(struct cor_buf *buf);
+
 /* View of the content; valid until the next change. Never absent: "" when empty. */
 struct cor_view cor_buf_as_view(const struct cor_buf *buf);
 

@@ -70,10 +70,12 @@ bool cor_waiting_put(struct cor_waiting *w, unsigned number, struct cor_view key
         cor_list_init(&item->link);
         cor_list_add(&w->order, &item->link);
         cor_map_set(w->by_key, cor_buf_as_view(&name), item);
+        cor_buf_fit(&name);
         item->key = name;
         name = (struct cor_buf){0};
     }
     cor_buf_free(&item->frame);
+    cor_buf_fit(frame); /* thousands may wait */
     item->frame = *frame;
     *frame = (struct cor_buf){0};
     return true;

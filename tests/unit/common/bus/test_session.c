@@ -178,6 +178,7 @@ static void waiting_replaces_by_key_in_order(void **state)
     cor_buf_free(&extra);
     struct cor_buf out = {0};
     assert_true(cor_waiting_take(w, &out));
+    assert_int_equal(out.cap, out.len + 1); /* it took no more while it waited */
     assert_string_equal(out.data, "3");
     cor_buf_free(&out);
     assert_int_equal(cor_waiting_count(w), 1);
