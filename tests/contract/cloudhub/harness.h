@@ -73,7 +73,7 @@ struct identity {
     struct cor_cert *cert;
 };
 
-/* Runs the loop until cond(arg) holds; fails after 10 s. */
+/* Runs the loop until cond(arg) holds; fails after 30 s. */
 void hub_wait(struct set *set, bool (*cond)(void *arg), void *arg);
 
 /* The controller's end of the bus is not there any more. */

@@ -61,7 +61,7 @@ int edge_teardown(void **state);
 /* Writes a token (of a CA's hash: NULL: the right one) and starts edgehub. */
 void edge_start(struct set *set, const char *hash);
 
-/* Runs the loop until cond(arg) holds; fails after 10 s. */
+/* Runs the loop until cond(arg) holds; fails after 30 s. */
 void edge_wait(struct set *set, bool (*cond)(void *arg), void *arg);
 
 /* Waits until the node is connected for the nth time. */

@@ -85,7 +85,7 @@ int bench_teardown(void **state);
 /* Starts edgehub; extra: lines of its configuration. */
 void bench_start_edge(struct bench *bench, const char *extra);
 
-/* Runs the loop until cond(arg); fails after 10 s. */
+/* Runs the loop until cond(arg); fails after 30 s. */
 void bench_wait(struct bench *bench, bool (*cond)(void *arg), void *arg);
 
 /* Runs the loop for this time. */
