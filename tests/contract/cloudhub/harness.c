@@ -253,7 +253,7 @@ int hub_setup(void **state)
 
 int hub_setup_hasty(void **state)
 {
-    return setup(state, false, 1500);
+    return setup(state, false, 3000);
 }
 
 int hub_setup_held(void **state)

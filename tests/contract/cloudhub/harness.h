@@ -88,7 +88,7 @@ void hub_start_hub(struct set *set);
 /* cmocka set-up: everything runs. */
 int hub_setup(void **state);
 
-/* The same with a hub that does without keepalives for 1.5 s only, not for a minute. */
+/* The same with a hub that does without keepalives for 3 s only, not for a minute. */
 int hub_setup_hasty(void **state);
 
 /* The same with sockets that the test holds for it. */

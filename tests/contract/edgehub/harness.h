@@ -38,6 +38,7 @@ struct set {
     int connections;
     char headers[160]; /* "node_id project_id connectionuse" of the last upgrade */
     int tunnel_port;   /* of the cloud; 0: it has none */
+    int keepalive_ms;  /* 0: few of them */
     bool lie;          /* hand out another CA than the token names */
     int signed_certs;
     int renewals;             /* of them, asked for with a certificate */
