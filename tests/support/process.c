@@ -75,12 +75,14 @@ static void become(const char *const *argv, const char *log, int out)
     _exit(127);
 }
 
+enum { PATIENCE_MS = 30000 };
+
 static bool wait_readable(int fd)
 {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     int found = 0;
     do {
-        found = poll(&ready, 1, 20000); /* SIGCHLD of another process may interrupt it */
+        found = poll(&ready, 1, PATIENCE_MS); /* SIGCHLD of another process may interrupt it */
     } while (found < 0 && errno == EINTR);
     return found == 1;
 }

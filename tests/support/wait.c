@@ -13,6 +13,8 @@
 #include "common/base/mem.h"
 #include "tests/support/process.h"
 
+enum { PATIENCE_S = 30 };
+
 struct wait {
     struct cor_loop *loop;
     bool late;
@@ -35,13 +37,13 @@ void test_wait(struct cor_loop *loop, const char *dir, bool (*cond)(void *arg), 
     auto_(cor_timer_free) struct cor_timer *look = cor_timer_new(loop, look_again, &wait);
     auto_(cor_timer_free) struct cor_timer *deadline = cor_timer_new(loop, too_late, &wait);
     cor_timer_repeat(look, COR_MS(2));
-    cor_timer_start(deadline, COR_SEC(10));
+    cor_timer_start(deadline, COR_SEC(PATIENCE_S));
     while (!cond(arg)) {
         cor_loop_run(loop);
         if (wait.late) {
             auto_(cor_freep) char *log = test_read(dir, "log");
             (void)fputs(log, stderr); /* fail_msg cuts after 1 KiB */
-            fail_msg("nothing happened for 10 s");
+            fail_msg("nothing happened for %d s", PATIENCE_S);
         }
     }
 }

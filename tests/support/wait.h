@@ -9,7 +9,7 @@
 #include "common/loop/loop.h"
 
 /* Runs loop until cond(arg) holds, which it asks every 2 ms, for conditions are also about what
- * other processes wrote. Fails the test after 10 s, with what dir/log says. */
+ * other processes wrote. Fails the test after 30 s, with what dir/log says. */
 void test_wait(struct cor_loop *loop, const char *dir, bool (*cond)(void *arg), void *arg);
 
 /* The same until seen, which grows, has text. */

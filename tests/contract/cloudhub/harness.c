@@ -253,7 +253,7 @@ int hub_setup(void **state)
 
 int hub_setup_hasty(void **state)
 {
-    return setup(state, false, 1500);
+    return setup(state, false, 3000);
 }
 
 int hub_setup_held(void **state)
@@ -299,7 +299,7 @@ char *hub_new_token(const struct set *set, const char *node)
     auto_(cor_freep) char *path = cor_sprintf("%s/run/ctl/cloudhub", set->dir);
     auto_(cor_freep) char *args = cor_sprintf("{\"node\":\"%s\",\"ttlSeconds\":600}", node);
     auto_(cor_json_free) struct cor_json *tree = NULL;
-    assert_int_equal(tool_ask_json(path, "token-create", cor_view_of(args), 5000, &tree, NULL),
+    assert_int_equal(tool_ask_json(path, "token-create", cor_view_of(args), 30000, &tree, NULL),
                      COR_OK);
     return cor_strdup(cor_json_str_at(tree, "token", ""));
 }
@@ -327,7 +327,7 @@ int hub_fetch(struct set *set, const char *path, const struct cor_ws_header *hea
                                    .headers = headers,
                                    .trust_any = set->tls.ca == NULL,
                                    .tls = set->tls,
-                                   .timeout_us = COR_SEC(5)};
+                                   .timeout_us = COR_SEC(30)};
     set->status = -1;
     cor_ws_fetch(set->ws, &target, body, on_fetched, set);
     hub_wait(set, is_fetched, set);
@@ -466,7 +466,7 @@ void hub_dial_begin(struct set *set, struct node *node, const struct identity *i
         .path = "/anything",
         .headers = headers,
         .tls = {.cert = identity->cert, .key = identity->key, .ca = identity->ca},
-        .timeout_us = COR_SEC(5)};
+        .timeout_us = COR_SEC(30)};
     *node = (struct node){.set = set};
     node->conn = cor_ws_dial(set->ws, &target, 0, &NODE, node);
 }

@@ -73,7 +73,7 @@ struct identity {
     struct cor_cert *cert;
 };
 
-/* Runs the loop until cond(arg) holds; fails after 10 s. */
+/* Runs the loop until cond(arg) holds; fails after 30 s. */
 void hub_wait(struct set *set, bool (*cond)(void *arg), void *arg);
 
 /* The controller's end of the bus is not there any more. */
@@ -88,7 +88,7 @@ void hub_start_hub(struct set *set);
 /* cmocka set-up: everything runs. */
 int hub_setup(void **state);
 
-/* The same with a hub that does without keepalives for 1.5 s only, not for a minute. */
+/* The same with a hub that does without keepalives for 3 s only, not for a minute. */
 int hub_setup_hasty(void **state);
 
 /* The same with sockets that the test holds for it. */

@@ -61,7 +61,7 @@ static void revoke_node(struct set *set, const char *node)
     auto_(cor_freep) char *args = cor_sprintf("{\"node\":\"%s\"}", node);
     auto_(cor_buf_free) struct cor_buf answer = {0};
     struct cor_err err = COR_ERR_NONE;
-    if (tool_ask(ctl, "node-revoke", cor_view_of(args), 5000, &answer, &err) != COR_OK) {
+    if (tool_ask(ctl, "node-revoke", cor_view_of(args), 30000, &answer, &err) != COR_OK) {
         fail_msg("node-revoke: %s", err.text);
     }
 }

@@ -87,7 +87,7 @@ static void what_an_edgecore_said_is_taken(void **state)
     auto_(cor_freep) char *ctl = cor_sprintf("%s/ctl/cloudhub", set->run);
     auto_(cor_freep) char *dropped = cor_sprintf("\"up_dropped\":%zu,", replay.dropped);
     auto_(cor_buf_free) struct cor_buf stats = {0};
-    assert_int_equal(tool_ask(ctl, "stats", (struct cor_view){0}, 5000, &stats, NULL), COR_OK);
+    assert_int_equal(tool_ask(ctl, "stats", (struct cor_view){0}, 30000, &stats, NULL), COR_OK);
     assert_non_null(strstr(stats.data, "\"up_bad\":0,"));
     assert_non_null(strstr(stats.data, dropped));
     hub_end(&node);

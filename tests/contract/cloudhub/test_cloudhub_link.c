@@ -43,7 +43,7 @@ static bool has_stat(const struct set *set, const char *text)
     auto_(cor_freep) char *ctl = cor_sprintf("%s/ctl/cloudhub", set->run);
     auto_(cor_buf_free) struct cor_buf stats = {0};
     struct cor_err err = COR_ERR_NONE;
-    return tool_ask(ctl, "stats", (struct cor_view){0}, 5000, &stats, &err) == COR_OK &&
+    return tool_ask(ctl, "stats", (struct cor_view){0}, 30000, &stats, &err) == COR_OK &&
            strstr(stats.data, text) != NULL;
 }
 
@@ -92,6 +92,17 @@ static bool is_told_gone(void *arg)
            strstr(set->stored.data, "-n1 default/pod/p default/pod/p 8\n") != NULL;
 }
 
+/* Waits for the next message that is another than one, which may have been sent again by then. */
+static void next_frame(struct node *node, size_t *which, const char *other,
+                       struct px_kubeedge_in *in)
+{
+    hub_frame(node, (*which)++, in);
+    while (strcmp(in->id, other) == 0) {
+        px_kubeedge_in_free(in);
+        hub_frame(node, (*which)++, in);
+    }
+}
+
 static void objects_go_down_one_at_a_time(void **state)
 {
     struct set *set = *state;
@@ -120,12 +131,13 @@ static void objects_go_down_one_at_a_time(void **state)
     assert_string_equal(again.id, first.id);
     assert_string_equal(again.version, "5");
     hub_ack(&node, &first);
-    hub_frame(&node, 2, &second);
+    size_t which = 2;
+    next_frame(&node, &which, first.id, &second);
     assert_string_equal(second.operation, "update");
     assert_string_equal(second.version, "7"); /* 6 was never sent */
     hub_ack(&node, &second);
     hub_send_object(set, "default/pod/p", "8", true);
-    hub_frame(&node, 3, &third);
+    next_frame(&node, &which, second.id, &third);
     assert_string_equal(third.operation, "delete");
     hub_ack(&node, &third);
     hub_wait(set, is_told_gone, set); /* the newest of each object */
@@ -146,7 +158,7 @@ static void keepalives_keep_alive(void **state)
             "null"); /* other traffic does not count */
     hub_wait(set, hub_is_closed, &node);
     int64_t lasted = cor_mono_since(cor_mono_now(), before);
-    assert_in_range(lasted, COR_MS(1200), COR_SEC(8));
+    assert_in_range(lasted, COR_MS(2500), COR_SEC(25));
     hub_expect_sessions(set, "+n1 -n1 ");
     hub_end(&node);
 }

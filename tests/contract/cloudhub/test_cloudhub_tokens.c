@@ -10,7 +10,7 @@ static enum cor_code ask(const struct set *set, const char *verb, const char *ar
                          struct cor_json **answer_r)
 {
     auto_(cor_freep) char *ctl = cor_sprintf("%s/run/ctl/cloudhub", set->dir);
-    return tool_ask_json(ctl, verb, cor_view_of(args), 5000, answer_r, NULL);
+    return tool_ask_json(ctl, verb, cor_view_of(args), 30000, answer_r, NULL);
 }
 
 /* How the hub sees the token with this id: its state, and uses that are left. */

@@ -58,7 +58,7 @@ static void a_node_at_another_replica_is_reached(void **state)
         "streams: {listen: \"127.0.0.2:%d\", client-ca: %s/ca.pem, tunnel-address: 127.0.0.1, "
         "tunnel-port: 0}\n"
         "listen: {address: 127.0.0.1, port: 0}\nenrol: {address: 127.0.0.1, port: 0}\n"
-        "link: {keepalive-ms: 1500}\n",
+        "link: {keepalive-ms: 60000}\n",
         set->dir, set->dir, (int)stat_of(set, "streams_port"), set->dir);
     auto_(cor_freep) char *config = cor_sprintf("%s/hub2.yaml", set->dir);
     auto_(cor_freep) char *log_path = cor_sprintf("%s/log2", set->dir);

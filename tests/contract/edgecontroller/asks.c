@@ -5,18 +5,28 @@
 
 #include "common/base/mem.h"
 
-enum { TRIES = 500, PAUSE_MS = 20, ANSWER_S = 20 };
+enum { ANSWER_S = 60 };
+
+struct question {
+    struct world *w;
+    uint16_t number;
+    const void *body;
+    struct test_answer *answer;
+};
+
+/* It is answered, but not that it is still starting. */
+static bool is_taken(void *self)
+{
+    const struct question *q = self;
+    test_call(q->w->hub, q->number, q->body, COR_SEC(ANSWER_S), q->answer);
+    world_until(q->w, test_is_answered, q->answer);
+    return q->answer->status != 503;
+}
 
 uint64_t world_ask(struct world *w, uint16_t number, const void *question, struct test_answer *a)
 {
-    for (int i = 0; i < TRIES; i++) {
-        test_call(w->hub, number, question, COR_SEC(ANSWER_S), a);
-        world_until(w, test_is_answered, a);
-        if (a->status != 503) { /* it is still starting */
-            break;
-        }
-        stage_idle(w->stage, PAUSE_MS);
-    }
+    struct question q = {w, number, question, a};
+    world_poll(w, is_taken, &q);
     return a->status;
 }
 

@@ -52,11 +52,22 @@ static enum cor_code on_publish(void *self, struct cor_in *in, const void *body,
     }
     struct px_done done = {0};
     if (w->publish_waits) {
-        (void)cor_defer(in);
+        assert_in_range(w->waiting_count, 0, COR_COUNT(w->waiting) - 1);
+        w->waiting[w->waiting_count++] = cor_defer(in);
     } else {
         cor_reply(in, &done);
     }
     return COR_OK;
+}
+
+void world_publish_goes_on(struct world *w)
+{
+    struct px_done done = {0};
+    for (size_t i = 0; i < w->waiting_count; i++) {
+        cor_ticket_reply(&w->waiting[i], &done);
+    }
+    w->waiting_count = 0;
+    w->publish_waits = false;
 }
 
 static enum cor_code on_synced(void *self, struct cor_in *in, const void *body, struct cor_err *err)
@@ -243,10 +254,11 @@ static void start_controller(struct world *w)
 {
     auto_(cor_freep) char *text =
         cor_sprintf("kubeconfig: %s/%s.kubeconfig\nlog-level: error\n"
-                    "rules:\n  retry-first-ms: 20\n  retry-last-ms: 200\n  timeout-ms: 3000\n"
-                    "entrance:\n  enable: true\n  port: %d\n  timeout-ms: 500\n  per-node: 4\n"
+                    "rules:\n  retry-first-ms: 20\n  retry-last-ms: 200\n"
+                    "entrance:\n  enable: true\n  port: %d\n  timeout-ms: %d\n  per-node: 4\n"
                     "%s",
                     w->stage->dir, w->cutter == NULL ? "admin" : "relay", w->entrance_port,
+                    w->entrance_ms > 0 ? w->entrance_ms : 60000,
                     w->replica ? "replica:\n  address: 127.0.0.1\n" : "");
     w->controller = stage_start(w->stage, "edgecontroller", text);
 }
@@ -260,7 +272,7 @@ struct world *world_new(bool crds)
     if (crds) {
         world_crd(w, "rule.yaml");
         world_crd(w, "ruleendpoint.yaml");
-        while (!is_taken(w)) {}
+        world_poll(w, is_taken, w);
         add_endpoint(w, "broker", "eventbus");
         add_endpoint(w, "web", "rest");
     }
@@ -368,6 +380,11 @@ void world_until(struct world *w, bool (*cond)(void *self), void *self)
     bool came = stage_until(w->stage, cond, self);
     cor_timer_free(&tick);
     assert_true(came);
+}
+
+void world_poll(struct world *w, bool (*cond)(void *self), void *self)
+{
+    assert_true(stage_poll(w->stage, cond, self));
 }
 
 struct telling {

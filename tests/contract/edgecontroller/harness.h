@@ -31,7 +31,9 @@ struct world {
     struct cor_buf published; /* "NODE TOPIC KEY PAYLOAD\n" */
     int publications;
     enum cor_code publish_fails; /* COR_OK: they are done at once */
-    bool publish_waits;          /* they are never answered */
+    bool publish_waits;          /* they are not answered yet */
+    struct cor_ticket waiting[8];
+    size_t waiting_count;
     /* objects that the node was told to be gone */
     int gone;
     char gone_uid[64];      /* of the last */
@@ -42,6 +44,7 @@ struct world {
     int synced;             /* NODE_SYNCEDs */
     struct cor_buf synced_nodes; /* each with a line end */
     bool replica;                /* edgecontroller is one of several, from its next start on */
+    int entrance_ms;             /* how long a publication may take, likewise; 0: for long */
     struct cor_buf owners;       /* what was told: "NODE EPOCH has|lost\n" */
     struct cor_buf members;      /* memberships that they were told, one a line */
     /* the API's last answer */
@@ -78,6 +81,12 @@ void world_kill(struct world *w);
 
 /* Runs the loop until cond(self); fails the test. Conditions are asked every few ms. */
 void world_until(struct world *w, bool (*cond)(void *self), void *self);
+
+/* The same for a condition that runs the loop itself, say to ask the API. */
+void world_poll(struct world *w, bool (*cond)(void *self), void *self);
+
+/* The publications that wait are done, and those that come. */
+void world_publish_goes_on(struct world *w);
 
 /* Asks the API; the answer is in w->status and w->body. */
 void world_api(struct world *w, const char *method, const char *path, const char *body);

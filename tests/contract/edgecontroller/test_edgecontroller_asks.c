@@ -183,20 +183,26 @@ static void expect_line(struct set *set, const char *line)
     world_told(set->w, &set->w->objects, line);
 }
 
-static bool record_says(struct set *set, const char *version)
+struct record {
+    struct set *set;
+    const char *version;
+};
+
+static bool record_says(void *self)
 {
+    const struct record *record = self;
+    struct set *set = record->set;
     auto_(cor_freep) char *path = cor_sprintf(SYNCS "/k1.%s", set->service);
     world_api(set->w, "GET", path, NULL);
     return set->w->status == 200 &&
-           strcmp(cor_json_str_at(set->w->body, "status.objectResourceVersion", ""), version) == 0;
+           strcmp(cor_json_str_at(set->w->body, "status.objectResourceVersion", ""),
+                  record->version) == 0;
 }
 
 static void until_record(struct set *set, const char *version)
 {
-    for (int i = 0; i < 1000 && !record_says(set, version); i++) {
-        stage_idle(set->w->stage, 10);
-    }
-    assert_true(record_says(set, version));
+    struct record record = {set, version};
+    world_poll(set->w, record_says, &record);
 }
 
 static void changes_of_what_is_watched_go_down(void **state)

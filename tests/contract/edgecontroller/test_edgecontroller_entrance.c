@@ -105,11 +105,19 @@ static int ask(struct set *set, const char *line, const char *headers, const cha
 }
 
 /* Both match, and the narrow one would be taken. */
-static bool both_rules_are_known(struct set *set)
+static bool both_rules_are_known(void *self)
 {
+    struct set *set = self;
     cor_buf_clear(&set->w->published);
     return ask(set, "POST /n1/default/a/x/set", "", "ready") == 200 &&
            strcmp(set->w->published.data, "n1 lamps/a/x/set  ready\n") == 0;
+}
+
+static void until_rules_are_known(struct set *set)
+{
+    world_poll(set->w, both_rules_are_known, set);
+    cor_buf_clear(&set->w->published);
+    set->w->publications = 0;
 }
 
 static int setup(void **state)
@@ -118,12 +126,19 @@ static int setup(void **state)
     set->w = world_new(true);
     publish_rule(set->w, "wide", "/a", "test");
     publish_rule(set->w, "narrow", "/a/{lamp}/set", "lamps/");
-    for (int i = 0; i < 400 && !both_rules_are_known(set); i++) {
-        stage_idle(set->w->stage, 10);
-    }
-    cor_buf_clear(&set->w->published);
-    set->w->publications = 0;
+    until_rules_are_known(set);
     *state = set;
+    return 0;
+}
+
+/* Publications have little time. */
+static int setup_brief(void **state)
+{
+    (void)setup(state);
+    struct set *set = *state;
+    set->w->entrance_ms = 500;
+    world_kill(set->w);
+    until_rules_are_known(set);
     return 0;
 }
 
@@ -240,27 +255,63 @@ static void failures_have_their_status(void **state)
     }
 }
 
-/* Nobody answers: 504 in time; more than may be under way: 429 at once. */
-static void silence_is_uncertain_and_bounded(void **state)
+/* Publishes a byte by a client of its own, and does not wait for the answer. */
+static void begin(struct set *set, size_t i)
+{
+    connect_to(set, &set->c[i]);
+    say(&set->c[i], "POST /n1/default/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+    set->c[i].want = 1;
+}
+
+static bool four_came(void *self)
+{
+    return ((const struct world *)self)->publications == 4;
+}
+
+/* More than may be under way: 429 at once. */
+static void what_is_under_way_is_bounded(void **state)
 {
     struct set *set = *state;
     set->w->publish_waits = true;
     for (size_t i = 1; i <= 4; i++) {
-        connect_to(set, &set->c[i]);
-        say(&set->c[i], "POST /n1/default/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
-        set->c[i].want = 1;
+        begin(set, i);
     }
-    stage_idle(set->w->stage, 100);
-    assert_int_equal(set->w->publications, 4);
+    world_until(set->w, four_came, set->w);
     assert_int_equal(ask(set, "POST /n1/default/a", "", "hi"), 429);
     assert_int_equal(set->w->publications, 4);
+    world_publish_goes_on(set->w);
+    for (size_t i = 1; i <= 4; i++) {
+        world_until(set->w, is_answered, &set->c[i]);
+        assert_non_null(strstr(set->c[i].got.data, "HTTP/1.1 200"));
+    }
+    assert_int_equal(ask(set, "POST /n1/default/a", "", "hi"), 200);
+}
+
+static bool five_came(void *self)
+{
+    return ((const struct world *)self)->publications == 5;
+}
+
+/* Nobody answers: 504 in time, and there is room again. */
+static void silence_is_uncertain(void **state)
+{
+    struct set *set = *state;
+    set->w->publish_waits = true;
+    for (size_t i = 1; i <= 4; i++) {
+        begin(set, i);
+    }
     for (size_t i = 1; i <= 4; i++) {
         world_until(set->w, is_answered, &set->c[i]);
         assert_non_null(strstr(set->c[i].got.data, "HTTP/1.1 504"));
         assert_non_null(strstr(set->c[i].got.data, "repeat it with the same Idempotency-Key"));
     }
-    set->w->publish_waits = false;
-    assert_int_equal(ask(set, "POST /n1/default/a", "", "hi"), 200);
+    assert_int_equal(ask(set, "POST /n1/default/a", "", "hi"), 504);
+    world_until(set->w, five_came, set->w);
+}
+
+static bool one_came(void *self)
+{
+    return ((const struct world *)self)->publications == 1;
 }
 
 /* A client that goes while its publication is under way. */
@@ -268,24 +319,36 @@ static void clients_may_go(void **state)
 {
     struct set *set = *state;
     set->w->publish_waits = true;
-    connect_to(set, &set->c[1]);
-    say(&set->c[1], "POST /n1/default/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
-    stage_idle(set->w->stage, 50);
-    assert_int_equal(set->w->publications, 1);
+    begin(set, 1);
+    world_until(set->w, one_came, set->w);
     leave(&set->c[1]);
-    stage_idle(set->w->stage, 700);
-    set->w->publish_waits = false;
+    assert_int_equal(ask(set, "GET /n1/default/a", "", ""), 405); /* it is seen to be gone */
+    world_publish_goes_on(set->w);
     assert_int_equal(ask(set, "POST /n1/default/a", "", "hi"), 200);
 }
 
+/* The same, and nobody answers: the time of the second is over after that of the first. */
+static void clients_may_go_for_good(void **state)
+{
+    struct set *set = *state;
+    set->w->publish_waits = true;
+    begin(set, 1);
+    world_until(set->w, one_came, set->w);
+    leave(&set->c[1]);
+    assert_int_equal(ask(set, "POST /n1/default/a", "", "hi"), 504);
+    assert_int_equal(ask(set, "GET /n1/default/a", "", ""), 405);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define BRIEF(name) cmocka_unit_test_setup_teardown(name, setup_brief, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(requests_are_published_or_refused), T(bodies_are_bounded),
         T(clients_may_be_slow_or_hasty),      T(failures_have_their_status),
-        T(silence_is_uncertain_and_bounded),  T(clients_may_go),
+        T(what_is_under_way_is_bounded),      T(clients_may_go),
+        BRIEF(silence_is_uncertain),          BRIEF(clients_may_go_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

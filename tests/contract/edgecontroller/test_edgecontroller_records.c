@@ -42,10 +42,7 @@ static void until_it_has(struct set *set, const char *path, const char *version)
 {
     set->path = path;
     set->version = version;
-    for (int i = 0; i < 1000 && !has_record(set); i++) {
-        stage_idle(set->w->stage, 10);
-    }
-    assert_true(has_record(set));
+    world_poll(set->w, has_record, set);
 }
 
 /* Waits until the record of a namespace ("": of the cluster) says version. */
@@ -142,7 +139,16 @@ static char *version_of(struct set *set, const char *path)
     return cor_strdup(cor_json_str_at(set->w->body, "metadata.resourceVersion", ""));
 }
 
-static void ack_all(struct set *set)
+/* What has been sent, and is known to be: an object that is sent again before has not arrived. */
+static void until_sent(struct set *set)
+{
+    expect_record(set, false, set->pod, "0");
+    expect_record(set, false, set->map, "0");
+    expect_record(set, true, set->node, "0");
+    until_heard(set);
+}
+
+static void ack_three(struct set *set)
 {
     auto_(cor_freep) char *pod = version_of(set, PODS "/p");
     auto_(cor_freep) char *map = version_of(set, MAPS "/m");
@@ -156,12 +162,16 @@ static void ack_all(struct set *set)
     until_heard(set);
 }
 
+static void ack_all(struct set *set)
+{
+    until_sent(set);
+    ack_three(set);
+}
+
 static void records_are_kept(void **state)
 {
     struct set *set = *state;
-    expect_record(set, false, set->pod, "0");
-    expect_record(set, false, set->map, "0");
-    expect_record(set, true, set->node, "0");
+    until_sent(set);
     auto_(cor_freep) char *path = cor_sprintf(SYNCS "/k1.%s", set->map);
     world_api(set->w, "GET", path, NULL);
     assert_string_equal(cor_json_str_at(set->w->body, "spec.objectAPIVersion", ""), "v1");
@@ -308,7 +318,6 @@ static void records_of_nobody_go(void **state)
     struct set *set = *state;
     ack_all(set);
     world_kubeedge(set->w, "k1", 1, false);
-    stage_idle(set->w->stage, 100);
     (void)stage_end(set->w->controller, SIGKILL);
     world_api(set->w, "DELETE", NODES "/k1", NULL);
     world_start(set->w);
@@ -320,12 +329,12 @@ static void records_of_nobody_go(void **state)
 static void others_have_none(void **state)
 {
     struct set *set = *state;
+    until_sent(set);
     cor_buf_clear(&set->w->objects);
     world_kubeedge(set->w, "k1", 1, false);
-    expect_record(set, false, set->pod, "0");
     world_node(set->w, "k1");
     expect_line(set, "put k1 default/pod/p ");
-    ack_all(set);
+    ack_three(set);
     cor_buf_clear(&set->w->objects);
     world_node(set->w, "k1");
     expect_line(set, "put k1 default/pod/p ");

@@ -38,6 +38,13 @@ static int teardown(void **state)
     return 0;
 }
 
+/* What a rule's status is to say. */
+struct saying {
+    struct set *set;
+    const char *path;
+    bool (*says)(const struct set *set);
+};
+
 static bool status_says(const struct set *set)
 {
     return cor_json_int_at(set->w->body, "status.successMessages", 0) == set->want;
@@ -49,17 +56,18 @@ static bool loser_says_why(const struct set *set)
     return strstr(cor_json_as_str(cor_json_item(errors, 0), ""), "rule default/young") != NULL;
 }
 
+static bool rule_says(void *self)
+{
+    const struct saying *saying = self;
+    world_api(saying->set->w, "GET", saying->path, NULL);
+    return saying->says(saying->set);
+}
+
 /* Statuses are written some seconds late. */
 static void until_rule(struct set *set, const char *path, bool (*says)(const struct set *set))
 {
-    for (int i = 0; i < 400; i++) {
-        world_api(set->w, "GET", path, NULL);
-        if (says(set)) {
-            return;
-        }
-        stage_idle(set->w->stage, 20);
-    }
-    fail_msg("%s does not say so", path);
+    struct saying saying = {set, path, says};
+    world_poll(set->w, rule_says, &saying);
 }
 
 static void they_arrive_in_order_once(void **state)
@@ -215,12 +223,17 @@ static void batches_are_arrays_or_lines(void **state)
     assert_non_null(strstr(set->b.last_headers.data, "application/x-ndjson"));
 }
 
+static bool is_posted(void *target)
+{
+    return ((const struct target *)target)->requests > 0;
+}
+
 static bool has_no_topics(void *world)
 {
     return ((const struct world *)world)->topics.len == 0;
 }
 
-/* Without a rule a message ends here; what waits goes by the rules as they are then. */
+/* Without a rule a message ends here; what waits goes by the rules as they are then, all of it. */
 static void rules_come_and_go(void **state)
 {
     struct set *set = *state;
@@ -234,15 +247,18 @@ static void rules_come_and_go(void **state)
     assert_int_equal(set->a.last_seq, 100);
     /* a rule that is younger takes over, what is under way goes to its target */
     set->a.answer = 500;
+    set->a.requests = 0;
     stream_send(&set->s, 10);
-    stage_idle(set->w->stage, 100);
+    world_until(set->w, is_posted, &set->a);
     assert_int_equal(set->s.acked, 100);
-    world_api(set->w, "DELETE", RULES "/r", NULL);
     world_rule(set->w, "r2", "t", set->b.url, "");
+    world_api(set->w, "DELETE", RULES "/r", NULL);
     world_until(set->w, stream_is_done, &set->s);
+    assert_int_equal(set->b.unique, 10);
     set->b.answer = 0;
+    set->b.requests = 0;
     stream_send(&set->s, 10);
-    stage_idle(set->w->stage, 100);
+    world_until(set->w, is_posted, &set->b);
     world_api(set->w, "DELETE", RULES "/r2", NULL);
     world_until(set->w, stream_is_done, &set->s);
     world_until(set->w, has_no_topics, set->w);

@@ -8,7 +8,7 @@
 #include "cloud.h"
 #include "contained.h"
 
-enum { PATIENCE = 10 * 1000 * 1000 };
+enum { PATIENCE = 30 * 1000 * 1000 };
 
 static bool is_succeeded(struct cloud *cloud, void *name)
 {
@@ -212,7 +212,7 @@ static void test_config_map_update_reaches_the_file(void **state)
     cloud_put(cloud, "default/configmap/settings",
               json_of("{'kind':'ConfigMap','data':{'color':'green'}}"));
     file.content = "green";
-    int64_t us = cloud_await(cloud, cloud_has_file, &file, COR_SEC(1), "new content");
+    int64_t us = cloud_await(cloud, cloud_has_file, &file, COR_SEC(10), "new content");
     print_message("ConfigMap update to file: %lld ms\n", (long long)(us / 1000));
     cloud_delete_pods(cloud);
 }
@@ -310,7 +310,7 @@ static void test_offline(void **state)
     }
     assert_null(cloud_status(cloud, "web"));
     cloud_link(cloud, true);
-    (void)cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "web", COR_SEC(2),
+    (void)cloud_await(cloud, cloud_is_running, (void *)(uintptr_t) "web", COR_SEC(10),
                       "status after the link");
     cloud_delete_pods(cloud);
 }

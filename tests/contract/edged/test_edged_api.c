@@ -7,7 +7,7 @@
 #include "proto/stream/credit.h"
 #include "tests/support/bus/stats.h"
 
-enum { PATIENCE = 10 * 1000 * 1000, ASKS_MAX = 80 };
+enum { PATIENCE = 30 * 1000 * 1000, ASKS_MAX = 80 };
 
 /* A request, and what has come of its answer. */
 struct asked {

@@ -6,7 +6,7 @@
 #include "cloud.h"
 #include "contained.h"
 
-enum { PATIENCE = 20 * 1000 * 1000 };
+enum { PATIENCE = 30 * 1000 * 1000 };
 
 #define WRITER                                                                                     \
     "{'securityContext':{'fsGroup':2345},'containers':[{'name':'c','image':"                       \

@@ -12,7 +12,7 @@
 #include "contained.h"
 #include "tests/support/bus/stats.h"
 
-enum { PATIENCE = 10 * 1000 * 1000, PORT = 10350, TOKEN_LEN = 64 };
+enum { PATIENCE = 30 * 1000 * 1000, PORT = 10350, TOKEN_LEN = 64 };
 
 #define POD                                                                                        \
     "{'containers':[{'name':'c','image':'coracle.local/busybox:1','command':['/bin/sh','-c',"      \

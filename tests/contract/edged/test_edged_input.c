@@ -6,7 +6,7 @@
 #include "cloud.h"
 #include "contained.h"
 
-enum { PATIENCE = 20 * 1000 * 1000 };
+enum { PATIENCE = 30 * 1000 * 1000 };
 
 #define BOX "{'name':'c','image':'coracle.local/busybox:1','command':['/bin/sleep','600']"
 

@@ -5,7 +5,7 @@
 #include "cloud.h"
 #include "contained.h"
 
-enum { PATIENCE = 15 * 1000 * 1000, PODS = 9 };
+enum { PATIENCE = 30 * 1000 * 1000, PODS = 9 };
 
 #define WEB "{'containers':[{'name':'web','image':'coracle.local/web:1'}]}"
 
@@ -89,7 +89,8 @@ static void test_containerd_is_killed(void **state)
     run_up();
     struct cor_mono start = cor_mono_now();
     cloud_put_pod(cloud, "next", WEB);
-    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("next"), COR_SEC(5), "the next pod runs");
+    (void)cloud_await(cloud, cloud_is_running, CLOUD_NAME("next"), COR_SEC(20),
+                      "the next pod runs");
     print_message("a pod runs %lld ms after containerd is back\n",
                   (long long)cor_mono_since(cor_mono_now(), start) / 1000);
     assert_string_equal(cor_json_str_at(cloud_container(cloud, "web"), "containerID", ""), id);

@@ -10,7 +10,7 @@
 #include "cloud.h"
 #include "contained.h"
 
-enum { PATIENCE = 20 * 1000 * 1000, LINES = 40000, MAX_SIZE = 262144, MAX_FILES = 3 };
+enum { PATIENCE = 30 * 1000 * 1000, LINES = 40000, MAX_SIZE = 262144, MAX_FILES = 3 };
 
 /* Numbered lines; about 1.8 MiB in the log, in two floods and some that come slowly between. */
 /* Says nothing before /out/go is there, so that who follows it then has the first file. */

@@ -5,7 +5,7 @@
 #include "cloud.h"
 #include "contained.h"
 
-enum { PATIENCE = 20 * 1000 * 1000 };
+enum { PATIENCE = 30 * 1000 * 1000 };
 
 #define WEB "web-n1"
 #define MANIFEST                                                                                   \

@@ -85,7 +85,7 @@ static void sign(struct set *set, struct cor_ws_request *request)
     struct cor_cert_spec spec = {.cn = cor_csr_cn(csr),
                                  .org = cor_csr_org(csr),
                                  .usage = COR_CERT_CLIENT,
-                                 .from = {now.us - COR_SEC(60)},
+                                 .from = {now.us - COR_SEC(600)},
                                  .until = {now.us + COR_SEC(life)}};
     assert_int_equal(cor_cert_sign(issuer, cor_csr_key(csr), &spec, &cert, NULL), COR_OK);
     cor_cert_der(cert, &der);
@@ -277,10 +277,11 @@ void edge_start(struct set *set, const char *hash)
     auto_(cor_freep) char *config = cor_sprintf(
         "run-dir: %s/run\nnode: {name: n1}\nidentity: %s/id\ntoken-file: %s/token\n"
         "cloud: {host: localhost, port: %d, enrol-port: %d, project: proj}\n"
-        "link: {keepalive-ms: 200, retry-first-ms: 50, retry-last-ms: 100}\n"
+        "link: {keepalive-ms: %d, retry-first-ms: 50, retry-last-ms: 100}\n"
         "tunnel: {enable: %s, port: %d}\n",
         set->dir, set->dir, set->dir, cor_ws_port(set->link), cor_ws_port(set->enrol),
-        set->tunnel_port > 0 ? "true" : "false", set->tunnel_port > 0 ? set->tunnel_port : 1);
+        set->keepalive_ms > 0 ? set->keepalive_ms : 15000, set->tunnel_port > 0 ? "true" : "false",
+        set->tunnel_port > 0 ? set->tunnel_port : 1);
     test_write(set->dir, "token", token);
     test_write(set->dir, "edge.yaml", config);
     const char *const argv[] = {
@@ -301,8 +302,10 @@ void edge_connected(struct set *set, int n)
 {
     void *args[] = {set, (void *)(intptr_t)n};
     edge_wait(set, is_connected, args);
-    if (cor_port_is_up(set->peers.ports[PEER_META])) {
-        edge_seen(set, PEER_META, "link n1 up"); /* the node knows it, too */
+    for (int i = 0; i < PEERS; i++) {
+        if (set->peers.ports[i] != NULL) {
+            edge_seen(set, i, "link n1 up"); /* the node knows it, too */
+        }
     }
 }
 
@@ -331,7 +334,7 @@ void edge_frame(struct set *set, size_t which, struct px_kubeedge_in *in)
 
 void edge_call(struct set *set, int peer, uint16_t number, const void *body)
 {
-    test_call(set->peers.ports[peer], number, body, COR_SEC(5), &set->answer);
+    test_call(set->peers.ports[peer], number, body, COR_SEC(30), &set->answer);
 }
 
 void edge_answered(struct set *set)

@@ -38,6 +38,7 @@ struct set {
     int connections;
     char headers[160]; /* "node_id project_id connectionuse" of the last upgrade */
     int tunnel_port;   /* of the cloud; 0: it has none */
+    int keepalive_ms;  /* 0: few of them */
     bool lie;          /* hand out another CA than the token names */
     int signed_certs;
     int renewals;             /* of them, asked for with a certificate */
@@ -61,7 +62,7 @@ int edge_teardown(void **state);
 /* Writes a token (of a CA's hash: NULL: the right one) and starts edgehub. */
 void edge_start(struct set *set, const char *hash);
 
-/* Runs the loop until cond(arg) holds; fails after 10 s. */
+/* Runs the loop until cond(arg) holds; fails after 30 s. */
 void edge_wait(struct set *set, bool (*cond)(void *arg), void *arg);
 
 /* Waits until the node is connected for the nth time. */

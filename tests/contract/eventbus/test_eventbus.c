@@ -18,6 +18,7 @@
 
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "tests/support/bus/stats.h"
 #include "tests/support/stage/places.h"
 #include "tests/support/stage/stage.h"
 #include "tests/support/text/text.h"
@@ -211,18 +212,34 @@ static bool cloud_has(void *self)
     return w->up.count >= w->want;
 }
 
+static bool probe_came(void *self)
+{
+    struct world *w = self;
+    publish(w, "$hw/events/node/n1/membership/get", "probe");
+    return w->in.count > 0;
+}
+
+static bool last_probe_came(void *self)
+{
+    return strcmp(((struct world *)self)->in.payload, "last") == 0;
+}
+
 /* The subscription is there once a message comes through: device topics are repeated until one
- * does. */
+ * does, and all of them have come with the last one. */
 static void until_subscribed(struct world *w)
 {
+    assert_true(stage_poll(w->stage, probe_came, w));
+    publish(w, "$hw/events/node/n1/membership/get", "last");
+    assert_true(stage_until(w->stage, last_probe_came, w));
     w->want = 1;
-    for (int i = 0; i < 100 && w->in.count == 0; i++) {
-        publish(w, "$hw/events/node/n1/membership/get", "probe");
-        stage_idle(w->stage, 20);
-    }
-    assert_true(w->in.count > 0);
-    stage_idle(w->stage, 50);
     w->in.count = 0;
+}
+
+static bool all_are_kept(void *self)
+{
+    const struct world *w = self;
+    auto_(cor_freep) char *ctl = cor_sprintf("%s/run/ctl/eventbus", w->stage->dir);
+    return test_stat(ctl, "keptForTwin") >= w->want;
 }
 
 static void topics_lead_to_twin_and_cloud(void **state)
@@ -251,13 +268,13 @@ static void killed_it_keeps_what_was_not_committed(void **state)
     for (int i = 0; i < 20; i++) {
         publish(w, "$hw/events/device/default/x/twin/update", "{}");
     }
-    stage_idle(w->stage, 100);
+    w->want = 20;
+    until(w, all_are_kept);
     (void)stage_end(w->pid, SIGKILL);
     start_service(w);
     assert_int_equal(
         cor_port_open(w->twin_bus, px_endpoint(PX_ENDPOINT_TWIN_BUS), &TWIN_OPS, w, &w->twin, &err),
         COR_OK);
-    w->want = 20;
     assert_true(stage_until(w->stage, twin_has, w));
     stage_idle(w->stage, 100);
     assert_int_equal(w->in.count, 20);
@@ -289,6 +306,12 @@ static bool all_acked(void *self)
     return w->acked == w->last;
 }
 
+static bool probe_is_heard(void *self)
+{
+    publish(self, "ear/probe", "probe");
+    return heard_enough(self);
+}
+
 static void listen_to_out(struct world *w)
 {
     auto_(cor_freep) char *script = cor_sprintf(
@@ -296,11 +319,31 @@ static void listen_to_out(struct world *w)
     const char *const argv[] = {"sh", "-c", script, NULL};
     w->listener = stage_spawn(argv);
     w->want = 1;
-    for (int i = 0; i < 100 && !heard_enough(w); i++) {
-        publish(w, "ear/probe", "probe");
-        stage_idle(w->stage, 20);
-    }
-    assert_true(heard_enough(w));
+    assert_true(stage_poll(w->stage, probe_is_heard, w));
+}
+
+static int heard_times(const struct world *w, const char *line)
+{
+    auto_(cor_buf_free) struct cor_buf text = {0};
+    assert_int_equal(cor_file_read(w->heard, 1 << 20, &text, NULL), COR_OK);
+    return (int)test_count(text.data, line);
+}
+
+struct hearing {
+    struct world *w;
+    const char *line;
+};
+
+static bool is_heard(void *self)
+{
+    const struct hearing *hearing = self;
+    return heard_times(hearing->w, hearing->line) > 0;
+}
+
+static void until_heard(struct world *w, const char *line)
+{
+    struct hearing hearing = {w, line};
+    assert_true(stage_poll(w->stage, is_heard, &hearing));
 }
 
 /* A broker that restarts in the middle of a stream of publications: all of them arrive. */
@@ -319,18 +362,9 @@ static void broker_restarts_lose_no_publication(void **state)
     stage_idle(w->stage, 50);
     start_broker(w);
     assert_true(stage_until(w->stage, all_acked, w));
+    until_heard(w, "\n500\n");
     auto_(cor_buf_free) struct cor_buf text = {0};
-    auto_(cor_freep) char *last = cor_strdup("\n500\n");
-    w->want = 500;
-    until(w, heard_enough);
-    for (int i = 0; i < 200; i++) {
-        cor_buf_clear(&text);
-        assert_int_equal(cor_file_read(w->heard, 1 << 20, &text, NULL), COR_OK);
-        if (strstr(text.data, last) != NULL) {
-            break;
-        }
-        stage_idle(w->stage, 20);
-    }
+    assert_int_equal(cor_file_read(w->heard, 1 << 20, &text, NULL), COR_OK);
     for (int n = 1; n <= 500; n++) {
         char line[16];
         (void)snprintf(line, sizeof(line), "\n%d\n", n);
@@ -352,15 +386,7 @@ static void what_cannot_be_published_stops_nothing(void **state)
     }
     struct px_mqtt_out out = {.topic = COR_VIEW("out/good"), .payload = COR_VIEW("good")};
     assert_int_equal(cor_send(w->twin, PX_mqtt_out, &out), COR_OK);
-    for (int i = 0; i < 200; i++) {
-        auto_(cor_buf_free) struct cor_buf text = {0};
-        assert_int_equal(cor_file_read(w->heard, 1 << 20, &text, NULL), COR_OK);
-        if (strstr(text.data, "good") != NULL) {
-            return;
-        }
-        stage_idle(w->stage, 20);
-    }
-    fail_msg("the good one did not arrive");
+    until_heard(w, "good");
 }
 
 static void on_done(void *self, const void *body, const struct cor_err *err)
@@ -383,16 +409,28 @@ static enum cor_code call(struct world *w, const char *topic, const char *payloa
                               .payload = cor_view_of(payload),
                               .idempotency = cor_view_of(key)};
     w->want = w->done + w->failed + 1;
-    assert_int_equal(cor_call(w->hub, PX_publish, &body, COR_SEC(5), on_done, w), COR_OK);
+    assert_int_equal(cor_call(w->hub, PX_publish, &body, COR_SEC(30), on_done, w), COR_OK);
     assert_true(stage_until(w->stage, calls_ended, w));
     return w->code;
 }
 
-static int heard_times(struct world *w, const char *line)
+/* What it answers to a verb of its control socket has text. */
+static bool says(const struct world *w, const char *verb, const char *text)
 {
-    auto_(cor_buf_free) struct cor_buf text = {0};
-    assert_int_equal(cor_file_read(w->heard, 1 << 20, &text, NULL), COR_OK);
-    return (int)test_count(text.data, line);
+    auto_(cor_freep) char *ctl = cor_sprintf("%s/run/ctl/eventbus", w->stage->dir);
+    auto_(cor_buf_free) struct cor_buf answer = {0};
+    return tool_ask(ctl, verb, COR_VIEW("{}"), 30000, &answer, NULL) == COR_OK &&
+           strstr(answer.data, text) != NULL;
+}
+
+static bool has_broker(void *self)
+{
+    return says(self, "stats", "\"broker\":true");
+}
+
+static bool has_no_broker(void *self)
+{
+    return says(self, "stats", "\"broker\":false");
 }
 
 /* A publication of a rule is done when the broker has it; the same key is published once, also
@@ -411,28 +449,27 @@ static void a_call_is_done_when_the_broker_has_it(void **state)
     (void)stage_end(w->pid, SIGKILL);
     start_service(w);
     assert_true(stage_until(w->stage, both_up, w));
-    stage_idle(w->stage, 200); /* it finds its broker */
+    until(w, has_broker);
     assert_int_equal(call(w, "out/a", "second", "key-2"), COR_OK);
     assert_int_equal(call(w, "out/a", "third", "key-3"), COR_OK);
-    for (int i = 0; i < 200 && heard_times(w, "third") == 0; i++) {
-        stage_idle(w->stage, 20);
-    }
+    until_heard(w, "third");
     assert_int_equal(heard_times(w, "first"), 1);
     assert_int_equal(heard_times(w, "second"), 1);
     assert_int_equal(heard_times(w, "third"), 1);
     assert_int_equal(heard_times(w, "free"), 2);
     (void)stage_end(w->broker, SIGTERM);
-    stage_idle(w->stage, 200);
+    until(w, has_no_broker);
     assert_int_equal(call(w, "out/a", "nobody", "key-4"), COR_RETRY);
     start_broker(w);
 }
 
+/* The broker has what was subscribed when it has what was published behind it. */
 static void subscribe(struct world *w, const char *a, const char *b)
 {
     struct cor_view topics[] = {cor_view_of(a), cor_view_of(b)};
     struct px_subscriptions body = {.key = COR_VIEW("all"), .topics = {topics, b == NULL ? 1 : 2}};
     assert_int_equal(cor_send(w->hub, PX_subscriptions, &body), COR_OK);
-    stage_idle(w->stage, 100);
+    assert_int_equal(call(w, "fence", "x", NULL), COR_OK);
 }
 
 /* The set that the cloud wants replaces the one before; it is kept over a restart. */
@@ -464,11 +501,7 @@ static void subscriptions_are_the_whole_set(void **state)
 
 static bool books_tell(void *self)
 {
-    const struct world *w = self;
-    auto_(cor_freep) char *ctl = cor_sprintf("%s/run/ctl/eventbus", w->stage->dir);
-    auto_(cor_buf_free) struct cor_buf books = {0};
-    return tool_ask(ctl, "ledger", COR_VIEW("{}"), 5000, &books, NULL) == COR_OK &&
-           strstr(books.data, "\"dropped\":20") != NULL;
+    return says(self, "ledger", "\"dropped\":20");
 }
 
 /* While eventbus is away the broker keeps 1,000 messages for it and acknowledges more: the books

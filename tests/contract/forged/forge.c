@@ -124,16 +124,25 @@ static const struct {
      "'Pod','objectName':'p2'}}"},
 };
 
+struct thing {
+    struct forge *f;
+    const char *path, *text;
+};
+
+static bool is_taken(void *self)
+{
+    const struct thing *thing = self;
+    world_api(&thing->f->w, "POST", thing->path, thing->text);
+    return thing->f->w.status == 201;
+}
+
 /* Until it is taken: kinds and namespaces become known by and by. */
 static void make(struct forge *f, const char *path, const char *body)
 {
     auto_(cor_freep) char *text = test_quoted(body);
-    for (int i = 0; i < 200; i++) {
-        world_api(&f->w, "POST", path, text);
-        if (f->w.status == 201) {
-            return;
-        }
-        stage_idle(f->w.stage, 20);
+    struct thing thing = {f, path, text};
+    if (stage_poll(f->w.stage, is_taken, &thing)) {
+        return;
     }
     auto_(cor_freep) char *why = cor_json_text(f->w.body);
     fail_msg("%s: %d %s", path, f->w.status, why);
@@ -190,14 +199,17 @@ static char *look(struct forge *f)
 /* When nothing changes any more: controllers end what they are about. */
 char *forge_snapshot(struct forge *forge)
 {
+    enum { LOOKS = 150, SAME = 3 };
     char *now = look(forge);
-    for (int i = 0; i < 50; i++) {
+    int same = 0;
+    for (int i = 0; i < LOOKS && same < SAME; i++) {
         stage_idle(forge->w.stage, 200);
         auto_(cor_freep) char *before = now;
         now = look(forge);
-        if (strcmp(before, now) == 0) {
-            return now;
-        }
+        same = strcmp(before, now) == 0 ? same + 1 : 0;
+    }
+    if (same == SAME) {
+        return now;
     }
     fail_msg("the API does not come to rest");
     return now;
@@ -318,7 +330,7 @@ static void connect_node(struct forge *f)
                                    .path = "/p/n1/events",
                                    .headers = headers,
                                    .tls = {.cert = f->n1.cert, .key = f->n1.key, .ca = f->n1.ca},
-                                   .timeout_us = COR_SEC(5)};
+                                   .timeout_us = COR_SEC(30)};
     f->conn = cor_ws_dial(f->hub.ws, &target, 0, &NODE, f);
     world_until(&f->w, is_up, f);
     assert_false(f->closed);
@@ -467,14 +479,16 @@ static void open_ws(struct forge *f)
                      COR_OK);
 }
 
+static bool its_own_is_known(void *self)
+{
+    static const struct said OWN = {NULL, PX_VERB_GET, "default/secret/s1", "null"};
+    return forge_ask(self, &OWN) == 200;
+}
+
 /* Until then edgecontroller knows nobody's things. */
 static void wait_for_mirrors(struct forge *f)
 {
-    static const struct said OWN = {NULL, PX_VERB_GET, "default/secret/s1", "null"};
-    for (int i = 0; i < 500 && forge_ask(f, &OWN) != 200; i++) {
-        stage_idle(f->w.stage, 20);
-    }
-    assert_int_equal(f->last.status, 200);
+    assert_true(stage_poll(f->w.stage, its_own_is_known, f));
     cor_buf_clear(&f->taken);
 }
 

@@ -125,7 +125,7 @@ void send_ask(struct fixture *f, const struct ask *ask)
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, f);
-    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, 20L);
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, 60L);
     cor_buf_clear(&f->text);
     CURLcode code = curl_easy_perform(curl);
     must(code == CURLE_OK || (code == CURLE_WRITE_ERROR && f->lines_wanted > 0));

@@ -57,7 +57,7 @@ static void await_going(struct fixture *f, const char *version, size_t count)
 {
     enum { EVENTS_MAX = 16 };
     auto_(cor_freep) char *watch =
-        cor_sprintf(PODS "?watch=1&timeoutSeconds=10&resourceVersion=%s", version);
+        cor_sprintf(PODS "?watch=1&timeoutSeconds=30&resourceVersion=%s", version);
     for (f->lines_wanted = 1; f->lines_wanted <= EVENTS_MAX; f->lines_wanted++) {
         size_t found = 0;
         call(f, "GET", watch, NULL);

@@ -403,7 +403,7 @@ static bool is_node_up(void *arg)
 }
 
 /* The controller hears of the node later than the node of its link. */
-int bench_setup(void **state)
+static int set_up(void **state, int heartbeat_ms)
 {
     struct bench *bench = cor_alloc(sizeof(*bench));
     void *cloud = NULL;
@@ -415,12 +415,22 @@ int bench_setup(void **state)
     bench->proxy = proxy_new(bench->cloud->loop, bench->cloud->link_port);
     start_peers(bench);
     bench_controller(bench, true);
-    auto_(cor_freep) char *beats = cor_sprintf(", heartbeat-ms: %d", HEARTBEAT_MS);
+    auto_(cor_freep) char *beats = cor_sprintf(", heartbeat-ms: %d", heartbeat_ms);
     bench_start_edge(bench, beats);
     bench_link_up(bench, 1);
     bench_wait(bench, is_node_up, bench);
     *state = bench;
     return 0;
+}
+
+int bench_setup(void **state)
+{
+    return set_up(state, CALM_MS);
+}
+
+int bench_setup_brisk(void **state)
+{
+    return set_up(state, HEARTBEAT_MS);
 }
 
 /* ---- tear-down, steps ---- */
@@ -473,7 +483,7 @@ static bool is_further(void *arg)
     return progress_of(bench) > bench->progress || is_all_there(arg);
 }
 
-/* As long as it takes on this machine, but never 10 s without a step. */
+/* As long as it takes on this machine, but never 30 s without a step. */
 void bench_all_there(struct bench *bench)
 {
     while (!is_all_there(bench)) {
@@ -507,6 +517,6 @@ void bench_seen(struct bench *bench, const char *text)
 void bench_call(struct bench *bench, int peer, uint16_t number, const void *body)
 {
     struct cor_port *port = peer < 0 ? bench->cloud->port : bench->peers.ports[peer];
-    test_call(port, number, body, COR_SEC(5), &bench->answer);
+    test_call(port, number, body, COR_SEC(20), &bench->answer);
     bench_wait(bench, test_is_answered, &bench->answer);
 }

@@ -13,8 +13,9 @@
 
 enum { STREAMS = 3 };
 
-/* Of the link in these tests: an end that is silent for two of them is taken for dead, so a process
- * that the machine does not run for that long makes a test fail. */
+/* An end that is silent for two heartbeats is taken for dead, so a process that the machine does
+ * not run for that long makes a test fail. Those that are not about heartbeats have CALM_MS. */
+enum { CALM_MS = 15000 };
 #ifdef __SANITIZE_ADDRESS__
 enum { HEARTBEAT_MS = 2000 };
 #else
@@ -65,6 +66,9 @@ struct bench {
 /* cmocka set-up: all is running and the link is up. */
 int bench_setup(void **state);
 
+/* The same with heartbeats of HEARTBEAT_MS. */
+int bench_setup_brisk(void **state);
+
 /* What "edgehub" or "cloudhub" answers to a verb of its control socket; NULL: nothing. Returns
  * owned. */
 struct cor_json *bench_ask(const struct bench *bench, const char *hub, const char *verb);
@@ -85,7 +89,7 @@ int bench_teardown(void **state);
 /* Starts edgehub; extra: lines of its configuration. */
 void bench_start_edge(struct bench *bench, const char *extra);
 
-/* Runs the loop until cond(arg); fails after 10 s. */
+/* Runs the loop until cond(arg); fails after 30 s. */
 void bench_wait(struct bench *bench, bool (*cond)(void *arg), void *arg);
 
 /* Runs the loop for this time. */

@@ -28,7 +28,7 @@ static bool is_so(void *arg)
 /* Messages go on while it waits. */
 static void wait_for(struct wanted wanted)
 {
-    struct cor_mono end = cor_mono_add(cor_mono_now(), COR_SEC(20));
+    struct cor_mono end = cor_mono_add(cor_mono_now(), COR_SEC(30));
     while (!is_so(&wanted)) {
         if (cor_mono_since(end, cor_mono_now()) < 0) {
             auto_(cor_json_free) struct cor_json *status =
@@ -47,7 +47,7 @@ static void take_step(struct bench *bench, const char *verb, const char *args)
     auto_(cor_freep) char *ctl = cor_sprintf("%s/run/ctl/cloudhub", bench->cloud->dir);
     auto_(cor_buf_free) struct cor_buf answer = {0};
     struct cor_err err = COR_ERR_NONE;
-    if (tool_ask(ctl, verb, cor_view_of(args), 5000, &answer, &err) != COR_OK) {
+    if (tool_ask(ctl, verb, cor_view_of(args), 30000, &answer, &err) != COR_OK) {
         fail_msg("%s: %s", verb, err.text);
     }
 }
@@ -73,7 +73,7 @@ static void edge_stops(struct bench *bench)
 /* One without a link asks for a renewal soon. */
 static void edge_starts(struct bench *bench)
 {
-    auto_(cor_freep) char *more = cor_sprintf(", heartbeat-ms: %d, doubt-ms: 300", HEARTBEAT_MS);
+    auto_(cor_freep) char *more = cor_sprintf(", heartbeat-ms: %d, doubt-ms: 300", CALM_MS);
     bench_start_edge(bench, more);
 }
 

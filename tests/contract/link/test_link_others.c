@@ -85,7 +85,7 @@ static void other_comes(struct bench *bench, struct other *other)
         .path = "/p/n2/events",
         .headers = headers,
         .tls = {other->identity.cert, other->identity.key, other->identity.ca},
-        .timeout_us = COR_SEC(5)};
+        .timeout_us = COR_SEC(30)};
     other->conn = cor_ws_dial(other->ws, &target, 0, &EVENTS, other);
     bench_wait(bench, is_greeted, other);
 }

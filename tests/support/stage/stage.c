@@ -16,7 +16,7 @@
 #include "common/base/mem.h"
 #include "common/base/must.h"
 
-enum { PATIENCE_S = 10, READY_FD = 9 };
+enum { PATIENCE_S = 30, PAUSE_MS = 10, READY_FD = 9 };
 
 static void on_timeout(void *self)
 {
@@ -169,6 +169,18 @@ bool stage_until(struct stage *stage, bool (*cond)(void *self), void *self)
     cor_hook_free(&hook);
     cor_timer_stop(stage->timer);
     return !stage->expired;
+}
+
+bool stage_poll(struct stage *stage, bool (*cond)(void *self), void *self)
+{
+    struct cor_mono end = cor_mono_add(cor_mono_now(), COR_SEC(PATIENCE_S));
+    while (!cond(self)) {
+        if (cor_mono_since(cor_mono_now(), end) > 0) {
+            return false;
+        }
+        stage_idle(stage, PAUSE_MS);
+    }
+    return true;
 }
 
 void stage_idle(struct stage *stage, int ms)

@@ -40,8 +40,12 @@ pid_t stage_spawn(const char *const *argv);
 /* Sends the signal and waits for the end. Returns waitpid's status. */
 int stage_end(pid_t pid, int signal_number);
 
-/* Runs the loop until cond(self), at most 10 s; false if that was not enough. */
+/* Runs the loop until cond(self), at most 30 s; false if that was not enough. */
 bool stage_until(struct stage *stage, bool (*cond)(void *self), void *self);
+
+/* The same for a condition that runs the loop itself, say to ask somebody: it is asked again after
+ * a short pause. */
+bool stage_poll(struct stage *stage, bool (*cond)(void *self), void *self);
 
 /* Runs the loop for this time: for proving that nothing comes. */
 void stage_idle(struct stage *stage, int ms);

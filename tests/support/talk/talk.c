@@ -6,7 +6,7 @@
 
 #include "common/base/must.h"
 
-enum { PATIENCE_MS = 10000, BLOCK = 4096 };
+enum { PATIENCE_MS = 30000, BLOCK = 4096 };
 
 static void blob(CURL *easy, CURLoption option, const struct cor_buf *pem)
 {

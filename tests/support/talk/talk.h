@@ -21,7 +21,7 @@ CURL *test_dial(const struct test_talk *talk);
 /* The socket below it. */
 int test_socket_of(CURL *easy);
 
-/* Waits for poll(2)'s events, for 10 s at most. */
+/* Waits for poll(2)'s events, for 30 s at most. */
 void test_await(CURL *easy, short events);
 
 /* Says all of it. */

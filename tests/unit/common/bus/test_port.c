@@ -204,7 +204,7 @@ static void run_until(struct world *w, bool (*cond)(struct world *w))
 {
     struct until u = {w, cond};
     w->expired = false;
-    cor_timer_start(w->timer, COR_SEC(5));
+    cor_timer_start(w->timer, COR_SEC(30));
     struct cor_hook *hook = cor_hook_new(w->loop, check, &u);
     cor_loop_run(w->loop);
     cor_hook_free(&hook);

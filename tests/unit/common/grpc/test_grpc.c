@@ -51,7 +51,7 @@ static int set_up(void **state)
     snprintf(f->path, sizeof(f->path), "%s/s", f->dir);
     f->loop = cor_loop_new();
     f->late = cor_timer_new(f->loop, on_late, f);
-    cor_timer_start(f->late, COR_SEC(20));
+    cor_timer_start(f->late, COR_SEC(60));
     server_listen(&f->server, f->loop, f->path);
     const struct cor_grpc_conf conf = {.socket_path = f->path, .message_max = 4 * 1024 * 1024};
     f->grpc = cor_grpc_new(f->loop, &conf, on_state, f);

@@ -20,7 +20,7 @@
 #include "common/grpc/grpc.h"
 #include "common/grpc/server.h"
 
-enum { MESSAGE_MAX = 1024, PATIENCE_S = 20 };
+enum { MESSAGE_MAX = 1024, PATIENCE_S = 60 };
 
 struct fixture {
     char dir[64];

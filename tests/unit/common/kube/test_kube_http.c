@@ -60,7 +60,7 @@ static int setup(void **state)
     set->tls_port = start(set, &set->tls, "tls");
     set->loop = cor_loop_new();
     set->deadline = cor_timer_new(set->loop, too_late, NULL);
-    cor_timer_start(set->deadline, COR_SEC(20));
+    cor_timer_start(set->deadline, COR_SEC(60));
     *state = set;
     return 0;
 }

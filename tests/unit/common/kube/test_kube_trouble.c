@@ -96,7 +96,7 @@ static void send(struct set *set)
     struct cor_kube_request request = {.method = "PATCH",
                                        .path = "/api/v1/namespaces/a/pods/x",
                                        .body = COR_VIEW("{}"),
-                                       .timeout_us = COR_SEC(9)};
+                                       .timeout_us = COR_SEC(25)};
     (void)cor_kube_send(set->api.kube, &request, on_answer, set);
 }
 
@@ -116,8 +116,10 @@ static int ask(struct set *set)
 /* Asked until it is well, or the test has waited too long. */
 static void until_well(struct set *set)
 {
-    for (int i = 0; i < 10000 && ask(set) != 200; i++) {}
-    assert_int_equal(set->status, 200);
+    struct cor_mono end = cor_mono_add(cor_mono_now(), COR_SEC(30));
+    while (ask(set) != 200) {
+        assert_true(cor_mono_since(cor_mono_now(), end) < 0);
+    }
 }
 
 /* A bound token is exchanged by the kubelet long before it expires. Another service account is as
@@ -232,7 +234,7 @@ static struct cor_informer *informer_of(struct set *set, int64_t silence_us)
     return cor_informer_new(set->api.loop, set->api.kube, set->api.log, &spec);
 }
 
-/* Requests in the first second of trouble, and that it ends with it. */
+/* Requests in the first second of trouble, as many later at most, and that it ends with it. */
 static void trouble_makes_no_storm(void **state)
 {
     struct set *set = *state;
@@ -246,10 +248,13 @@ static void trouble_makes_no_storm(void **state)
         mode(set, ROWS[i].mode);
         test_write(set->api.dir, "requests", "");
         set->told = false;
+        struct cor_mono began = cor_mono_now();
         struct cor_informer *informer = informer_of(set, 0);
         pass_time(set, COR_SEC(1));
         int count = requests(set, "\n");
-        if (count > ROWS[i].most) {
+        int64_t late_us = cor_mono_since(cor_mono_now(), began) - COR_MS(1200);
+        int seconds = late_us > 0 ? 2 + (int)(late_us / COR_SEC(1)) : 1;
+        if (count > ROWS[i].most * seconds) {
             fail_msg("%s: %d requests", ROWS[i].mode, count);
         }
         mode(set, "well");
@@ -258,16 +263,18 @@ static void trouble_makes_no_storm(void **state)
     }
 }
 
+static bool is_synced(void *self)
+{
+    return cor_reflector_is_synced(cor_informer_mirror(self));
+}
+
 /* Pages that are always gone: it is listed as a whole in the end. */
 static void a_list_that_loses_its_pages_ends(void **state)
 {
     struct set *set = *state;
     mode(set, "lost-pages");
     struct cor_informer *informer = informer_of(set, 0);
-    for (int i = 0; i < 100 && !cor_reflector_is_synced(cor_informer_mirror(informer)); i++) {
-        pass_time(set, COR_MS(20));
-    }
-    assert_true(cor_reflector_is_synced(cor_informer_mirror(informer)));
+    test_wait(set->api.loop, set->api.dir, is_synced, informer);
     assert_int_equal(requests(set, "list"), 5);
     cor_informer_free(&informer);
 }

@@ -133,7 +133,7 @@ static int teardown(void **state)
 
 static void run(struct fixture *f)
 {
-    cor_timer_start(f->late, COR_SEC(10));
+    cor_timer_start(f->late, COR_SEC(30));
     cor_loop_run(f->loop);
     cor_timer_stop(f->late);
 }

@@ -159,7 +159,7 @@ static int setup(void **state)
     set->loop = cor_loop_new();
     set->log = cor_log_new("test", COR_LEVEL_ERROR);
     set->deadline = cor_timer_new(set->loop, too_late, NULL);
-    cor_timer_start(set->deadline, COR_SEC(20));
+    cor_timer_start(set->deadline, COR_SEC(60));
     test_certs_make(&set->certs, "system:node:n1", "system:nodes");
     assert_int_equal(cor_ws_new(set->loop, set->log, &limits, &set->ws, NULL), COR_OK);
     struct cor_ws_listen listen = {.address = "127.0.0.1",

@@ -66,7 +66,7 @@ static int setup(void **state)
     set->loop = cor_loop_new();
     set->log = cor_log_new("folder", COR_LEVEL_ERROR);
     set->late = cor_timer_new(set->loop, on_late, set);
-    cor_timer_start(set->late, COR_SEC(10));
+    cor_timer_start(set->late, COR_SEC(60));
     *state = set;
     return 0;
 }
