@@ -263,19 +263,30 @@ static enum cor_code read_address(struct eb_mqtt *mqtt, struct cor_err *err)
     return COR_OK;
 }
 
-static void set_up_client(struct eb_mqtt *mqtt)
+static enum cor_code set_up_client(struct eb_mqtt *mqtt, struct cor_err *err)
 {
+    const struct eb_mqtt_spec *spec = &mqtt->spec;
     (void)mosquitto_lib_init();
-    mqtt->client = mosquitto_new(mqtt->spec.client_id, false, mqtt);
+    mqtt->client = mosquitto_new(spec->client_id, false, mqtt);
+    if (mqtt->client == NULL) {
+        int why = errno;
+        (void)mosquitto_lib_cleanup();
+        return cor_err_sys(err, why == EINVAL ? COR_INVALID : COR_RETRY, why, "client id %s",
+                           spec->client_id);
+    }
     (void)mosquitto_threaded_set(mqtt->client, true);
     (void)mosquitto_max_inflight_messages_set(mqtt->client, IN_FLIGHT);
     mosquitto_connect_callback_set(mqtt->client, on_connect);
     mosquitto_message_callback_set(mqtt->client, on_message);
     mosquitto_publish_callback_set(mqtt->client, on_publish);
     mosquitto_unsubscribe_callback_set(mqtt->client, on_unsubscribe);
-    if (mqtt->spec.username[0] != '\0') {
-        (void)mosquitto_username_pw_set(mqtt->client, mqtt->spec.username, mqtt->spec.password);
-    }
+    int rc = spec->username[0] == '\0'
+                 ? MOSQ_ERR_SUCCESS
+                 : mosquitto_username_pw_set(mqtt->client, spec->username, spec->password);
+    return rc == MOSQ_ERR_SUCCESS
+               ? COR_OK
+               : cor_err_set(err, rc == MOSQ_ERR_NOMEM ? COR_RETRY : COR_INVALID,
+                             "the broker's username: %s", mosquitto_strerror(rc));
 }
 
 enum cor_code eb_mqtt_new(const struct eb_mqtt_spec *spec, const struct eb_mqtt_ops *ops,
@@ -287,11 +298,13 @@ enum cor_code eb_mqtt_new(const struct eb_mqtt_spec *spec, const struct eb_mqtt_
     mqtt->self = self;
     mqtt->backoff = (struct cor_backoff){.first_us = COR_MS(50), .last_us = COR_SEC(5)};
     enum cor_code code = read_address(mqtt, err);
+    if (code == COR_OK) {
+        code = set_up_client(mqtt, err);
+    }
     if (code != COR_OK) {
         eb_mqtt_free(&mqtt);
         return code;
     }
-    set_up_client(mqtt);
     mqtt->misc = cor_timer_new(spec->loop, on_misc, mqtt);
     cor_timer_repeat(mqtt->misc, COR_SEC(spec->keepalive_s) / MISC_PART);
     mqtt->again = cor_timer_new(spec->loop, connect_now, mqtt);

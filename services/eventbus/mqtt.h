@@ -49,7 +49,8 @@ struct eb_mqtt_ops {
     void (*published)(void *self, int number);
 };
 
-/* Starts to connect. COR_INVALID: address. Returns owned in *mqtt_r. */
+/* Starts to connect. COR_INVALID: address, client id or user name. COR_RETRY: no memory. Returns
+ * owned in *mqtt_r. */
 COR_NODISCARD enum cor_code eb_mqtt_new(const struct eb_mqtt_spec *spec,
                                         const struct eb_mqtt_ops *ops, void *self,
                                         struct eb_mqtt **mqtt_r, struct cor_err *err);
