@@ -26,14 +26,20 @@ static void tell_membership(struct dt *dt, struct dt_tx *tx, const struct dt_dev
     dt_tx_publish(tx, dt_topic_node(dt->cfg->node_name, "membership/updated"), payload);
 }
 
+/* early: its object is to come. */
 static struct dt_device *add_device(struct dt *dt, struct dt_tx *tx, struct cor_view id,
-                                    struct cor_view name, struct cor_view description)
+                                    struct cor_view name, struct cor_view description, bool early)
 {
     struct dt_device *device = cor_map_get(dt->devices, id);
     if (device != NULL) {
+        if (device->early && !early) {
+            device->early = false;
+            dt_tx_device(tx, device);
+        }
         return device;
     }
     device = dt_device_new(id, name, description);
+    device->early = early;
     cor_map_set(dt->devices, id, device);
     dt_tx_device(tx, device);
     tell_membership(dt, tx, device, true);
@@ -115,7 +121,7 @@ static void take_device(struct dt *dt, struct cor_view id, const struct cor_json
     const struct cor_json *labels = cor_json_at(object, "metadata.labels");
     struct dt_device *device =
         add_device(dt, tx, id, cor_view_of(cor_json_str_at(object, "metadata.name", "")),
-                   cor_view_of(cor_json_str_at(labels, "description", "")));
+                   cor_view_of(cor_json_str_at(labels, "description", "")), false);
     desire(dt, tx, device, object, model);
     dt_tx_commit(tx);
 }
@@ -202,8 +208,9 @@ void dt_on_meta_up(void *self, struct cor_port *port)
     dt->seen = cor_map_new(NULL);
 }
 
-/* metamanager has sent all it has: devices that are not among it were deleted while we were away.
- */
+/* metamanager has sent all it has, what it knows to be gone too: devices that it had and that are
+ * not among it were deleted while we were away. One that only the membership has told of may not be
+ * stored there yet (a full disk): what it has reported is kept. */
 enum cor_code dt_on_objects_done(void *self, struct cor_in *in, const void *body,
                                  struct cor_err *err)
 {
@@ -216,8 +223,10 @@ enum cor_code dt_on_objects_done(void *self, struct cor_in *in, const void *body
     struct dt_tx *tx = dt_tx_begin(dt);
     size_t at = 0;
     struct cor_view id;
-    while (cor_map_next(dt->devices, &at, &id, NULL)) {
-        if (cor_map_get(dt->seen, id) == NULL) {
+    void *value = NULL;
+    while (cor_map_next(dt->devices, &at, &id, &value)) {
+        const struct dt_device *device = value;
+        if (!device->early && cor_map_get(dt->seen, id) == NULL) {
             remove_device(dt, tx, id);
         }
     }
@@ -247,7 +256,7 @@ enum cor_code dt_on_membership(void *self, struct cor_in *in, const void *body, 
             continue;
         }
         (void)add_device(dt, tx, id, cor_json_as_view(cor_json_get(device, "name")),
-                         cor_json_as_view(cor_json_get(device, "description")));
+                         cor_json_as_view(cor_json_get(device, "description")), true);
         if (!dt->snapshot_done) {
             cor_map_set(dt->seen, id, dt);
         }

@@ -202,6 +202,9 @@ struct cor_json *dt_row_of_device(const struct dt_device *device)
 {
     struct cor_json *row = dt_msg_device(device);
     cor_json_set(row, "dirty", cor_json_int((int64_t)device->dirty));
+    if (device->early) {
+        cor_json_set(row, "early", cor_json_bool(true));
+    }
     return row;
 }
 
@@ -214,5 +217,6 @@ struct dt_device *dt_device_of_row(struct cor_view id, const struct cor_json *ro
     device->state = cor_strdup(cor_json_str_at(row, "state", ""));
     device->last_online = cor_strdup(cor_json_str_at(row, "last_online", ""));
     device->dirty = (uint64_t)cor_json_int_at(row, "dirty", 0);
+    device->early = cor_json_bool_at(row, "early", false);
     return device;
 }

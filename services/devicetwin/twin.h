@@ -39,6 +39,7 @@ struct dt_device {
     char *description;
     char *state;
     char *last_online;        /* RFC 3339; "" */
+    bool early;               /* the node's membership has told of it, its object has not come */
     struct cor_map *twins;    /* name -> struct dt_twin, owned */
     uint64_t dirty;           /* changes of the state that the cloud has not confirmed */
     bool reporting;           /* a report is under way */

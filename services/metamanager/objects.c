@@ -49,7 +49,7 @@ static const char *const SQL[STATEMENTS] = {
             " content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [NEXT_EDGED] = "SELECT " COLUMNS " FROM object WHERE key > ? AND gone = 0"
                    " AND type IN ('pod', 'configmap', 'secret', 'node') ORDER BY key LIMIT 1",
-    [NEXT_TWIN] = "SELECT " COLUMNS " FROM object WHERE key > ? AND gone = 0"
+    [NEXT_TWIN] = "SELECT " COLUMNS " FROM object WHERE key > ?"
                   " AND type IN ('device', 'devicemodel') ORDER BY key LIMIT 1",
     [LIST_NS] = "SELECT " COLUMNS " FROM object WHERE type = ? AND ns = ? AND gone = 0"
                 " ORDER BY key",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // When edged or devicetwin comes, it is sent every object of its types, in the order of keys and as
-// far as credit goes; changes meanwhile are sent as they are committed.
+// far as credit goes; changes meanwhile are sent as they are committed. devicetwin is told of what
+// is gone, too: it may know of a device that was never stored here.
 #include "common/base/mem.h"
 #include "metamanager.h"
 
@@ -21,6 +22,7 @@ static enum cor_code send_row(struct meta_snapshot *snapshot, const struct meta_
 {
     struct px_object object = {
         .key = row->key,
+        .gone = row->gone,
         .uid = row->uid,
         .version = row->version,
         .source = row->source,
@@ -41,7 +43,7 @@ void meta_snapshot_go_on(struct meta_snapshot *snapshot)
             meta_row_end(meta);
             return; /* room() or up() goes on */
         }
-        snapshot->count++;
+        snapshot->count += row.gone ? 0 : 1;
         cor_free(snapshot->after);
         snapshot->after = cor_view_dup(row.key);
         meta_row_end(meta);

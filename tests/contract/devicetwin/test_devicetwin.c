@@ -271,6 +271,52 @@ static void a_device_and_its_desired_value_arrive(void **state)
     assert_non_null(strstr(delta->payload, "\"type\":\"int\""));
 }
 
+static bool meta_is_down(void *self)
+{
+    return !cor_port_is_up(((struct world *)self)->meta);
+}
+
+/* metamanager, with its disk full, has nothing when it comes again. */
+static void meta_comes_with_nothing(struct world *w)
+{
+    cor_port_close(&w->meta);
+    w->meta = open_port(w->meta_bus, PX_ENDPOINT_META_TWIN, &META_OPS, w);
+    assert_true(stage_until(w->stage, all_up, w));
+    objects_done(w);
+}
+
+/* A device that only the membership has told of keeps what it has reported, until its object comes
+ * or metamanager says that it is gone. */
+static void what_membership_has_told_stays(void **state)
+{
+    struct world *w = *state;
+    struct px_membership members = {
+        .body = COR_VIEW("{\"added_devices\":[{\"id\":\"default/x\",\"name\":\"x\"}]}")};
+    assert_int_equal(cor_send(w->hub, PX_membership, &members), COR_OK);
+    until_out(w, 1);
+    say(w, UPDATE, "{\"event_id\":\"1\",\"twin\":{\"n\":{\"actual\":{\"value\":\"7\"}}}}");
+    until_out(w, 3);
+    meta_comes_with_nothing(w);
+    (void)stage_end(w->pid, SIGKILL);
+    assert_true(stage_until(w->stage, meta_is_down, w));
+    start(w);
+    assert_true(stage_until(w->stage, all_up, w));
+    objects_done(w);
+    say(w, "$hw/events/device/default/x/twin/get", "{\"event_id\":\"2\"}");
+    until_out(w, 4);
+    assert_non_null(strstr(last_on(w, "get/result")->payload, "\"value\":\"7\""));
+    add_device(w, "10");
+    until_out(w, 6);
+    meta_comes_with_nothing(w);
+    until_out(w, 7);
+    assert_non_null(strstr(last_on(w, "membership/updated")->payload, "\"removed_devices\":[{"));
+    assert_int_equal(cor_send(w->hub, PX_membership, &members), COR_OK);
+    until_out(w, 8);
+    object(w, "default/device/x", NULL);
+    until_out(w, 9);
+    assert_non_null(strstr(last_on(w, "membership/updated")->payload, "\"removed_devices\":[{"));
+}
+
 static void an_update_is_answered_and_acknowledged(void **state)
 {
     struct world *w = *state;
@@ -540,6 +586,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_device_and_its_desired_value_arrive),
+        T(what_membership_has_told_stays),
         T(an_update_is_answered_and_acknowledged),
         T(wrong_requests_get_their_error),
         T(reports_wait_for_the_cloud),

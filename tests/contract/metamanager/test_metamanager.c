@@ -311,6 +311,32 @@ static void deleted_stays_deleted(void **state)
     assert_string_equal(w->reply, "{\"items\":[{\"v\":12}]}");
 }
 
+static bool is_done(void *self)
+{
+    return ((struct world *)self)->done > 0;
+}
+
+/* devicetwin may know of a device by other means. */
+static void devicetwin_hears_of_what_is_gone(void **state)
+{
+    struct world *w = *state;
+    put(w, "default/device/d", "u1", "10", "{\"v\":10}");
+    put(w, "default/device/e", "u2", "", NULL);
+    put(w, "default/pod/p", "u3", "", NULL);
+    until_stored(w, 3);
+    w->objects = w->gone = w->done = 0;
+    struct cor_bus *bus = stage_bus(w->stage, "devicetwin");
+    struct cor_port *twin = NULL;
+    assert_int_equal(
+        cor_port_open(bus, px_endpoint(PX_ENDPOINT_META_TWIN), &EDGED_OPS, w, &twin, NULL), COR_OK);
+    assert_true(stage_until(w->stage, is_done, w));
+    assert_int_equal(w->objects, 1);
+    assert_int_equal(w->gone, 1);
+    assert_string_equal(w->object, "default/device/e ");
+    cor_port_close(&twin);
+    cor_bus_free(&bus);
+}
+
 static bool edged_is_down(void *self)
 {
     return !cor_port_is_up(((struct world *)self)->edged);
@@ -561,6 +587,7 @@ int main(void)
         T(old_news_is_acknowledged_but_not_passed_on),
         T(books_are_kept),
         T(deleted_stays_deleted),
+        T(devicetwin_hears_of_what_is_gone),
         T(killed_it_comes_back_with_everything),
         T(unknown_is_asked_of_the_cloud_and_kept),
         T(claims_are_asked_anew),
