@@ -324,6 +324,7 @@ static void devicetwin_hears_of_what_is_gone(void **state)
     put(w, "default/device/e", "u2", "", NULL);
     put(w, "default/pod/p", "u3", "", NULL);
     until_stored(w, 3);
+    assert_true(stage_until(w->stage, edged_has_deletion, w)); /* the last of it */
     w->objects = w->gone = w->done = 0;
     struct cor_bus *bus = stage_bus(w->stage, "devicetwin");
     struct cor_port *twin = NULL;
