@@ -86,6 +86,38 @@ static bool decode(struct cor_view path, struct cor_buf *out)
     return cor_view_is_utf8(cor_buf_as_view(out));
 }
 
+static bool is_unreserved(char c)
+{
+    static const char marks[] = "-_.~/$&+,:;=@";
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr(marks, c) != NULL);
+}
+
+/* As Go encodes a path by itself (net/url escape). */
+static void encode(struct cor_view path, struct cor_buf *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < path.len; i++) {
+        unsigned char c = (unsigned char)path.ptr[i];
+        const char escaped[] = {'%', digits[c >> 4], digits[c & 15]};
+        bool plainly = is_unreserved(path.ptr[i]);
+        cor_buf_add(out, plainly ? path.ptr + i : escaped, plainly ? 1 : sizeof(escaped));
+    }
+}
+
+/* What another encoding of a path may consist of (net/url validEncoded). */
+static bool is_encoded(struct cor_view raw)
+{
+    static const char others[] = "!'()*[]%";
+    for (size_t i = 0; i < raw.len; i++) {
+        char c = raw.ptr[i];
+        if (!is_unreserved(c) && (c == '\0' || strchr(others, c) == NULL)) {
+            return false;
+        }
+    }
+    return raw.len > 0;
+}
+
 static void split(struct cor_view target, struct cor_view *path_r, struct cor_view *query_r)
 {
     const char *mark = target.len == 0 ? NULL : memchr(target.ptr, '?', target.len);
@@ -100,18 +132,20 @@ static void split(struct cor_view target, struct cor_view *path_r, struct cor_vi
 static struct cor_json *url_of(struct cor_view target)
 {
     auto_(cor_buf_free) struct cor_buf plain = {0};
+    auto_(cor_buf_free) struct cor_buf usual = {0};
     struct cor_view path;
     struct cor_view query;
     struct cor_json *url = cor_json_object();
     split(target, &path, &query);
-    bool escaped = memchr(path.ptr, '%', path.len) != NULL;
     (void)decode(path, &plain);
+    encode(cor_buf_as_view(&plain), &usual);
+    bool is_usual = cor_view_eq(path, cor_buf_as_view(&usual)); /* net/url setPath */
     cor_json_set(url, "Scheme", cor_json_str("http"));
     cor_json_set(url, "Opaque", cor_json_str(""));
     cor_json_set(url, "User", cor_json_null());
     cor_json_set(url, "Host", cor_json_str("127.0.0.1:10350"));
     cor_json_set(url, "Path", cor_json_view(cor_buf_as_view(&plain)));
-    cor_json_set(url, "RawPath", cor_json_view(escaped ? path : COR_VIEW("")));
+    cor_json_set(url, "RawPath", cor_json_view(is_usual ? COR_VIEW("") : path));
     cor_json_set(url, "OmitHost", cor_json_bool(false));
     cor_json_set(url, "ForceQuery", cor_json_bool(false));
     cor_json_set(url, "RawQuery", cor_json_view(query.len > 0 ? query : COR_VIEW("")));
@@ -172,28 +206,14 @@ static bool is_sayable(struct cor_view text, char least)
     return true;
 }
 
-static bool is_unreserved(char c)
-{
-    static const char marks[] = "-_.~/$&+,:;=@";
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr(marks, c) != NULL);
-}
-
 /* As Go does it (net/url EscapedPath): RawPath, if it is an encoding of Path. */
 static void write_path(struct cor_view path, struct cor_view raw, struct cor_buf *out)
 {
-    static const char digits[] = "0123456789ABCDEF";
     auto_(cor_buf_free) struct cor_buf plain = {0};
-    if (raw.len > 0 && is_sayable(raw, '!') && memchr(raw.ptr, '?', raw.len) == NULL &&
-        decode(raw, &plain) && cor_view_eq(cor_buf_as_view(&plain), path)) {
+    if (is_encoded(raw) && decode(raw, &plain) && cor_view_eq(cor_buf_as_view(&plain), path)) {
         cor_buf_view(out, raw);
-        return;
-    }
-    for (size_t i = 0; i < path.len; i++) {
-        unsigned char c = (unsigned char)path.ptr[i];
-        const char escaped[] = {'%', digits[c >> 4], digits[c & 15]};
-        bool plainly = is_unreserved(path.ptr[i]);
-        cor_buf_add(out, plainly ? path.ptr + i : escaped, plainly ? 1 : sizeof(escaped));
+    } else {
+        encode(path, out);
     }
 }
 

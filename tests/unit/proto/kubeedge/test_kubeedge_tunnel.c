@@ -118,6 +118,8 @@ static void requests_are_structs_of_go(void **state)
                 "command=ls&input=1");
     expect_said("/exec/d/p/c?command=a%20b", "/exec/d/p/c", "", "command=a%20b");
     expect_said("/logs/a%2Fb", "/logs/a/b", "/logs/a%2Fb", "");
+    expect_said("/logs/a%20b", "/logs/a b", "", ""); /* as Go encodes it anyway */
+    expect_said("/logs/a(b)", "/logs/a(b)", "/logs/a(b)", "");
     assert_true(px_tunnel_is_sayable(COR_VIEW("/a%20b?%")));
     assert_false(px_tunnel_is_sayable(COR_VIEW("/a%2")));
     assert_false(px_tunnel_is_sayable(COR_VIEW("/a%zz")));
@@ -157,6 +159,9 @@ static void paths_are_encoded_as_go_does(void **state)
     expect_target("/a\\r\\nX: 1", "", "/a%0D%0AX:%201");
     expect_target("/a?b", "/a?b", "/a%3Fb");
     expect_target("/\xc3\xa9", "", "/%C3%A9");
+    expect_target("/\xc3\xa9", "/\xc3\xa9", "/%C3%A9"); /* that is no encoding */
+    expect_target("/a(b)", "/a(b)", "/a(b)");
+    expect_target("/a(b)", "", "/a%28b%29");
 }
 
 static void what_http_cannot_say_is_refused(void **state)
