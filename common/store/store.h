@@ -40,7 +40,7 @@ struct cor_store_spec {
     size_t addition_count;
     const char *each_time; /* SQL at every open, after these; NULL: none */
     /* SQL by number, for cor_db_use; must outlive the store. holds(TEXT, WORD) is 1 where the word
-     * is in the text, else 0: as instr, some times as fast. */
+     * is in the text, else 0. */
     const char *const *statements;
     size_t statement_count;
     int cache_kib;      /* page cache per connection; 0: 128, enough for the edge (measured) */

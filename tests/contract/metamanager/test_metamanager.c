@@ -311,11 +311,6 @@ static void deleted_stays_deleted(void **state)
     assert_string_equal(w->reply, "{\"items\":[{\"v\":12}]}");
 }
 
-static bool is_done(void *self)
-{
-    return ((struct world *)self)->done > 0;
-}
-
 /* devicetwin may know of a device by other means. */
 static void devicetwin_hears_of_what_is_gone(void **state)
 {
@@ -330,7 +325,7 @@ static void devicetwin_hears_of_what_is_gone(void **state)
     struct cor_port *twin = NULL;
     assert_int_equal(
         cor_port_open(bus, px_endpoint(PX_ENDPOINT_META_TWIN), &EDGED_OPS, w, &twin, NULL), COR_OK);
-    assert_true(stage_until(w->stage, is_done, w));
+    assert_true(stage_until(w->stage, is_up, w));
     assert_int_equal(w->objects, 1);
     assert_int_equal(w->gone, 1);
     assert_string_equal(w->object, "default/device/e ");
